@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!accord/type/v1/error_reason.proto\x12\x0e\x61\x63\x63ord.type.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto*\xe2\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12$\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x1a\x04\x98\xb5\x18\x03\x12(\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x02\x1a\x04\x98\xb5\x18\x03\x12\'\n\x1d\x45RROR_REASON_IDENTITY_UNKNOWN\x10\x03\x1a\x04\x98\xb5\x18\x10\x12)\n\x1f\x45RROR_REASON_CALLER_NOT_ALLOWED\x10\x04\x1a\x04\x98\xb5\x18\x07\x12%\n\x1b\x45RROR_REASON_ACTOR_REQUIRED\x10\x05\x1a\x04\x98\xb5\x18\x10\x12$\n\x1a\x45RROR_REASON_ACTOR_INVALID\x10\x06\x1a\x04\x98\xb5\x18\x10\x12)\n\x1f\x45RROR_REASON_ACTOR_ROLE_MISSING\x10\x07\x1a\x04\x98\xb5\x18\x07\x12#\n\x19\x45RROR_REASON_WRONG_REGION\x10\x08\x1a\x04\x98\xb5\x18\t\x12 \n\x16\x45RROR_REASON_NOT_FOUND\x10\t\x1a\x04\x98\xb5\x18\x05\x12%\n\x1b\x45RROR_REASON_ALREADY_EXISTS\x10\n\x1a\x04\x98\xb5\x18\x06\x12(\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x0b\x1a\x04\x98\xb5\x18\x06\x12\"\n\x18\x45RROR_REASON_WRONG_STATE\x10\x0c\x1a\x04\x98\xb5\x18\t\x12\x1f\n\x15\x45RROR_REASON_CONFLICT\x10\r\x1a\x04\x98\xb5\x18\n\x12)\n\x1f\x45RROR_REASON_DEADLINE_TOO_SHORT\x10\x0e\x1a\x04\x98\xb5\x18\x04\x12!\n\x17\x45RROR_REASON_OVERLOADED\x10\x0f\x1a\x04\x98\xb5\x18\x08\x12\"\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x10\x1a\x04\x98\xb5\x18\x0e\x12\x1f\n\x15\x45RROR_REASON_INTERNAL\x10\x11\x1a\x04\x98\xb5\x18\r\x12)\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x12\x1a\x04\x98\xb5\x18\x03:C\n\x04\x63ode\x12!.google.protobuf.EnumValueOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x10.google.rpc.Codeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!accord/type/v1/error_reason.proto\x12\x0e\x61\x63\x63ord.type.v1\x1a google/protobuf/descriptor.proto\x1a\x15google/rpc/code.proto*\x97\x0c\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12$\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x1a\x04\x98\xb5\x18\x03\x12(\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x02\x1a\x04\x98\xb5\x18\x03\x12\'\n\x1d\x45RROR_REASON_IDENTITY_UNKNOWN\x10\x03\x1a\x04\x98\xb5\x18\x10\x12)\n\x1f\x45RROR_REASON_CALLER_NOT_ALLOWED\x10\x04\x1a\x04\x98\xb5\x18\x07\x12%\n\x1b\x45RROR_REASON_ACTOR_REQUIRED\x10\x05\x1a\x04\x98\xb5\x18\x10\x12$\n\x1a\x45RROR_REASON_ACTOR_INVALID\x10\x06\x1a\x04\x98\xb5\x18\x10\x12)\n\x1f\x45RROR_REASON_ACTOR_ROLE_MISSING\x10\x07\x1a\x04\x98\xb5\x18\x07\x12#\n\x19\x45RROR_REASON_WRONG_REGION\x10\x08\x1a\x04\x98\xb5\x18\t\x12 \n\x16\x45RROR_REASON_NOT_FOUND\x10\t\x1a\x04\x98\xb5\x18\x05\x12%\n\x1b\x45RROR_REASON_ALREADY_EXISTS\x10\n\x1a\x04\x98\xb5\x18\x06\x12(\n\x1e\x45RROR_REASON_REQUEST_ID_REUSED\x10\x0b\x1a\x04\x98\xb5\x18\x06\x12\"\n\x18\x45RROR_REASON_WRONG_STATE\x10\x0c\x1a\x04\x98\xb5\x18\t\x12\x1f\n\x15\x45RROR_REASON_CONFLICT\x10\r\x1a\x04\x98\xb5\x18\n\x12)\n\x1f\x45RROR_REASON_DEADLINE_TOO_SHORT\x10\x0e\x1a\x04\x98\xb5\x18\x04\x12!\n\x17\x45RROR_REASON_OVERLOADED\x10\x0f\x1a\x04\x98\xb5\x18\x08\x12\"\n\x18\x45RROR_REASON_UNAVAILABLE\x10\x10\x1a\x04\x98\xb5\x18\x0e\x12\x1f\n\x15\x45RROR_REASON_INTERNAL\x10\x11\x1a\x04\x98\xb5\x18\r\x12)\n\x1f\x45RROR_REASON_PAGE_TOKEN_INVALID\x10\x12\x1a\x04\x98\xb5\x18\x03\x12\'\n\x1d\x45RROR_REASON_PROVIDER_UNKNOWN\x10\x64\x1a\x04\x98\xb5\x18\x05\x12+\n!ERROR_REASON_PROVIDER_NOT_OFFERED\x10\x65\x1a\x04\x98\xb5\x18\t\x12+\n!ERROR_REASON_PROVIDER_UNAVAILABLE\x10\x66\x1a\x04\x98\xb5\x18\x0e\x12#\n\x19\x45RROR_REASON_FLOW_UNKNOWN\x10g\x1a\x04\x98\xb5\x18\x07\x12#\n\x19\x45RROR_REASON_FLOW_EXPIRED\x10h\x1a\x04\x98\xb5\x18\t\x12$\n\x1a\x45RROR_REASON_FLOW_REPLAYED\x10i\x1a\x04\x98\xb5\x18\t\x12$\n\x1a\x45RROR_REASON_FLOW_MISMATCH\x10j\x1a\x04\x98\xb5\x18\x07\x12\'\n\x1d\x45RROR_REASON_SIGN_IN_DECLINED\x10k\x1a\x04\x98\xb5\x18\t\x12$\n\x1a\x45RROR_REASON_PROOF_REFUSED\x10l\x1a\x04\x98\xb5\x18\x07\x12%\n\x1b\x45RROR_REASON_IDENTITY_TAKEN\x10m\x1a\x04\x98\xb5\x18\x06\x12#\n\x19\x45RROR_REASON_LAST_SIGN_IN\x10n\x1a\x04\x98\xb5\x18\t\x12)\n\x1f\x45RROR_REASON_ACCOUNT_NOT_ACTIVE\x10o\x1a\x04\x98\xb5\x18\t\x12&\n\x1c\x45RROR_REASON_SESSION_INVALID\x10p\x1a\x04\x98\xb5\x18\x10\x12+\n!ERROR_REASON_REGISTRATION_UNKNOWN\x10q\x1a\x04\x98\xb5\x18\x07\x12+\n!ERROR_REASON_REGISTRATION_EXPIRED\x10r\x1a\x04\x98\xb5\x18\t\x12(\n\x1e\x45RROR_REASON_REGISTRATION_USED\x10s\x1a\x04\x98\xb5\x18\t\x12*\n ERROR_REASON_NOTICE_NOT_ACCEPTED\x10t\x1a\x04\x98\xb5\x18\t\x12)\n\x1f\x45RROR_REASON_INVITATION_UNKNOWN\x10u\x1a\x04\x98\xb5\x18\x07\x12)\n\x1f\x45RROR_REASON_INVITATION_EXPIRED\x10v\x1a\x04\x98\xb5\x18\t\x12&\n\x1c\x45RROR_REASON_INVITATION_USED\x10w\x1a\x04\x98\xb5\x18\t:C\n\x04\x63ode\x12!.google.protobuf.EnumValueOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x10.google.rpc.Codeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,6 +69,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INTERNAL"]._serialized_options = b'\230\265\030\r'
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PAGE_TOKEN_INVALID"]._loaded_options = None
   _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PAGE_TOKEN_INVALID"]._serialized_options = b'\230\265\030\003'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_UNKNOWN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_UNKNOWN"]._serialized_options = b'\230\265\030\005'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_NOT_OFFERED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_NOT_OFFERED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_UNAVAILABLE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROVIDER_UNAVAILABLE"]._serialized_options = b'\230\265\030\016'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_UNKNOWN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_UNKNOWN"]._serialized_options = b'\230\265\030\007'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_EXPIRED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_EXPIRED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_REPLAYED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_REPLAYED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_MISMATCH"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_FLOW_MISMATCH"]._serialized_options = b'\230\265\030\007'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SIGN_IN_DECLINED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SIGN_IN_DECLINED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROOF_REFUSED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_PROOF_REFUSED"]._serialized_options = b'\230\265\030\007'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_IDENTITY_TAKEN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_IDENTITY_TAKEN"]._serialized_options = b'\230\265\030\006'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_LAST_SIGN_IN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_LAST_SIGN_IN"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ACCOUNT_NOT_ACTIVE"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_ACCOUNT_NOT_ACTIVE"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SESSION_INVALID"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_SESSION_INVALID"]._serialized_options = b'\230\265\030\020'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_UNKNOWN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_UNKNOWN"]._serialized_options = b'\230\265\030\007'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_EXPIRED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_EXPIRED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_USED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_REGISTRATION_USED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOTICE_NOT_ACCEPTED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_NOTICE_NOT_ACCEPTED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_UNKNOWN"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_UNKNOWN"]._serialized_options = b'\230\265\030\007'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_EXPIRED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_EXPIRED"]._serialized_options = b'\230\265\030\t'
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_USED"]._loaded_options = None
+  _globals['_ERRORREASON'].values_by_name["ERROR_REASON_INVITATION_USED"]._serialized_options = b'\230\265\030\t'
   _globals['_ERRORREASON']._serialized_start=111
-  _globals['_ERRORREASON']._serialized_end=849
+  _globals['_ERRORREASON']._serialized_end=1670
 # @@protoc_insertion_point(module_scope)

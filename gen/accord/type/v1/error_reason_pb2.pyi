@@ -99,6 +99,86 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is of another list, another filter or another caller.
     Example: {"reason": "PAGE_TOKEN_INVALID"}
     """
+    ERROR_REASON_PROVIDER_UNKNOWN: _ErrorReason.ValueType  # 100
+    """Account has no provider of that key.
+    Example: {"reason": "PROVIDER_UNKNOWN", "metadata": {"provider": "myspace"}}
+    """
+    ERROR_REASON_PROVIDER_NOT_OFFERED: _ErrorReason.ValueType  # 101
+    """The provider is not on offer in the person's country.
+    Example: {"reason": "PROVIDER_NOT_OFFERED", "metadata": {"provider": "facebook", "country": "RU"}}
+    """
+    ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 102
+    """The provider does not answer, or not sensibly; come again.
+    Example: {"reason": "PROVIDER_UNAVAILABLE", "metadata": {"provider": "google"}}
+    """
+    ERROR_REASON_FLOW_UNKNOWN: _ErrorReason.ValueType  # 103
+    """No such sign-in or link is under way in this browser, for this person.
+    Example: {"reason": "FLOW_UNKNOWN"}
+    """
+    ERROR_REASON_FLOW_EXPIRED: _ErrorReason.ValueType  # 104
+    """The sign-in or link was begun more than ten minutes ago; begin again.
+    Example: {"reason": "FLOW_EXPIRED"}
+    """
+    ERROR_REASON_FLOW_REPLAYED: _ErrorReason.ValueType  # 105
+    """The sign-in or link was completed, or tried, before; each is good for once.
+    Example: {"reason": "FLOW_REPLAYED"}
+    """
+    ERROR_REASON_FLOW_MISMATCH: _ErrorReason.ValueType  # 106
+    """The callback is not the answer to this flow: another state, issuer or provider.
+    Example: {"reason": "FLOW_MISMATCH", "metadata": {"parameter": "iss"}}
+    """
+    ERROR_REASON_SIGN_IN_DECLINED: _ErrorReason.ValueType  # 107
+    """The person said no at the provider.
+    Example: {"reason": "SIGN_IN_DECLINED", "metadata": {"provider": "google"}}
+    """
+    ERROR_REASON_PROOF_REFUSED: _ErrorReason.ValueType  # 108
+    """The provider refused the code, or what it said about the person does not verify.
+    Example: {"reason": "PROOF_REFUSED", "metadata": {"provider": "google"}}
+    """
+    ERROR_REASON_IDENTITY_TAKEN: _ErrorReason.ValueType  # 109
+    """The identity at the provider is linked to another account.
+    Example: {"reason": "IDENTITY_TAKEN", "metadata": {"provider": "google"}}
+    """
+    ERROR_REASON_LAST_SIGN_IN: _ErrorReason.ValueType  # 110
+    """Without this link the person could not sign in any more; link another first.
+    Example: {"reason": "LAST_SIGN_IN"}
+    """
+    ERROR_REASON_ACCOUNT_NOT_ACTIVE: _ErrorReason.ValueType  # 111
+    """The account is not open.
+    Example: {"reason": "ACCOUNT_NOT_ACTIVE"}
+    """
+    ERROR_REASON_SESSION_INVALID: _ErrorReason.ValueType  # 112
+    """The session is unknown, ended or expired; sign in again.
+    Example: {"reason": "SESSION_INVALID"}
+    """
+    ERROR_REASON_REGISTRATION_UNKNOWN: _ErrorReason.ValueType  # 113
+    """No registration has that secret.
+    Example: {"reason": "REGISTRATION_UNKNOWN"}
+    """
+    ERROR_REASON_REGISTRATION_EXPIRED: _ErrorReason.ValueType  # 114
+    """The registration was left open for more than thirty minutes; sign in at the provider again.
+    Example: {"reason": "REGISTRATION_EXPIRED"}
+    """
+    ERROR_REASON_REGISTRATION_USED: _ErrorReason.ValueType  # 115
+    """The registration led to an account before; sign in.
+    Example: {"reason": "REGISTRATION_USED"}
+    """
+    ERROR_REASON_NOTICE_NOT_ACCEPTED: _ErrorReason.ValueType  # 116
+    """The notice accepted is not the one in force; metadata names that one.
+    Example: {"reason": "NOTICE_NOT_ACCEPTED", "metadata": {"notice": "mi-store@2025-05-20"}}
+    """
+    ERROR_REASON_INVITATION_UNKNOWN: _ErrorReason.ValueType  # 117
+    """No invitation has that secret.
+    Example: {"reason": "INVITATION_UNKNOWN"}
+    """
+    ERROR_REASON_INVITATION_EXPIRED: _ErrorReason.ValueType  # 118
+    """The invitation is more than seven days old; ask for another.
+    Example: {"reason": "INVITATION_EXPIRED"}
+    """
+    ERROR_REASON_INVITATION_USED: _ErrorReason.ValueType  # 119
+    """The invitation was accepted before; each is good for one account.
+    Example: {"reason": "INVITATION_USED"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Carried as `google.rpc.ErrorInfo{reason, domain: "accord", metadata}` in the status details.
@@ -181,6 +261,86 @@ Example: {"reason": "INTERNAL"}
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 18
 """The page token is of another list, another filter or another caller.
 Example: {"reason": "PAGE_TOKEN_INVALID"}
+"""
+ERROR_REASON_PROVIDER_UNKNOWN: ErrorReason.ValueType  # 100
+"""Account has no provider of that key.
+Example: {"reason": "PROVIDER_UNKNOWN", "metadata": {"provider": "myspace"}}
+"""
+ERROR_REASON_PROVIDER_NOT_OFFERED: ErrorReason.ValueType  # 101
+"""The provider is not on offer in the person's country.
+Example: {"reason": "PROVIDER_NOT_OFFERED", "metadata": {"provider": "facebook", "country": "RU"}}
+"""
+ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 102
+"""The provider does not answer, or not sensibly; come again.
+Example: {"reason": "PROVIDER_UNAVAILABLE", "metadata": {"provider": "google"}}
+"""
+ERROR_REASON_FLOW_UNKNOWN: ErrorReason.ValueType  # 103
+"""No such sign-in or link is under way in this browser, for this person.
+Example: {"reason": "FLOW_UNKNOWN"}
+"""
+ERROR_REASON_FLOW_EXPIRED: ErrorReason.ValueType  # 104
+"""The sign-in or link was begun more than ten minutes ago; begin again.
+Example: {"reason": "FLOW_EXPIRED"}
+"""
+ERROR_REASON_FLOW_REPLAYED: ErrorReason.ValueType  # 105
+"""The sign-in or link was completed, or tried, before; each is good for once.
+Example: {"reason": "FLOW_REPLAYED"}
+"""
+ERROR_REASON_FLOW_MISMATCH: ErrorReason.ValueType  # 106
+"""The callback is not the answer to this flow: another state, issuer or provider.
+Example: {"reason": "FLOW_MISMATCH", "metadata": {"parameter": "iss"}}
+"""
+ERROR_REASON_SIGN_IN_DECLINED: ErrorReason.ValueType  # 107
+"""The person said no at the provider.
+Example: {"reason": "SIGN_IN_DECLINED", "metadata": {"provider": "google"}}
+"""
+ERROR_REASON_PROOF_REFUSED: ErrorReason.ValueType  # 108
+"""The provider refused the code, or what it said about the person does not verify.
+Example: {"reason": "PROOF_REFUSED", "metadata": {"provider": "google"}}
+"""
+ERROR_REASON_IDENTITY_TAKEN: ErrorReason.ValueType  # 109
+"""The identity at the provider is linked to another account.
+Example: {"reason": "IDENTITY_TAKEN", "metadata": {"provider": "google"}}
+"""
+ERROR_REASON_LAST_SIGN_IN: ErrorReason.ValueType  # 110
+"""Without this link the person could not sign in any more; link another first.
+Example: {"reason": "LAST_SIGN_IN"}
+"""
+ERROR_REASON_ACCOUNT_NOT_ACTIVE: ErrorReason.ValueType  # 111
+"""The account is not open.
+Example: {"reason": "ACCOUNT_NOT_ACTIVE"}
+"""
+ERROR_REASON_SESSION_INVALID: ErrorReason.ValueType  # 112
+"""The session is unknown, ended or expired; sign in again.
+Example: {"reason": "SESSION_INVALID"}
+"""
+ERROR_REASON_REGISTRATION_UNKNOWN: ErrorReason.ValueType  # 113
+"""No registration has that secret.
+Example: {"reason": "REGISTRATION_UNKNOWN"}
+"""
+ERROR_REASON_REGISTRATION_EXPIRED: ErrorReason.ValueType  # 114
+"""The registration was left open for more than thirty minutes; sign in at the provider again.
+Example: {"reason": "REGISTRATION_EXPIRED"}
+"""
+ERROR_REASON_REGISTRATION_USED: ErrorReason.ValueType  # 115
+"""The registration led to an account before; sign in.
+Example: {"reason": "REGISTRATION_USED"}
+"""
+ERROR_REASON_NOTICE_NOT_ACCEPTED: ErrorReason.ValueType  # 116
+"""The notice accepted is not the one in force; metadata names that one.
+Example: {"reason": "NOTICE_NOT_ACCEPTED", "metadata": {"notice": "mi-store@2025-05-20"}}
+"""
+ERROR_REASON_INVITATION_UNKNOWN: ErrorReason.ValueType  # 117
+"""No invitation has that secret.
+Example: {"reason": "INVITATION_UNKNOWN"}
+"""
+ERROR_REASON_INVITATION_EXPIRED: ErrorReason.ValueType  # 118
+"""The invitation is more than seven days old; ask for another.
+Example: {"reason": "INVITATION_EXPIRED"}
+"""
+ERROR_REASON_INVITATION_USED: ErrorReason.ValueType  # 119
+"""The invitation was accepted before; each is good for one account.
+Example: {"reason": "INVITATION_USED"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
