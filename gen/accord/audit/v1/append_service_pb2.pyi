@@ -85,7 +85,7 @@ class NewEntry(_message.Message):
     """
     actor: _builtins.str
     """Optional. Who acted: an account, a member of staff, an app. Its keys seal its name, and without
-    an account the resource and the fields too. At most 200 bytes.
+    an account the resource and the fields too. At most 400 bytes.
     """
     resource: _builtins.str
     """Optional. What was acted on, by resource name. At most 400 bytes."""

@@ -59,8 +59,8 @@ class AppendServiceServicer:
         Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
-        `sequence`), EVENT_ID_REUSED (same event under another number), LOG_BUSY (the queue is full; try
-        again after the delay given), LOG_UNAVAILABLE (the log cannot be written now).
+        `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
+        again after the delay given), UNAVAILABLE (the log cannot be written now).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

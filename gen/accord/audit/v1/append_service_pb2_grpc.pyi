@@ -46,8 +46,8 @@ class AppendServiceStub:
     Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
-    `sequence`), EVENT_ID_REUSED (same event under another number), LOG_BUSY (the queue is full; try
-    again after the delay given), LOG_UNAVAILABLE (the log cannot be written now).
+    `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
+    again after the delay given), UNAVAILABLE (the log cannot be written now).
     """
 
 @_typing.type_check_only
@@ -68,8 +68,8 @@ class AppendServiceAsyncStub(AppendServiceStub):
     Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
-    `sequence`), EVENT_ID_REUSED (same event under another number), LOG_BUSY (the queue is full; try
-    again after the delay given), LOG_UNAVAILABLE (the log cannot be written now).
+    `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
+    again after the delay given), UNAVAILABLE (the log cannot be written now).
     """
 
 class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,8 +93,8 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
-        `sequence`), EVENT_ID_REUSED (same event under another number), LOG_BUSY (the queue is full; try
-        again after the delay given), LOG_UNAVAILABLE (the log cannot be written now).
+        `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
+        again after the delay given), UNAVAILABLE (the log cannot be written now).
         """
 
 def add_AppendServiceServicer_to_server(servicer: AppendServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -73,7 +73,7 @@ class ReadServiceServicer:
         the portal for an auditor, and by auditors.
 
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-        its newest end. Fails with INVALID_FIELD for a malformed filter, and INVALID_PAGE_TOKEN for a
+        its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
         token that belongs to other filters or to another caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -83,7 +83,7 @@ class ReadServiceServicer:
     def GetEntry(self, request, context):
         """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-        Fails with ENTRY_NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ class ReadServiceServicer:
         """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
         portal for an auditor, and by auditors.
 
-        Fails with ENTRY_NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,13 +40,13 @@ class ReadServiceStub:
     the portal for an auditor, and by auditors.
 
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-    its newest end. Fails with INVALID_FIELD for a malformed filter, and INVALID_PAGE_TOKEN for a
+    its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
     token that belongs to other filters or to another caller.
     """
     GetEntry: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.GetEntryRequest, _read_service_pb2.GetEntryResponse]
     """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-    Fails with ENTRY_NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]
     """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
@@ -54,7 +54,7 @@ class ReadServiceStub:
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
 
-    Fails with ENTRY_NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
     """
     ProveConsistency: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.ProveConsistencyRequest, _read_service_pb2.ProveConsistencyResponse]
     """Proves that the log of one size is the beginning of the log of another (RFC 6962 §2.1.2): that
@@ -76,13 +76,13 @@ class ReadServiceAsyncStub(ReadServiceStub):
     the portal for an auditor, and by auditors.
 
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-    its newest end. Fails with INVALID_FIELD for a malformed filter, and INVALID_PAGE_TOKEN for a
+    its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
     token that belongs to other filters or to another caller.
     """
     GetEntry: _aio.UnaryUnaryMultiCallable[_read_service_pb2.GetEntryRequest, _read_service_pb2.GetEntryResponse]  # type: ignore[assignment]
     """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-    Fails with ENTRY_NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
@@ -90,7 +90,7 @@ class ReadServiceAsyncStub(ReadServiceStub):
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
 
-    Fails with ENTRY_NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
     """
     ProveConsistency: _aio.UnaryUnaryMultiCallable[_read_service_pb2.ProveConsistencyRequest, _read_service_pb2.ProveConsistencyResponse]  # type: ignore[assignment]
     """Proves that the log of one size is the beginning of the log of another (RFC 6962 §2.1.2): that
@@ -115,7 +115,7 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
         the portal for an auditor, and by auditors.
 
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-        its newest end. Fails with INVALID_FIELD for a malformed filter, and INVALID_PAGE_TOKEN for a
+        its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
         token that belongs to other filters or to another caller.
         """
 
@@ -127,7 +127,7 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_read_service_pb2.GetEntryResponse, _abc.Awaitable[_read_service_pb2.GetEntryResponse]]:
         """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-        Fails with ENTRY_NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +147,7 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
         """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
         portal for an auditor, and by auditors.
 
-        Fails with ENTRY_NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -179,6 +179,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The invitation was accepted before; each is good for one account.
     Example: {"reason": "INVITATION_USED"}
     """
+    ERROR_REASON_FOUR_EYES: _ErrorReason.ValueType  # 200
+    """A contract is put in force by someone other than its author.
+    Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
+    """
+    ERROR_REASON_APP_NOT_BOUND: _ErrorReason.ValueType  # 201
+    """The app may not ask for this service.
+    Example: {"reason": "APP_NOT_BOUND", "metadata": {"app": "mi-store", "service": "live_chat"}}
+    """
+    ERROR_REASON_CONTRACT_INCOMPLETE: _ErrorReason.ValueType  # 202
+    """Something that the step needs is not on record; metadata names it.
+    Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
+    """
+    ERROR_REASON_SEQUENCE_GAP: _ErrorReason.ValueType  # 300
+    """The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
+    Example: {"reason": "SEQUENCE_GAP", "metadata": {"expected": "42"}}
+    """
+    ERROR_REASON_SEQUENCE_REUSED: _ErrorReason.ValueType  # 301
+    """The log holds another entry of the producer under this number.
+    Example: {"reason": "SEQUENCE_REUSED", "metadata": {"sequence": "41"}}
+    """
+    ERROR_REASON_EVENT_ID_REUSED: _ErrorReason.ValueType  # 302
+    """The log holds this event under another number or producer.
+    Example: {"reason": "EVENT_ID_REUSED", "metadata": {"sequence": "41"}}
+    """
+    ERROR_REASON_ENTRY_TOO_LARGE: _ErrorReason.ValueType  # 303
+    """The entry, sealed, is larger than the log's format allows (65,535 bytes); split the event.
+    Example: {"reason": "ENTRY_TOO_LARGE", "metadata": {"sequence": "41"}}
+    """
+    ERROR_REASON_TREE_SIZE_UNKNOWN: _ErrorReason.ValueType  # 304
+    """The log has not grown to the tree size asked for.
+    Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Carried as `google.rpc.ErrorInfo{reason, domain: "accord", metadata}` in the status details.
@@ -341,6 +373,38 @@ Example: {"reason": "INVITATION_EXPIRED"}
 ERROR_REASON_INVITATION_USED: ErrorReason.ValueType  # 119
 """The invitation was accepted before; each is good for one account.
 Example: {"reason": "INVITATION_USED"}
+"""
+ERROR_REASON_FOUR_EYES: ErrorReason.ValueType  # 200
+"""A contract is put in force by someone other than its author.
+Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
+"""
+ERROR_REASON_APP_NOT_BOUND: ErrorReason.ValueType  # 201
+"""The app may not ask for this service.
+Example: {"reason": "APP_NOT_BOUND", "metadata": {"app": "mi-store", "service": "live_chat"}}
+"""
+ERROR_REASON_CONTRACT_INCOMPLETE: ErrorReason.ValueType  # 202
+"""Something that the step needs is not on record; metadata names it.
+Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
+"""
+ERROR_REASON_SEQUENCE_GAP: ErrorReason.ValueType  # 300
+"""The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
+Example: {"reason": "SEQUENCE_GAP", "metadata": {"expected": "42"}}
+"""
+ERROR_REASON_SEQUENCE_REUSED: ErrorReason.ValueType  # 301
+"""The log holds another entry of the producer under this number.
+Example: {"reason": "SEQUENCE_REUSED", "metadata": {"sequence": "41"}}
+"""
+ERROR_REASON_EVENT_ID_REUSED: ErrorReason.ValueType  # 302
+"""The log holds this event under another number or producer.
+Example: {"reason": "EVENT_ID_REUSED", "metadata": {"sequence": "41"}}
+"""
+ERROR_REASON_ENTRY_TOO_LARGE: ErrorReason.ValueType  # 303
+"""The entry, sealed, is larger than the log's format allows (65,535 bytes); split the event.
+Example: {"reason": "ENTRY_TOO_LARGE", "metadata": {"sequence": "41"}}
+"""
+ERROR_REASON_TREE_SIZE_UNKNOWN: ErrorReason.ValueType  # 304
+"""The log has not grown to the tree size asked for.
+Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
