@@ -67,8 +67,8 @@ class ConsentServiceServicer:
 
     def GiveConsent(self, request, context):
         """Records that the person consents. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-        SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown recipient, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,8 +76,8 @@ class ConsentServiceServicer:
 
     def RefuseConsent(self, request, context):
         """Records that the person was asked and refuses. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-        SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown recipient, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,8 +86,8 @@ class ConsentServiceServicer:
     def WithdrawConsent(self, request, context):
         """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
         already is answered as it stands. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, CONSENT_NOT_FOUND, also for a
-        consent of others, CONSENT_STATE for a refusal, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+        consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +96,7 @@ class ConsentServiceServicer:
     def ListConsents(self, request, context):
         """Lists the person's consents, newest first.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,24 +38,24 @@ class ConsentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ConsentServiceAsyncStub: ...
     GiveConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GiveConsentRequest, _consent_service_pb2.GiveConsentResponse]
     """Records that the person consents. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-    SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown recipient, REQUEST_ID_REUSED.
     """
     RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
     """Records that the person was asked and refuses. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-    SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown recipient, REQUEST_ID_REUSED.
     """
     WithdrawConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.WithdrawConsentRequest, _consent_service_pb2.WithdrawConsentResponse]
     """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
     already is answered as it stands. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, CONSENT_NOT_FOUND, also for a
-    consent of others, CONSENT_STATE for a refusal, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+    consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
     """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
     """Lists the person's consents, newest first.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 @_typing.type_check_only
@@ -68,24 +68,24 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GiveConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GiveConsentRequest, _consent_service_pb2.GiveConsentResponse]  # type: ignore[assignment]
     """Records that the person consents. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-    SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown recipient, REQUEST_ID_REUSED.
     """
     RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
     """Records that the person was asked and refuses. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-    SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown recipient, REQUEST_ID_REUSED.
     """
     WithdrawConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.WithdrawConsentRequest, _consent_service_pb2.WithdrawConsentResponse]  # type: ignore[assignment]
     """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
     already is answered as it stands. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, CONSENT_NOT_FOUND, also for a
-    consent of others, CONSENT_STATE for a refusal, REQUEST_ID_REUSED.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+    consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
     """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """Lists the person's consents, newest first.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -101,8 +101,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.GiveConsentResponse, _abc.Awaitable[_consent_service_pb2.GiveConsentResponse]]:
         """Records that the person consents. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-        SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown recipient, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -112,8 +112,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.RefuseConsentResponse, _abc.Awaitable[_consent_service_pb2.RefuseConsentResponse]]:
         """Records that the person was asked and refuses. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND,
-        SUBJECT_NOT_FOUND while account has not told sharing of the person, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown recipient, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -124,8 +124,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.WithdrawConsentResponse, _abc.Awaitable[_consent_service_pb2.WithdrawConsentResponse]]:
         """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
         already is answered as it stands. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, CONSENT_NOT_FOUND, also for a
-        consent of others, CONSENT_STATE for a refusal, REQUEST_ID_REUSED.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+        consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -136,7 +136,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.ListConsentsResponse, _abc.Awaitable[_consent_service_pb2.ListConsentsResponse]]:
         """Lists the person's consents, newest first.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
 
 def add_ConsentServiceServicer_to_server(servicer: ConsentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

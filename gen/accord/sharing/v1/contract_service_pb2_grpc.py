@@ -86,7 +86,7 @@ class ContractServiceServicer:
     def CreateContract(self, request, context):
         """Records a contract as a draft, version 1. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,8 +96,8 @@ class ContractServiceServicer:
         """Records new terms as a new draft version. A version in force stays so until the new one is
         activated; a draft or a version under review is left behind. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated,
-        CONTRACT_VERSION when the latest version is not the one that was read, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated,
+        CONFLICT when the latest version is not the one that was read, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,8 +106,8 @@ class ContractServiceServicer:
     def SubmitContract(self, request, context):
         """Hands a draft in for review. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless it is a draft,
-        CONTRACT_VERSION, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless it is a draft,
+        CONFLICT, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +117,7 @@ class ContractServiceServicer:
         """Puts a version under review in force, in the place of the one before, or resumes a suspended
         one. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE, CONTRACT_VERSION, FOUR_EYES for
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
         the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -127,7 +127,7 @@ class ContractServiceServicer:
     def SuspendContract(self, request, context):
         """Stops the version in force for a while. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless a version is in force,
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless a version is in force,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -137,7 +137,7 @@ class ContractServiceServicer:
     def TerminateContract(self, request, context):
         """Ends a contract for good, all its versions. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated already,
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated already,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -147,7 +147,7 @@ class ContractServiceServicer:
     def GetContract(self, request, context):
         """Returns a contract with its history.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND.
+        Fails with INVALID_FIELD, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +156,7 @@ class ContractServiceServicer:
     def ListContracts(self, request, context):
         """Lists contracts, newest first.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, also for a page token that is malformed or of another list.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

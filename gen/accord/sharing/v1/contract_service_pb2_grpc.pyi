@@ -38,49 +38,49 @@ class ContractServiceStub:
     CreateContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.CreateContractRequest, _contract_service_pb2.CreateContractResponse]
     """Records a contract as a draft, version 1. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
     """
     AmendContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.AmendContractRequest, _contract_service_pb2.AmendContractResponse]
     """Records new terms as a new draft version. A version in force stays so until the new one is
     activated; a draft or a version under review is left behind. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated,
-    CONTRACT_VERSION when the latest version is not the one that was read, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated,
+    CONFLICT when the latest version is not the one that was read, REQUEST_ID_REUSED.
     """
     SubmitContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.SubmitContractRequest, _contract_service_pb2.SubmitContractResponse]
     """Hands a draft in for review. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless it is a draft,
-    CONTRACT_VERSION, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless it is a draft,
+    CONFLICT, REQUEST_ID_REUSED.
     """
     ActivateContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.ActivateContractRequest, _contract_service_pb2.ActivateContractResponse]
     """Puts a version under review in force, in the place of the one before, or resumes a suspended
     one. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE, CONTRACT_VERSION, FOUR_EYES for
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
     the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
     """
     SuspendContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.SuspendContractRequest, _contract_service_pb2.SuspendContractResponse]
     """Stops the version in force for a while. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless a version is in force,
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless a version is in force,
     REQUEST_ID_REUSED.
     """
     TerminateContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.TerminateContractRequest, _contract_service_pb2.TerminateContractResponse]
     """Ends a contract for good, all its versions. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated already,
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated already,
     REQUEST_ID_REUSED.
     """
     GetContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.GetContractRequest, _contract_service_pb2.GetContractResponse]
     """Returns a contract with its history.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND.
+    Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListContracts: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.ListContractsRequest, _contract_service_pb2.ListContractsResponse]
     """Lists contracts, newest first.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, also for a page token that is malformed or of another list.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 @_typing.type_check_only
@@ -93,49 +93,49 @@ class ContractServiceAsyncStub(ContractServiceStub):
     CreateContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.CreateContractRequest, _contract_service_pb2.CreateContractResponse]  # type: ignore[assignment]
     """Records a contract as a draft, version 1. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
     """
     AmendContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.AmendContractRequest, _contract_service_pb2.AmendContractResponse]  # type: ignore[assignment]
     """Records new terms as a new draft version. A version in force stays so until the new one is
     activated; a draft or a version under review is left behind. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated,
-    CONTRACT_VERSION when the latest version is not the one that was read, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated,
+    CONFLICT when the latest version is not the one that was read, REQUEST_ID_REUSED.
     """
     SubmitContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.SubmitContractRequest, _contract_service_pb2.SubmitContractResponse]  # type: ignore[assignment]
     """Hands a draft in for review. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless it is a draft,
-    CONTRACT_VERSION, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless it is a draft,
+    CONFLICT, REQUEST_ID_REUSED.
     """
     ActivateContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.ActivateContractRequest, _contract_service_pb2.ActivateContractResponse]  # type: ignore[assignment]
     """Puts a version under review in force, in the place of the one before, or resumes a suspended
     one. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE, CONTRACT_VERSION, FOUR_EYES for
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
     the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
     """
     SuspendContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.SuspendContractRequest, _contract_service_pb2.SuspendContractResponse]  # type: ignore[assignment]
     """Stops the version in force for a while. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless a version is in force,
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless a version is in force,
     REQUEST_ID_REUSED.
     """
     TerminateContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.TerminateContractRequest, _contract_service_pb2.TerminateContractResponse]  # type: ignore[assignment]
     """Ends a contract for good, all its versions. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated already,
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated already,
     REQUEST_ID_REUSED.
     """
     GetContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.GetContractRequest, _contract_service_pb2.GetContractResponse]  # type: ignore[assignment]
     """Returns a contract with its history.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, CONTRACT_NOT_FOUND.
+    Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListContracts: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.ListContractsRequest, _contract_service_pb2.ListContractsResponse]  # type: ignore[assignment]
     """Lists contracts, newest first.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, also for a page token that is malformed or of another list.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +151,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.CreateContractResponse, _abc.Awaitable[_contract_service_pb2.CreateContractResponse]]:
         """Records a contract as a draft, version 1. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -163,8 +163,8 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records new terms as a new draft version. A version in force stays so until the new one is
         activated; a draft or a version under review is left behind. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated,
-        CONTRACT_VERSION when the latest version is not the one that was read, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated,
+        CONFLICT when the latest version is not the one that was read, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -175,8 +175,8 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.SubmitContractResponse, _abc.Awaitable[_contract_service_pb2.SubmitContractResponse]]:
         """Hands a draft in for review. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless it is a draft,
-        CONTRACT_VERSION, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless it is a draft,
+        CONFLICT, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -188,7 +188,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         """Puts a version under review in force, in the place of the one before, or resumes a suspended
         one. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE, CONTRACT_VERSION, FOUR_EYES for
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
         the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
         """
 
@@ -200,7 +200,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.SuspendContractResponse, _abc.Awaitable[_contract_service_pb2.SuspendContractResponse]]:
         """Stops the version in force for a while. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE unless a version is in force,
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE unless a version is in force,
         REQUEST_ID_REUSED.
         """
 
@@ -212,7 +212,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.TerminateContractResponse, _abc.Awaitable[_contract_service_pb2.TerminateContractResponse]]:
         """Ends a contract for good, all its versions. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND, CONTRACT_STATE when it is terminated already,
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE when it is terminated already,
         REQUEST_ID_REUSED.
         """
 
@@ -224,7 +224,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.GetContractResponse, _abc.Awaitable[_contract_service_pb2.GetContractResponse]]:
         """Returns a contract with its history.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, CONTRACT_NOT_FOUND.
+        Fails with INVALID_FIELD, NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -235,7 +235,7 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contract_service_pb2.ListContractsResponse, _abc.Awaitable[_contract_service_pb2.ListContractsResponse]]:
         """Lists contracts, newest first.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, also for a page token that is malformed or of another list.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
         """
 
 def add_ContractServiceServicer_to_server(servicer: ContractServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

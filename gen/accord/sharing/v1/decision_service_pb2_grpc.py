@@ -66,7 +66,7 @@ class DecisionServiceServicer:
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-        RECIPIENT_NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,7 +75,7 @@ class DecisionServiceServicer:
     def ListDecisions(self, request, context):
         """Lists the decisions about the person who acts, newest first.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,7 @@ class DecisionServiceServicer:
     def GetDecision(self, request, context):
         """Returns one decision.
         Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-        and by auditors. Fails with DECISION_NOT_FOUND, also for a decision of others.
+        and by auditors. Fails with NOT_FOUND, also for a decision of others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

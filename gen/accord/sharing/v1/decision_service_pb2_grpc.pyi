@@ -42,17 +42,17 @@ class DecisionServiceStub:
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-    RECIPIENT_NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
     """
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]
     """Lists the decisions about the person who acts, newest first.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.GetDecisionRequest, _decision_service_pb2.GetDecisionResponse]
     """Returns one decision.
     Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-    and by auditors. Fails with DECISION_NOT_FOUND, also for a decision of others.
+    and by auditors. Fails with NOT_FOUND, also for a decision of others.
     """
 
 @_typing.type_check_only
@@ -69,17 +69,17 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-    RECIPIENT_NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
     """
     ListDecisions: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]  # type: ignore[assignment]
     """Lists the decisions about the person who acts, newest first.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
     GetDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.GetDecisionRequest, _decision_service_pb2.GetDecisionResponse]  # type: ignore[assignment]
     """Returns one decision.
     Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-    and by auditors. Fails with DECISION_NOT_FOUND, also for a decision of others.
+    and by auditors. Fails with NOT_FOUND, also for a decision of others.
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,7 +99,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-        RECIPIENT_NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
         """
 
     @_abc_1.abstractmethod
@@ -110,7 +110,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_decision_service_pb2.ListDecisionsResponse, _abc.Awaitable[_decision_service_pb2.ListDecisionsResponse]]:
         """Lists the decisions about the person who acts, newest first.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
 
     @_abc_1.abstractmethod
@@ -121,7 +121,7 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_decision_service_pb2.GetDecisionResponse, _abc.Awaitable[_decision_service_pb2.GetDecisionResponse]]:
         """Returns one decision.
         Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-        and by auditors. Fails with DECISION_NOT_FOUND, also for a decision of others.
+        and by auditors. Fails with NOT_FOUND, also for a decision of others.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

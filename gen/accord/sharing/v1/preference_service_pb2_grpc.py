@@ -78,7 +78,7 @@ class PreferenceServiceServicer:
     def OptOut(self, request, context):
         """Opts the person out of marketing or personalisation. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ class PreferenceServiceServicer:
     def Object(self, request, context):
         """Records that the person objects to a purpose that rests on legitimate interest.
         Idempotent by its request id. Called by the portal for that person.
-        Fails with INVALID_FIELD, also for a purpose on another basis, SUBJECT_NOT_FOUND,
+        Fails with INVALID_FIELD, also for a purpose on another basis,
         REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -97,7 +97,7 @@ class PreferenceServiceServicer:
     def StopSharing(self, request, context):
         """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +106,7 @@ class PreferenceServiceServicer:
     def Lift(self, request, context):
         """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, also for an accepted notice, PREFERENCE_NOT_FOUND, also for a choice
+        Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
         of others, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,7 +116,7 @@ class PreferenceServiceServicer:
     def AcceptNotice(self, request, context):
         """Records that the person accepts a version of a notice. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +125,7 @@ class PreferenceServiceServicer:
     def ListPreferences(self, request, context):
         """Lists the person's choices, newest first, lifted ones included.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,34 +39,34 @@ class PreferenceServiceStub:
     OptOut: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.OptOutRequest, _preference_service_pb2.OptOutResponse]
     """Opts the person out of marketing or personalisation. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
     """
     Object: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.ObjectRequest, _preference_service_pb2.ObjectResponse]
     """Records that the person objects to a purpose that rests on legitimate interest.
     Idempotent by its request id. Called by the portal for that person.
-    Fails with INVALID_FIELD, also for a purpose on another basis, SUBJECT_NOT_FOUND,
+    Fails with INVALID_FIELD, also for a purpose on another basis,
     REQUEST_ID_REUSED.
     """
     StopSharing: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.StopSharingRequest, _preference_service_pb2.StopSharingResponse]
     """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
     """
     Lift: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.LiftRequest, _preference_service_pb2.LiftResponse]
     """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, also for an accepted notice, PREFERENCE_NOT_FOUND, also for a choice
+    Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
     of others, REQUEST_ID_REUSED.
     """
     AcceptNotice: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
     """
     ListPreferences: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.ListPreferencesRequest, _preference_service_pb2.ListPreferencesResponse]
     """Lists the person's choices, newest first, lifted ones included.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 @_typing.type_check_only
@@ -80,34 +80,34 @@ class PreferenceServiceAsyncStub(PreferenceServiceStub):
     OptOut: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.OptOutRequest, _preference_service_pb2.OptOutResponse]  # type: ignore[assignment]
     """Opts the person out of marketing or personalisation. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
     """
     Object: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.ObjectRequest, _preference_service_pb2.ObjectResponse]  # type: ignore[assignment]
     """Records that the person objects to a purpose that rests on legitimate interest.
     Idempotent by its request id. Called by the portal for that person.
-    Fails with INVALID_FIELD, also for a purpose on another basis, SUBJECT_NOT_FOUND,
+    Fails with INVALID_FIELD, also for a purpose on another basis,
     REQUEST_ID_REUSED.
     """
     StopSharing: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.StopSharingRequest, _preference_service_pb2.StopSharingResponse]  # type: ignore[assignment]
     """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
     """
     Lift: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.LiftRequest, _preference_service_pb2.LiftResponse]  # type: ignore[assignment]
     """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, also for an accepted notice, PREFERENCE_NOT_FOUND, also for a choice
+    Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
     of others, REQUEST_ID_REUSED.
     """
     AcceptNotice: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]  # type: ignore[assignment]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
     """
     ListPreferences: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.ListPreferencesRequest, _preference_service_pb2.ListPreferencesResponse]  # type: ignore[assignment]
     """Lists the person's choices, newest first, lifted ones included.
     Called by the portal for that person.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,7 +124,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.OptOutResponse, _abc.Awaitable[_preference_service_pb2.OptOutResponse]]:
         """Opts the person out of marketing or personalisation. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -135,7 +135,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.ObjectResponse, _abc.Awaitable[_preference_service_pb2.ObjectResponse]]:
         """Records that the person objects to a purpose that rests on legitimate interest.
         Idempotent by its request id. Called by the portal for that person.
-        Fails with INVALID_FIELD, also for a purpose on another basis, SUBJECT_NOT_FOUND,
+        Fails with INVALID_FIELD, also for a purpose on another basis,
         REQUEST_ID_REUSED.
         """
 
@@ -147,7 +147,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.StopSharingResponse, _abc.Awaitable[_preference_service_pb2.StopSharingResponse]]:
         """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +158,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.LiftResponse, _abc.Awaitable[_preference_service_pb2.LiftResponse]]:
         """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, also for an accepted notice, PREFERENCE_NOT_FOUND, also for a choice
+        Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
         of others, REQUEST_ID_REUSED.
         """
 
@@ -170,7 +170,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.AcceptNoticeResponse, _abc.Awaitable[_preference_service_pb2.AcceptNoticeResponse]]:
         """Records that the person accepts a version of a notice. Idempotent by its request id.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, SUBJECT_NOT_FOUND, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -181,7 +181,7 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_preference_service_pb2.ListPreferencesResponse, _abc.Awaitable[_preference_service_pb2.ListPreferencesResponse]]:
         """Lists the person's choices, newest first, lifted ones included.
         Called by the portal for that person.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
 
 def add_PreferenceServiceServicer_to_server(servicer: PreferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -61,7 +61,7 @@ class RecipientServiceServicer:
     def CreateRecipient(self, request, context):
         """Registers a recipient. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_EXISTS, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, ALREADY_EXISTS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ class RecipientServiceServicer:
     def GetRecipient(self, request, context):
         """Returns a recipient.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND.
+        Fails with INVALID_FIELD, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,7 +79,7 @@ class RecipientServiceServicer:
     def ListRecipients(self, request, context):
         """Lists the recipients in the order of their names.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

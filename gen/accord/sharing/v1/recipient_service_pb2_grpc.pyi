@@ -38,17 +38,17 @@ class RecipientServiceStub:
     CreateRecipient: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.CreateRecipientRequest, _recipient_service_pb2.CreateRecipientResponse]
     """Registers a recipient. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_EXISTS, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, ALREADY_EXISTS, REQUEST_ID_REUSED.
     """
     GetRecipient: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.GetRecipientRequest, _recipient_service_pb2.GetRecipientResponse]
     """Returns a recipient.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND.
+    Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.ListRecipientsRequest, _recipient_service_pb2.ListRecipientsResponse]
     """Lists the recipients in the order of their names.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 @_typing.type_check_only
@@ -61,17 +61,17 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     CreateRecipient: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.CreateRecipientRequest, _recipient_service_pb2.CreateRecipientResponse]  # type: ignore[assignment]
     """Registers a recipient. Idempotent by its request id.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_EXISTS, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, ALREADY_EXISTS, REQUEST_ID_REUSED.
     """
     GetRecipient: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.GetRecipientRequest, _recipient_service_pb2.GetRecipientResponse]  # type: ignore[assignment]
     """Returns a recipient.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND.
+    Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListRecipients: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.ListRecipientsRequest, _recipient_service_pb2.ListRecipientsResponse]  # type: ignore[assignment]
     """Lists the recipients in the order of their names.
     Called by privacy officers and auditors, through the portal or themselves.
-    Fails with INVALID_FIELD for a page token that is malformed or of another list.
+    Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
 class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -87,7 +87,7 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recipient_service_pb2.CreateRecipientResponse, _abc.Awaitable[_recipient_service_pb2.CreateRecipientResponse]]:
         """Registers a recipient. Idempotent by its request id.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_EXISTS, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, ALREADY_EXISTS, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -98,7 +98,7 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recipient_service_pb2.GetRecipientResponse, _abc.Awaitable[_recipient_service_pb2.GetRecipientResponse]]:
         """Returns a recipient.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD, RECIPIENT_NOT_FOUND.
+        Fails with INVALID_FIELD, NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +109,7 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_recipient_service_pb2.ListRecipientsResponse, _abc.Awaitable[_recipient_service_pb2.ListRecipientsResponse]]:
         """Lists the recipients in the order of their names.
         Called by privacy officers and auditors, through the portal or themselves.
-        Fails with INVALID_FIELD for a page token that is malformed or of another list.
+        Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
 
 def add_RecipientServiceServicer_to_server(servicer: RecipientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
