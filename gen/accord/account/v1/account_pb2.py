@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/account/v1/account.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n\x07\x41\x63\x63ount\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32 .accord.account.v1.Account.StateB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ountry\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cjurisdiction\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\nbirth_date\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x16\n\x08language\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x07profile\x18\x07 \x03(\x0b\x32 .accord.account.v1.ImportedValueB\x04\xe2\x41\x01\x03\x12)\n\x05roles\x18\x08 \x03(\x0e\x32\x14.accord.type.v1.RoleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"0\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01:C\xea\x41@\n\x17\x61\x63\x63ord.internal/Account\x12\x12\x61\x63\x63ounts/{account}*\x08\x61\x63\x63ounts2\x07\x61\x63\x63ountB\r\n\x0b_birth_date\"\xda\x02\n\rImportedValue\x12\x34\n\x05\x66ield\x18\x01 \x01(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bimport_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12I\n\x0cverification\x18\x05 \x01(\x0e\x32-.accord.account.v1.ImportedValue.VerificationB\x04\xe2\x41\x01\x03\"d\n\x0cVerification\x12\x1c\n\x18VERIFICATION_UNSPECIFIED\x10\x00\x12\x19\n\x15VERIFICATION_VERIFIED\x10\x01\x12\x1b\n\x17VERIFICATION_UNVERIFIED\x10\x02\"\x9e\x03\n\x04Link\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0eprovider_title\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\tlink_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\x07imports\x18\x05 \x03(\x0b\x32 .accord.account.v1.ImportedValueB\x04\xe2\x41\x01\x03\x12:\n\tunlinking\x18\x06 \x01(\x0e\x32!.accord.account.v1.Link.UnlinkingB\x04\xe2\x41\x01\x03\"Y\n\tUnlinking\x12\x19\n\x15UNLINKING_UNSPECIFIED\x10\x00\x12\x15\n\x11UNLINKING_ALLOWED\x10\x01\x12\x1a\n\x16UNLINKING_LAST_SIGN_IN\x10\x02:G\xea\x41\x44\n\x14\x61\x63\x63ord.internal/Link\x12\x1f\x61\x63\x63ounts/{account}/links/{link}*\x05links2\x04link*}\n\x0cProfileField\x12\x1d\n\x19PROFILE_FIELD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROFILE_FIELD_NICKNAME\x10\x01\x12\x19\n\x15PROFILE_FIELD_PICTURE\x10\x02\x12\x17\n\x13PROFILE_FIELD_EMAIL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/account/v1/account.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\x03\n\x07\x41\x63\x63ount\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x35\n\x05state\x18\x02 \x01(\x0e\x32 .accord.account.v1.Account.StateB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63ountry\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\nbirth_date\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x16\n\x08language\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x07profile\x18\x06 \x03(\x0b\x32 .accord.account.v1.ImportedValueB\x04\xe2\x41\x01\x03\x12)\n\x05roles\x18\x07 \x03(\x0e\x32\x14.accord.type.v1.RoleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"0\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_ACTIVE\x10\x01:C\xea\x41@\n\x17\x61\x63\x63ord.internal/Account\x12\x12\x61\x63\x63ounts/{account}*\x08\x61\x63\x63ounts2\x07\x61\x63\x63ountB\r\n\x0b_birth_date\"\xda\x02\n\rImportedValue\x12\x34\n\x05\x66ield\x18\x01 \x01(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x03\x12\x13\n\x05value\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x16\n\x08provider\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0bimport_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12I\n\x0cverification\x18\x05 \x01(\x0e\x32-.accord.account.v1.ImportedValue.VerificationB\x04\xe2\x41\x01\x03\"d\n\x0cVerification\x12\x1c\n\x18VERIFICATION_UNSPECIFIED\x10\x00\x12\x19\n\x15VERIFICATION_VERIFIED\x10\x01\x12\x1b\n\x17VERIFICATION_UNVERIFIED\x10\x02\"\x9e\x03\n\x04Link\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0eprovider_title\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x33\n\tlink_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\x07imports\x18\x05 \x03(\x0b\x32 .accord.account.v1.ImportedValueB\x04\xe2\x41\x01\x03\x12:\n\tunlinking\x18\x06 \x01(\x0e\x32!.accord.account.v1.Link.UnlinkingB\x04\xe2\x41\x01\x03\"Y\n\tUnlinking\x12\x19\n\x15UNLINKING_UNSPECIFIED\x10\x00\x12\x15\n\x11UNLINKING_ALLOWED\x10\x01\x12\x1a\n\x16UNLINKING_LAST_SIGN_IN\x10\x02:G\xea\x41\x44\n\x14\x61\x63\x63ord.internal/Link\x12\x1f\x61\x63\x63ounts/{account}/links/{link}*\x05links2\x04link*}\n\x0cProfileField\x12\x1d\n\x19PROFILE_FIELD_UNSPECIFIED\x10\x00\x12\x1a\n\x16PROFILE_FIELD_NICKNAME\x10\x01\x12\x19\n\x15PROFILE_FIELD_PICTURE\x10\x02\x12\x17\n\x13PROFILE_FIELD_EMAIL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNT'].fields_by_name['state']._serialized_options = b'\342A\001\003'
   _globals['_ACCOUNT'].fields_by_name['country']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['country']._serialized_options = b'\342A\001\003'
-  _globals['_ACCOUNT'].fields_by_name['jurisdiction']._loaded_options = None
-  _globals['_ACCOUNT'].fields_by_name['jurisdiction']._serialized_options = b'\342A\001\003'
   _globals['_ACCOUNT'].fields_by_name['birth_date']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['birth_date']._serialized_options = b'\342A\001\003'
   _globals['_ACCOUNT'].fields_by_name['language']._loaded_options = None
@@ -79,18 +77,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINK'].fields_by_name['unlinking']._serialized_options = b'\342A\001\003'
   _globals['_LINK']._loaded_options = None
   _globals['_LINK']._serialized_options = b'\352AD\n\024accord.internal/Link\022\037accounts/{account}/links/{link}*\005links2\004link'
-  _globals['_PROFILEFIELD']._serialized_start=1425
-  _globals['_PROFILEFIELD']._serialized_end=1550
+  _globals['_PROFILEFIELD']._serialized_start=1397
+  _globals['_PROFILEFIELD']._serialized_end=1522
   _globals['_ACCOUNT']._serialized_start=178
-  _globals['_ACCOUNT']._serialized_end=657
-  _globals['_ACCOUNT_STATE']._serialized_start=525
-  _globals['_ACCOUNT_STATE']._serialized_end=573
-  _globals['_IMPORTEDVALUE']._serialized_start=660
-  _globals['_IMPORTEDVALUE']._serialized_end=1006
-  _globals['_IMPORTEDVALUE_VERIFICATION']._serialized_start=906
-  _globals['_IMPORTEDVALUE_VERIFICATION']._serialized_end=1006
-  _globals['_LINK']._serialized_start=1009
-  _globals['_LINK']._serialized_end=1423
-  _globals['_LINK_UNLINKING']._serialized_start=1261
-  _globals['_LINK_UNLINKING']._serialized_end=1350
+  _globals['_ACCOUNT']._serialized_end=629
+  _globals['_ACCOUNT_STATE']._serialized_start=497
+  _globals['_ACCOUNT_STATE']._serialized_end=545
+  _globals['_IMPORTEDVALUE']._serialized_start=632
+  _globals['_IMPORTEDVALUE']._serialized_end=978
+  _globals['_IMPORTEDVALUE_VERIFICATION']._serialized_start=878
+  _globals['_IMPORTEDVALUE_VERIFICATION']._serialized_end=978
+  _globals['_LINK']._serialized_start=981
+  _globals['_LINK']._serialized_end=1395
+  _globals['_LINK_UNLINKING']._serialized_start=1233
+  _globals['_LINK_UNLINKING']._serialized_end=1322
 # @@protoc_insertion_point(module_scope)

@@ -79,7 +79,6 @@ class Account(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
-    JURISDICTION_FIELD_NUMBER: _builtins.int
     BIRTH_DATE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
@@ -91,10 +90,6 @@ class Account(_message.Message):
     """Output only. How far the account is open."""
     country: _builtins.str
     """Output only. Country of residence, ISO 3166-1 alpha-2, upper-case: `NL`."""
-    jurisdiction: _builtins.str
-    """Output only. Jurisdiction that follows from the country: `EEA`, `UK`, `CH`, `IN`, `RU`, `HK`,
-    or the country itself.
-    """
     birth_date: _builtins.str
     """Output only. Birth date, `YYYY-MM-DD`. Absent when the person did not give one; then nothing is
     ever permitted for marketing.
@@ -121,7 +116,6 @@ class Account(_message.Message):
         name: _builtins.str = ...,
         state: Global___Account.State.ValueType = ...,
         country: _builtins.str = ...,
-        jurisdiction: _builtins.str = ...,
         birth_date: _builtins.str | None = ...,
         language: _builtins.str = ...,
         profile: _abc.Iterable[Global___ImportedValue] | None = ...,
@@ -130,7 +124,7 @@ class Account(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "birth_date", b"birth_date", "create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "birth_date", b"birth_date", "country", b"country", "create_time", b"create_time", "jurisdiction", b"jurisdiction", "language", b"language", "name", b"name", "profile", b"profile", "roles", b"roles", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date", "birth_date", b"birth_date", "country", b"country", "create_time", b"create_time", "language", b"language", "name", b"name", "profile", b"profile", "roles", b"roles", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__birth_date: _TypeAlias = _typing.Literal["birth_date"]  # noqa: Y015
     _WhichOneofArgType__birth_date: _TypeAlias = _typing.Literal["_birth_date", b"_birth_date"]  # noqa: Y015
