@@ -1,0 +1,315 @@
+"""One database, two engines: SQLite embedded by default, PostgreSQL by URL alone.
+
+A *unit of work* is a plain function of a connection. It runs in a database thread, so nothing
+blocks the event loop, and it cannot await anything, so no transaction is ever open across a
+network call. What both engines promise:
+
+- a unit sees and leaves a serializable history; on PostgreSQL it may run again after a
+  serialization failure, so it has no effect but its SQL;
+- `write` returns only when the unit is durable (SQLite: WAL with synchronous=FULL);
+- concurrent units share one commit (group commit), each under its own savepoint: one that raises
+  is rolled back alone;
+- a full queue is refused with OVERLOADED at once; an engine that is away with UNAVAILABLE.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.types import TypeDecorator
+
+from runtime.fault import Fault
+
+T = TypeVar("T")
+Unit = Callable[[Connection], T]
+
+_GROUP = 256  # units that share one commit at most
+_QUEUE = 4096  # units that may wait before callers are refused
+_ATTEMPTS = 6  # runs of a unit that loses serialization races
+_READERS = 4
+_POSTGRES_LANES = 4
+_RETRY_AFTER = timedelta(milliseconds=200)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+# serialization_failure, deadlock_detected
+_LOST_RACES = frozenset({"40001", "40P01"})
+
+
+# SQLite's STRICT tables know INTEGER, TEXT and BLOB alone: use BigInt, Text, LargeBinary, Instant.
+BigInt = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept as microseconds since 1970 so that both engines sort it alike."""
+
+    impl = BigInt
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  SQLAlchemy's signature
+        """Encode; a naive datetime is a bug and raises."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002  SQLAlchemy's signature
+        """Decode."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def metadata() -> MetaData:
+    """Make the MetaData of a service, with constraint names that migrations can rely on."""
+    return MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def insert_missing(tx: Connection, table: Table, rows: Sequence[dict[str, object]]) -> int:
+    """Insert the rows whose key is not there yet; return how many were."""
+    insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).on_conflict_do_nothing()
+    return sum(tx.execute(statement, row).rowcount for row in rows)
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    """One unit in the queue, and where its outcome goes."""
+
+    unit: Unit[T]
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[T]"
+
+    def resolve(self, value: T) -> None:
+        if not self.done.done():  # its caller may have been cancelled meanwhile
+            self.done.set_result(value)
+
+    def reject(self, error: BaseException) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+class Database:
+    """A database and the threads that talk to it. Open one per URL and process."""
+
+    def __init__(self, url: str) -> None:
+        self.dialect = make_url(url).get_backend_name()
+        self._writer = _engine(url, write=True)
+        self._reader = _engine(url, write=False)
+        self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=_QUEUE)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
+        # SQLite has one writer; PostgreSQL gains from a few that overlap their round trips.
+        lanes = 1 if self.dialect == "sqlite" else _POSTGRES_LANES
+        self._lanes = [
+            threading.Thread(target=self._lane, name=f"db-write-{n}", daemon=True)
+            for n in range(lanes)
+        ]
+        for lane in self._lanes:
+            lane.start()
+        # Set after each commit; the relay waits on it instead of polling.
+        self.committed = asyncio.Event()
+
+    async def write(self, unit: Unit[T]) -> T:
+        """Run a unit in a serializable transaction; return its value when it is durable."""
+        loop = asyncio.get_running_loop()
+        job = _Job(unit, loop, loop.create_future())
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full:
+            raise Fault(
+                "OVERLOADED", "too many writes are waiting", retry_after=_RETRY_AFTER
+            ) from None
+        result: T = await job.done
+        self.committed.set()
+        return result
+
+    async def read(self, query: Unit[T]) -> T:
+        """Run a query on a snapshot that cannot write."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, query)
+
+    async def ping(self) -> None:
+        """Raise UNAVAILABLE when the database does not answer."""
+        await self.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one())
+
+    async def close(self) -> None:
+        """Finish what is queued and let go of the connections."""
+        for _ in self._lanes:
+            await asyncio.to_thread(self._queue.put, None)
+        for lane in self._lanes:
+            await asyncio.to_thread(lane.join)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _query(self, query: Unit[T]) -> T:
+        try:
+            with self._reader.begin() as tx:
+                return query(tx)
+        except DBAPIError as error:
+            raise _fault(error) from error
+
+    def _lane(self) -> None:
+        while (job := self._queue.get()) is not None:
+            group = [job]
+            while len(group) < _GROUP:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    self._queue.put(None)  # for ourselves, after this group
+                    break
+                group.append(following)
+            self._commit(group)
+
+    def _commit(self, group: list[_Job[Any]]) -> None:
+        """Run a group in one transaction; after a lost race each of its units alone."""
+        try:
+            outcomes = self._attempt(group)
+        except DBAPIError as error:
+            if len(group) > 1 and _lost_race(error):
+                for job in group:
+                    self._commit([job])
+                return
+            if _lost_race(error):
+                self._settle(group[0], self._again(group[0], error))
+                return
+            outcomes = [_Failure(_fault(error))] * len(group)
+        except Exception as error:  # noqa: BLE001  whatever it is belongs to the callers
+            outcomes = [_Failure(error)] * len(group)
+        for job, outcome in zip(group, outcomes, strict=True):
+            self._settle(job, outcome)
+
+    def _again(self, job: _Job[Any], error: DBAPIError) -> object:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt([job])[0]
+            except DBAPIError as again:
+                if not _lost_race(again):
+                    return _Failure(_fault(again))
+                error = again
+        conflict = Fault("CONFLICT", "lost against concurrent changes", retry_after=_RETRY_AFTER)
+        conflict.__cause__ = error
+        return _Failure(conflict)
+
+    def _attempt(self, group: list[_Job[Any]]) -> list[object]:
+        with self._writer.begin() as tx:
+            if len(group) == 1:
+                return [_run_alone(tx, group[0].unit)]
+            return [_run_under_savepoint(tx, job.unit) for job in group]
+
+    @staticmethod
+    def _settle(job: _Job[Any], outcome: object) -> None:
+        try:
+            if isinstance(outcome, _Failure):
+                job.loop.call_soon_threadsafe(job.reject, outcome.error)
+            else:
+                job.loop.call_soon_threadsafe(job.resolve, outcome)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: BaseException
+
+
+def _run_alone(tx: Connection, unit: Unit[object]) -> object:
+    """Run the only unit of a transaction: no savepoint, the transaction itself is rolled back."""
+    try:
+        return unit(tx)
+    except DBAPIError as error:
+        if _lost_race(error):
+            raise
+        tx.get_transaction().rollback()  # type: ignore[union-attr]  # begun by the caller
+        return _Failure(_fault(error))
+    except Exception as error:  # noqa: BLE001  it belongs to the caller of this unit
+        tx.get_transaction().rollback()  # type: ignore[union-attr]  # begun by the caller
+        return _Failure(error)
+
+
+def _run_under_savepoint(tx: Connection, unit: Unit[object]) -> object:
+    savepoint = tx.begin_nested()
+    try:
+        value = unit(tx)
+        savepoint.commit()
+    except DBAPIError as error:
+        if _lost_race(error) or error.connection_invalidated:
+            raise
+        savepoint.rollback()
+        return _Failure(_fault(error))
+    except Exception as error:  # noqa: BLE001  it belongs to the caller of this unit
+        savepoint.rollback()
+        return _Failure(error)
+    return value
+
+
+def _engine(url: str, *, write: bool) -> Engine:
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_writer if write else _prepare_reader)
+        event.listen(engine, "begin", _begin_immediate if write else _begin_deferred)
+        return engine
+    if write:
+        return create_engine(
+            url, isolation_level="SERIALIZABLE", pool_size=_POSTGRES_LANES, pool_pre_ping=True
+        )
+    engine = create_engine(
+        url, isolation_level="REPEATABLE READ", pool_size=_READERS, pool_pre_ping=True
+    )
+    return engine.execution_options(postgresql_readonly=True)
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's comes too late
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_reader(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
+    connection.isolation_level = None
+    for pragma in ("query_only=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _LOST_RACES
+
+
+def _fault(error: DBAPIError) -> BaseException:
+    """Call an engine that is away, locked or full UNAVAILABLE; anything else is our bug."""
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        fault = Fault("UNAVAILABLE", "the database does not answer", retry_after=_RETRY_AFTER)
+        fault.__cause__ = error
+        return fault
+    return error

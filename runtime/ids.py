@@ -1,0 +1,53 @@
+"""Identifiers: opaque, unguessable, and for accounts with the home region in the name.
+
+The region of birth is in the id, so that a call for another home can be refused before any store
+is touched and no directory of people exists.
+"""
+
+import re
+import secrets
+import uuid
+
+from runtime.fault import Fault, invalid
+
+# Crockford's alphabet in lower case: no i, l, o, u, so that an id survives being read aloud.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_LENGTH = 26  # 130 bits
+_ACCOUNT = re.compile(rf"accounts/(?P<region>[a-z]{{2}})-[{_ALPHABET}]{{{_LENGTH}}}")
+
+
+def opaque_id() -> str:
+    """Return 26 characters that nobody can guess (130 random bits)."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+
+
+def new_account(region: str) -> str:
+    """Mint the name of an account born in `region`."""
+    return f"accounts/{region}-{opaque_id()}"
+
+
+def home_of(account: str, field: str = "account") -> str:
+    """Return the region in an account's name; INVALID_FIELD when it is not such a name."""
+    match = _ACCOUNT.fullmatch(account)
+    if match is None:
+        raise invalid(field, f"must be accounts/<region>-<{_LENGTH} characters>")
+    return match["region"]
+
+
+def require_home(account: str, region: str, field: str = "account") -> None:
+    """Refuse an account of another home with WRONG_REGION, naming where to go."""
+    home = home_of(account, field)
+    if home != region:
+        raise Fault(
+            "WRONG_REGION",
+            f"the home of this account is {home}",
+            metadata={"region": home},
+        )
+
+
+def request_uuid(text: str) -> str:
+    """Check a `request_id`; return it in canonical form (AIP-155: a UUID)."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise invalid("request_id", "must be a UUID") from None
