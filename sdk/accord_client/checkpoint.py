@@ -1,0 +1,101 @@
+"""A log's checkpoints (c2sp.org/tlog-checkpoint v1.0.0) and proof files (c2sp.org/tlog-proof)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from accord_client.failure import VerificationError
+from accord_client.merkle import HASH_SIZE
+from accord_client.note import Algorithm, Signature, VerifierKey, decode_base64, open_note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+_MAX_PROOF_HASHES = 63  # a tree of 2^63 entries
+_MIN_CHECKPOINT_LINES = 3
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A log's signed statement: this many entries, under this root."""
+
+    origin: str
+    size: int
+    root: bytes
+    signatures: tuple[Signature, ...]
+
+    @classmethod
+    def open(cls, note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+        """Verifies ``note`` with pinned ``keys`` and reads it.
+
+        A log's own signature is required: an Ed25519 key whose name is the checkpoint's origin.
+        A witness alone vouches for consistency, not for the log having said it.
+        Raises VerificationError(``format`` or ``signature``).
+        """
+        opened = open_note(note, keys)
+        lines = opened.text[:-1].split("\n")
+        if len(lines) < _MIN_CHECKPOINT_LINES or not all(lines):
+            raise VerificationError("format", "a checkpoint reads: origin, size, root")
+        origin, size, root = lines[0], decimal(lines[1]), decode_base64(lines[2], "format")
+        if len(root) != HASH_SIZE:
+            raise VerificationError("format", "the root of a checkpoint is 32 bytes long")
+        if not any(
+            s.key.algorithm is Algorithm.ED25519 and s.key.name == origin for s in opened.signatures
+        ):
+            raise VerificationError("signature", f"no pinned key of {origin} signed the checkpoint")
+        return cls(origin, size, root, opened.signatures)
+
+
+@dataclass(frozen=True)
+class ProofFile:
+    """A ``.tlog-proof`` file: where an entry is, the path to the root, the checkpoint.
+
+    ``extra`` is not covered by any signature; whoever uses it must check it against the leaf.
+    """
+
+    index: int
+    path: tuple[bytes, ...]
+    checkpoint: bytes
+    extra: bytes | None = None
+
+    @classmethod
+    def parse(cls, data: bytes) -> ProofFile:
+        """Reads the file; raises VerificationError(``format``). Nothing is verified yet."""
+        head, separator, checkpoint = data.partition(b"\n\n")
+        try:
+            lines = head.decode("ascii").split("\n")
+        except UnicodeDecodeError as error:
+            raise VerificationError("format", "not a proof file: it is not plain text") from error
+        if not separator or lines.pop(0) != _PROOF_HEADER:
+            raise VerificationError("format", f"not a proof file: it must begin {_PROOF_HEADER}")
+        extra = None
+        if lines and lines[0].startswith("extra "):
+            extra = decode_base64(lines.pop(0).removeprefix("extra "), "format")
+        if not lines or not lines[0].startswith("index "):
+            raise VerificationError("format", "the proof file has no index line")
+        index = decimal(lines.pop(0).removeprefix("index "))
+        path = tuple(decode_base64(line, "format") for line in lines)
+        if len(path) > _MAX_PROOF_HASHES or any(len(value) != HASH_SIZE for value in path):
+            raise VerificationError("format", "the path of the proof file is not a list of hashes")
+        return cls(index, path, checkpoint, extra)
+
+    def serialise(self) -> bytes:
+        """The bytes of the file; ``parse`` gives the same value back."""
+        lines = [_PROOF_HEADER]
+        if self.extra is not None:
+            lines.append(f"extra {base64.b64encode(self.extra).decode()}")
+        lines.append(f"index {self.index}")
+        lines += [base64.b64encode(value).decode() for value in self.path]
+        return "\n".join(lines).encode() + b"\n\n" + self.checkpoint
+
+
+def decimal(text: str) -> int:
+    """An ASCII decimal below 2^63 without leading zeros; raises VerificationError(``format``)."""
+    if not _DECIMAL.fullmatch(text) or int(text) >= 1 << 63:
+        raise VerificationError("format", f"not a decimal number: {text[:30]!r}")
+    return int(text)
