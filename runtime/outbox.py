@@ -1,0 +1,93 @@
+"""The outbox: a case writes its audit event in its own transaction, so neither exists alone.
+
+Rows have no number yet. `runtime.relay` numbers them densely in commit order, delivers them, and
+removes a row only when a signed checkpoint of the log covers it.
+"""
+
+import json
+from datetime import datetime
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+    true,
+)
+
+from runtime.db import BigInt, Instant
+from runtime.event import Event, Trace
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """Declare a service's outbox, and the relay's memory beside it."""
+    Table(
+        "outbox_relay",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("last_sequence", BigInt, nullable=False),
+        Column("holder", Text, nullable=False),
+        Column("lease_until", Instant, nullable=False),
+        sqlite_strict=True,
+    )
+    return Table(
+        "outbox",
+        metadata,
+        Column("id", BigInt, primary_key=True, autoincrement=True),
+        # PostgreSQL commits out of order: the relay reads below the oldest running transaction.
+        Column("xid", BigInt, nullable=False),
+        Column("sequence", BigInt, unique=True),
+        Column("event", LargeBinary, nullable=False),
+        sqlite_strict=True,
+    )
+
+
+def publish(tx: Connection, table: Table, *events: Event) -> None:
+    """Write events in the caller's transaction."""
+    xid: ColumnElement[int] | int = (
+        literal_column("pg_current_xact_id()::text::bigint")
+        if tx.dialect.name == "postgresql"
+        else 0
+    )
+    for event in events:
+        tx.execute(table.insert().values(xid=xid, event=encode(event)))
+
+
+def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
+    """Return the condition of rows before which no other can still appear."""
+    if tx.dialect.name == "postgresql":
+        return table.c.xid < literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    return true()
+
+
+def encode(event: Event) -> bytes:
+    """Encode an event for its row."""
+    return json.dumps(
+        {
+            "action": event.action,
+            "outcome": event.outcome,
+            "time": event.time.isoformat(),
+            "account": event.account,
+            "actor": event.actor,
+            "resource": event.resource,
+            "fields": dict(event.fields),
+            "trace": [event.trace.trace_id, event.trace.span_id, event.trace.flags],
+            "event_id": event.event_id,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    ).encode()
+
+
+def decode(row: bytes) -> Event:
+    """Decode an event from its row."""
+    value = json.loads(row)
+    trace_id, span_id, flags = value.pop("trace")
+    return Event(
+        **value | {"time": datetime.fromisoformat(value["time"])},
+        trace=Trace(trace_id, span_id, flags),
+    )
