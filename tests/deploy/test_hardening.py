@@ -1,0 +1,133 @@
+"""Every pod can do nothing but its work, serves only when ready, and leaves in peace."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deploy.conftest import containers
+
+if TYPE_CHECKING:
+    from tests.deploy.conftest import Rendered, Resource
+
+SERVICES = ("account", "audit", "portal", "sharing")
+
+
+def test_namespace_refuses_pods_that_are_less_than_hardened(rendered: Rendered) -> None:
+    labels = rendered.named("Namespace", "accord")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert re.fullmatch(r"v1\.\d+", labels["pod-security.kubernetes.io/enforce-version"])
+
+
+def test_pods_hold_no_right_that_they_do_not_need(rendered: Rendered) -> None:
+    for name, pod in rendered.pods():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["enableServiceLinks"] is False, name
+        assert spec["serviceAccountName"] in SERVICES, name
+        context = spec["securityContext"]
+        assert context["runAsNonRoot"] is True, name
+        assert min(context["runAsUser"], context["runAsGroup"], context["fsGroup"]) > 0, name
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for forbidden in ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"):
+            assert not spec.get(forbidden), (name, forbidden)
+        assert not [volume for volume in spec["volumes"] if "hostPath" in volume], name
+
+
+def test_containers_hold_no_right_that_they_do_not_need(rendered: Rendered) -> None:
+    for name, pod in rendered.pods():
+        for container in containers(pod):
+            context = container["securityContext"]
+            assert context == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert all("hostPort" not in port for port in container.get("ports", [])), name
+
+
+def test_memory_is_bounded_and_the_image_is_pinned(rendered: Rendered) -> None:
+    for name, pod in rendered.pods():
+        for container in containers(pod):
+            resources = container["resources"]
+            assert resources["requests"]["memory"] == resources["limits"]["memory"], name
+            assert resources["requests"]["cpu"], name
+            image = container["image"]
+            assert re.fullmatch(r"\S*accord-service(:[\w.-]+|@sha256:[0-9a-f]{64})", image), image
+            assert not image.endswith(":latest"), image
+
+
+def test_service_accounts_have_no_token(rendered: Rendered) -> None:
+    accounts = rendered.of("ServiceAccount")
+    assert {account["metadata"]["name"] for account in accounts} == set(SERVICES)
+    assert all(account["automountServiceAccountToken"] is False for account in accounts)
+
+
+def test_replicas_survive_the_loss_of_a_node(rendered: Rendered) -> None:
+    for deployment in rendered.of("Deployment"):
+        name = deployment["metadata"]["name"]
+        if rendered.overlay != "local":
+            assert deployment["spec"]["replicas"] >= 2, name
+            assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, name
+        keys = {
+            spread["topologyKey"]
+            for spread in deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        }
+        assert keys == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}, name
+        budget = rendered.named("PodDisruptionBudget", name)["spec"]
+        assert budget["maxUnavailable"] == 1, name
+        assert budget["selector"] == deployment["spec"]["selector"], name
+
+
+def test_selectors_find_the_pods_of_their_own_service_alone(rendered: Rendered) -> None:
+    labels = {name: pod["metadata"]["labels"] for name, pod in rendered.pods()}
+    for service in rendered.of("Service"):
+        name = service["metadata"]["name"]
+        selector = service["spec"]["selector"].items()
+        assert [pod for pod, its in labels.items() if selector <= its.items()] == [
+            f"Deployment/{name}"
+        ]
+
+
+def test_services_are_headless_but_for_the_portal(rendered: Rendered) -> None:
+    for service in rendered.of("Service"):
+        name, spec = service["metadata"]["name"], service["spec"]
+        if name == "portal":
+            kind = "ClusterIP" if rendered.overlay == "local" else "LoadBalancer"
+            assert spec["type"] == kind
+        else:
+            assert spec["clusterIP"] == "None", name
+        pod = rendered.named("Deployment", name)["spec"]["template"]
+        ports = {port["name"] for port in containers(pod)[-1]["ports"]}
+        assert {port["targetPort"] for port in spec["ports"]} < ports, name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_probes_ask_the_health_port_and_liveness_no_dependency(
+    rendered: Rendered, service: str
+) -> None:
+    container = _serving(rendered, service)
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["grpc"]["port"] == ports["health"], probe
+    assert container["livenessProbe"]["grpc"]["service"] == "live"
+    assert "service" not in container["readinessProbe"]["grpc"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_slow_start_is_not_killed_and_a_hung_one_is(rendered: Rendered, service: str) -> None:
+    container = _serving(rendered, service)
+    startup, live = container["startupProbe"], container["livenessProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 60
+    assert live["periodSeconds"] * live["failureThreshold"] <= 60
+    for probe in (live, container["readinessProbe"]):
+        assert probe["timeoutSeconds"] < probe["periodSeconds"]
+
+
+def _serving(rendered: Rendered, service: str) -> Resource:
+    pod = rendered.named("Deployment", service)["spec"]["template"]
+    container: Resource
+    (container,) = pod["spec"]["containers"]
+    return container

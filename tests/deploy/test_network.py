@@ -1,0 +1,103 @@
+"""The network lets through what some method allows, and nothing else: regenerated and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy import policies
+from deploy.wire import rpcs
+from tests.deploy.conftest import ROOT, render
+
+if TYPE_CHECKING:
+    from tests.deploy.conftest import Rendered, Resource
+
+SERVICES = ("account", "audit", "portal", "sharing")
+_PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+
+
+def _from_pods(policy: Resource, direction: str, ends: str) -> set[str]:
+    return {
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
+        for rule in policy["spec"].get(direction, [])
+        for peer in rule[ends]
+        if "namespaceSelector" not in peer
+    }
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_committed_policies_are_those_of_the_protos(service: str) -> None:
+    committed = ROOT / "deploy/k8s/base" / service / "networkpolicy.yaml"
+    assert committed.read_text() == policies.policies()[service], "run bin/policies"
+
+
+def test_nothing_passes_by_default(rendered: Rendered) -> None:
+    spec = rendered.named("NetworkPolicy", "default-deny")["spec"]
+    assert spec["podSelector"] == {}
+    assert set(spec["policyTypes"]) == {"Ingress", "Egress"}
+    assert "ingress" not in spec
+    assert {port["port"] for rule in spec["egress"] for port in rule["ports"]} == {53}
+
+
+def test_each_edge_is_open_at_both_ends_exactly_where_a_method_names_the_caller(
+    rendered: Rendered,
+) -> None:
+    edges = {(caller, rpc.server) for rpc in rpcs() for caller in rpc.rule.services}
+    for service in SERVICES:
+        policy = rendered.named("NetworkPolicy", service)
+        assert _from_pods(policy, "ingress", "from") == {a for a, b in edges if b == service}
+        assert _from_pods(policy, "egress", "to") == {b for a, b in edges if a == service}
+
+
+def test_apps_reach_only_the_services_that_some_method_opens_to_them(rendered: Rendered) -> None:
+    opened = {rpc.server for rpc in rpcs() if rpc.rule.apps}
+    for service in SERVICES:
+        policy = rendered.named("NetworkPolicy", service)
+        labels = [
+            peer["podSelector"]["matchLabels"]
+            for rule in policy["spec"].get("ingress", [])
+            for peer in rule["from"]
+            if peer.get("namespaceSelector") == {}
+        ]
+        assert labels == ([{"accord.internal/caller": "app"}] if service in opened else [])
+
+
+def test_only_the_portal_is_reached_by_the_world(rendered: Rendered) -> None:
+    open_to_all = {
+        policy["metadata"]["name"]
+        for policy in rendered.of("NetworkPolicy")
+        for rule in policy["spec"].get("ingress", [])
+        if not rule.get("from") or any("ipBlock" in peer for peer in rule["from"])
+    }
+    assert open_to_all == {"portal-from-browsers"}
+    selector = rendered.named("NetworkPolicy", "portal-from-browsers")["spec"]["podSelector"]
+    assert selector == {"matchLabels": {"app.kubernetes.io/name": "portal"}}
+
+
+def test_only_account_reaches_the_world_and_no_neighbour_by_that_way(rendered: Rendered) -> None:
+    blocks = {
+        (policy["metadata"]["name"], peer["ipBlock"]["cidr"], *peer["ipBlock"]["except"])
+        for policy in rendered.of("NetworkPolicy")
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule["to"]
+        if "ipBlock" in peer
+    }
+    assert {name for name, *_ in blocks} == {"account-to-providers"}
+    (except_v4,) = (set(rest) for _, cidr, *rest in blocks if cidr == "0.0.0.0/0")
+    assert except_v4 > _PRIVATE
+
+
+@pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])
+def test_databases_are_reached_by_their_services_alone(overlay: str) -> None:
+    rendered = render(overlay)
+    selector = rendered.named("NetworkPolicy", "to-databases")["spec"]["podSelector"]
+    reached = {
+        name
+        for name, pod in rendered.pods()
+        if selector["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    }
+    stores = ("account", "audit", "sharing")
+    assert reached == {f"Deployment/{name}" for name in stores} | {
+        f"Job/migrate-{name}" for name in stores
+    }
