@@ -1,0 +1,261 @@
+"""``accord audit``: read the log, take a proof away, verify it without the log."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+from accord.audit.v1 import entry_pb2, read_service_pb2
+from rich.table import Table
+
+from accord_client.checkpoint import ProofFile
+from accord_client.cli.session import (
+    Exit,
+    Failure,
+    Session,
+    console,
+    emit_json,
+    json_option,
+    refuse_unverified,
+    run,
+)
+from accord_client.clients import Audit
+from accord_client.failure import VerificationError
+from accord_client.note import VerifierKey, parse_keys
+from accord_client.verify import VerifiedEntry, pack_proof, verify_proof
+
+_EVENT_ID_LENGTH = 32
+_MAX_PROOF_BYTES = 4_000_000
+_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+_PATH = click.Path(dir_okay=False, path_type=Path)
+_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def audit() -> None:
+    """Read the log, as an auditor; verify proofs of it, as anyone.
+
+    \b
+    From an entry to a proof that stands on its own:
+      accord audit list --trace 4bf92f3577b34da6a3ce929d0e0e4736
+      accord audit prove 41 --out decision.tlog-proof
+      accord audit verify decision.tlog-proof --key log.vkey
+    """  # noqa: D301 -- \b keeps click from wrapping
+
+
+@audit.command(name="list")
+@click.option("--account", default="", help="Only about this account.")
+@click.option("--actor", default="", help="Only what this person, member of staff or app did.")
+@click.option("--action", default="", help="Only actions that begin so: sharing:decision:")
+@click.option("--trace", default="", help="Only this trace, 32 hexadecimal digits.")
+@click.option("--producer", default="", help="Only what this service reported.")
+@click.option("--from", "start", type=_MOMENT, help="Only from this time on (UTC).")
+@click.option("--to", "end", type=_MOMENT, help="Only before this time (UTC).")
+@click.option("--newest", is_flag=True, help="Newest first.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@json_option
+@click.pass_obj
+def list_entries(
+    session: Session,
+    *,
+    account: str,
+    actor: str,
+    action: str,
+    trace: str,
+    producer: str,
+    start: dt.datetime | None,
+    end: dt.datetime | None,
+    newest: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List entries that match every filter given."""
+    request = read_service_pb2.ListEntriesRequest(
+        account=account,
+        actor=actor,
+        action_prefix=action,
+        trace_id=trace,
+        producer=producer,
+        page_size=min(limit, 200),
+    )
+    if newest:
+        request.order = read_service_pb2.ORDER_NEWEST_FIRST
+    if start is not None:
+        request.start_time.FromDatetime(start.replace(tzinfo=dt.UTC))
+    if end is not None:
+        request.end_time.FromDatetime(end.replace(tzinfo=dt.UTC))
+
+    async def fetch() -> list[entry_pb2.Entry]:
+        found: list[entry_pb2.Entry] = []
+        async with Audit.connect(session.profile) as client:
+            async for entry in client.entries(request):
+                found.append(entry)
+                if len(found) == limit:
+                    break
+        return found
+
+    found = run(fetch)
+    if as_json:
+        emit_json(found)
+        return
+    table = Table("index", "time", "from", "action", "outcome", "about", "by", "trace")
+    for entry in found:
+        table.add_row(
+            str(entry.index),
+            _time(entry),
+            entry.producer,
+            entry.action,
+            entry.outcome,
+            entry.account,
+            entry.actor,
+            entry.trace_id[:8],
+        )
+    console().print(table)
+
+
+@audit.command()
+@click.argument("entry")
+@json_option
+@click.pass_obj
+def show(session: Session, entry: str, *, as_json: bool) -> None:
+    """Show ENTRY, named by its index or its event id, opened as far as its keys still exist."""
+
+    async def fetch() -> entry_pb2.Entry:
+        async with Audit.connect(session.profile) as client:
+            return await client.entry(_which(entry))
+
+    found = run(fetch)
+    if as_json:
+        emit_json(found)
+        return
+    table = Table(show_header=False)
+    for label, value in (
+        ("index", str(found.index)),
+        ("time", _time(found)),
+        ("from", f"{found.producer}, its entry {found.sequence}"),
+        ("event", found.event_id),
+        ("action", f"{found.action} → {found.outcome}"),
+        ("about", found.account),
+        ("by", found.actor),
+        ("on", found.resource),
+        ("trace", found.trace_id),
+        *((field.name, field.value) for field in found.fields),
+    ):
+        table.add_row(label, value)
+    console().print(table)
+
+
+@audit.command()
+@click.argument("entry")
+@click.option("--out", type=_PATH, help="Where to write the proof; default entry-<n>.tlog-proof.")
+@json_option
+@click.pass_obj
+def prove(session: Session, entry: str, out: Path | None, *, as_json: bool) -> None:
+    """Fetch a proof that ENTRY is in the log, into a file that needs no log to be verified.
+
+    The file holds the entry with its opened values: treat it like the data it shows.
+    """
+
+    async def fetch() -> read_service_pb2.ProveInclusionResponse:
+        async with Audit.connect(session.profile) as client:
+            return await client.prove_inclusion(_which(entry))
+
+    response = run(fetch)
+    file = out or Path(f"entry-{response.entry.index}.tlog-proof")
+    file.write_bytes(pack_proof(response).serialise())
+    if as_json:
+        emit_json({"file": str(file), "index": response.entry.index})
+    else:
+        console().print(
+            f"Proof of entry {response.entry.index} written to {file}. Verify it with\n"
+            f"  accord audit verify {file} --key PINNED.vkey"
+        )
+
+
+@audit.command()
+@click.argument("file", type=_EXISTING)
+@click.option("--key", "key_file", type=_EXISTING, required=True, help="Pinned verifier keys.")
+@json_option
+def verify(file: Path, key_file: Path, *, as_json: bool) -> None:
+    """Verify a proof FILE offline, with keys pinned beforehand and nothing else.
+
+    The key file holds one verifier key a line and must come from elsewhere than the log. Exit
+    code 0 means verified.
+    """
+    keys = _read_keys(key_file)
+    if file.stat().st_size > _MAX_PROOF_BYTES:
+        raise Failure(Exit.REFUSED, "NOT VERIFIED (format): the file is too large for a proof")
+    try:
+        verified = verify_proof(ProofFile.parse(file.read_bytes()), keys)
+    except VerificationError as error:
+        raise refuse_unverified(error) from error
+    if as_json:
+        emit_json(_verified_as_json(verified))
+    else:
+        _print_verified(verified)
+
+
+def _read_keys(file: Path) -> tuple[VerifierKey, ...]:
+    try:
+        return parse_keys(file.read_text())
+    except (VerificationError, UnicodeDecodeError) as error:
+        raise Failure(Exit.BAD_INPUT, f"{file}: {error}") from error
+
+
+def _verified_as_json(verified: VerifiedEntry) -> dict[str, object]:
+    return {
+        "verified": True,
+        "origin": verified.checkpoint.origin,
+        "tree_size": verified.checkpoint.size,
+        "index": verified.index,
+        "leaf_hash": verified.leaf_hash.hex(),
+        "signed_by": [signature.key.name for signature in verified.checkpoint.signatures],
+        "producer": verified.entry.producer,
+        "sequence": verified.entry.sequence,
+        "event_id": verified.entry.event_id.hex(),
+        "action": verified.entry.action,
+        "outcome": verified.entry.outcome,
+        "event_time": verified.event_time.isoformat(),
+        "trace_id": verified.entry.trace_id.hex(),
+        "shown": dict(verified.shown),
+        "commitments": verified.commitments,
+    }
+
+
+def _print_verified(verified: VerifiedEntry) -> None:
+    out, entry = console(), verified.entry
+    checkpoint = verified.checkpoint
+    signers = ", ".join(signature.key.name for signature in checkpoint.signatures)
+    out.print("[bold green]VERIFIED[/]")
+    out.print(
+        f"1. key        {signers} signed the log {checkpoint.origin} at {checkpoint.size} entries"
+    )
+    out.print(
+        f"2. inclusion  this is its entry {verified.index}; its path leads to the signed root"
+    )
+    out.print(f"3. format     {entry.producer} reported it as its number {entry.sequence}")
+    out.print(
+        f"4. openings   {len(verified.shown)} of {verified.commitments} values are shown, "
+        "each as the entry commits to it"
+    )
+    table = Table(show_header=False)
+    table.add_row("what", f"{entry.action} → {entry.outcome}")
+    table.add_row("when", verified.event_time.isoformat())
+    table.add_row("trace", entry.trace_id.hex())
+    for name, value in verified.shown:
+        table.add_row(name, value)
+    out.print(table)
+    out.print(
+        "[dim]Not proved: that what was reported is true, or that nothing else was reported.[/]"
+    )
+
+
+def _which(entry: str) -> int | str:
+    if entry.isascii() and entry.isdigit() and len(entry) < _EVENT_ID_LENGTH:
+        return int(entry)
+    return entry
+
+
+def _time(entry: entry_pb2.Entry) -> str:
+    return entry.event_time.ToDatetime().isoformat(timespec="milliseconds") + "Z"

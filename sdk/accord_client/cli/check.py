@@ -1,0 +1,115 @@
+"""``accord check``: one question, one answer on the record."""
+
+from __future__ import annotations
+
+import click
+from accord.sharing.v1 import decision_pb2 as sharing
+from accord.sharing.v1 import reason_pb2
+from rich.table import Table
+
+from accord_client.cli.session import Exit, Session, console, emit_json, json_option, run
+from accord_client.clients import Sharing
+
+_STYLE = {
+    sharing.OUTCOME_PERMIT: "bold green",
+    sharing.OUTCOME_DENY: "bold red",
+    sharing.OUTCOME_GAP: "bold yellow",
+}
+
+
+@click.command()
+@click.argument("account")
+@click.argument("service")
+@click.argument("recipient")
+@click.argument("purpose")
+@click.argument("categories", nargs=-1, required=True)
+@click.option("--destination", default="", help="Country the data would go to, such as DE.")
+@click.option("--relation", default="", help="What binds the person to it, such as an order.")
+@click.option("--subprocessor", default="", help="Who would receive it for the recipient.")
+@click.option("--signed-in", is_flag=True, help="The person is signed in now.")
+@click.option("--de-identified", is_flag=True, help="The data is de-identified before publication.")
+@json_option
+@click.pass_context
+def check(
+    context: click.Context,
+    /,
+    *,
+    account: str,
+    service: str,
+    recipient: str,
+    purpose: str,
+    categories: tuple[str, ...],
+    destination: str,
+    relation: str,
+    subprocessor: str,
+    signed_in: bool,
+    de_identified: bool,
+    as_json: bool,
+) -> None:
+    """Ask whether data may be shared, as an app.
+
+    Exit code 0 means PERMIT and nothing else does. The answer is on the record before it is
+    printed.
+
+    \b
+    Example: may DHL have a name and a phone number to deliver order 4711?
+      accord check accounts/nl-… mi_store recipients/dhl delivery \\
+          contact.name contact.phone --relation order-4711
+    """  # noqa: D301 -- \b keeps click from wrapping
+    session: Session = context.obj
+    question = sharing.Question(
+        account=account,
+        service=service,
+        recipient=recipient,
+        purpose=purpose,
+        categories=categories,
+        destination=destination,
+        relation=relation,
+        subprocessor=subprocessor,
+        signed_in=signed_in,
+        de_identified=de_identified,
+    )
+
+    async def ask() -> sharing.Decision:
+        async with Sharing.connect(session.profile) as client:
+            return await client.check(question)
+
+    decision = run(ask)
+    if as_json:
+        emit_json(decision)
+    else:
+        print_decision(decision)
+    permitted = decision.outcome == sharing.OUTCOME_PERMIT
+    context.exit(Exit.OK if permitted else Exit.REFUSED)
+
+
+def print_decision(decision: sharing.Decision) -> None:
+    """Prints a decision with all its reasons and citations."""
+    out = console()
+    outcome = sharing.Outcome.Name(decision.outcome).removeprefix("OUTCOME_")
+    style = _STYLE.get(decision.outcome, "")
+    out.print(f"[{style}]{outcome}[/]  {decision.name}")
+    if decision.reasons:
+        table = Table("", "reason", "gate", "where it is written", "categories")
+        for item in decision.reasons:
+            table.add_row(
+                sharing.Outcome.Name(item.outcome).removeprefix("OUTCOME_"),
+                reason_pb2.Reason.Name(item.reason).removeprefix("REASON_"),
+                str(item.gate),
+                "\n".join(item.citations),
+                "\n".join(item.categories),
+            )
+        out.print(table)
+    if decision.grounds:
+        table = Table("rests on", "legal basis", "categories")
+        for ground in decision.grounds:
+            basis = sharing.LegalBasis.Name(ground.basis).removeprefix("LEGAL_BASIS_").lower()
+            table.add_row(ground.citation, basis, "\n".join(ground.categories))
+        out.print(table)
+    if decision.obligations:
+        names = [sharing.Obligation.Name(item) for item in decision.obligations]
+        duties = ", ".join(name.removeprefix("OBLIGATION_").lower() for name in names)
+        out.print(f"obligations  {duties}")
+    if decision.contract:
+        out.print(f"contract     {decision.contract}")
+    out.print(f"trace        {decision.trace_id}")

@@ -1,0 +1,146 @@
+"""The command without a mesh: what it teaches, what it refuses, its exit codes."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from accord_client.cli import cli
+from accord_client.cli.session import Exit
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.unit.sdk.evidence import ORIGIN, Signer, entry, proof_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOG = Signer(ORIGIN)
+
+
+def commands(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(commands(cli)), ids=" ".join)
+def test_every_command_explains_itself_and_speaks_json(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*path, "--help"])
+    assert result.exit_code == Exit.OK
+    assert "Commands:" in result.output or "--json" in result.output
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> tuple[Path, Path]:
+    leaf = entry(fields={"recipient": "recipients/dhl"})
+    opening = {
+        "section": 0,
+        "position": 0,
+        "name": "recipient",
+        "salt": base64.b64encode(bytes(32)).decode(),
+        "value": "recipients/dhl",
+    }
+    extra = {"leaf": base64.b64encode(leaf).decode(), "openings": [opening]}
+    proof = tmp_path / "decision.tlog-proof"
+    proof.write_bytes(proof_file(LOG, [entry(9), leaf], 1, json.dumps(extra).encode()).serialise())
+    key = tmp_path / "log.vkey"
+    key.write_text(f"{LOG.key}\n")
+    return proof, key
+
+
+def test_verify_says_in_plain_words_what_was_proved(evidence: tuple[Path, Path]) -> None:
+    proof, key = evidence
+    result = CliRunner().invoke(cli, ["audit", "verify", str(proof), "--key", str(key)])
+    assert result.exit_code == Exit.OK
+    assert "VERIFIED" in result.output
+    assert "recipients/dhl" in result.output
+    assert "Not proved" in result.output
+
+
+def test_verify_speaks_json(evidence: tuple[Path, Path]) -> None:
+    proof, key = evidence
+    result = CliRunner().invoke(cli, ["audit", "verify", str(proof), "--key", str(key), "--json"])
+    answer = json.loads(result.output)
+    assert answer["verified"] is True
+    assert answer["shown"] == {"recipient": "recipients/dhl"}
+
+
+def test_a_changed_proof_is_refused_naming_what_failed(evidence: tuple[Path, Path]) -> None:
+    proof, key = evidence
+    proof.write_bytes(proof.read_bytes().replace(b"index 1", b"index 0"))
+    command = ["audit", "verify", str(proof), "--key", str(key)]
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == Exit.REFUSED
+    assert "NOT VERIFIED (inclusion)" in result.stderr
+    result = CliRunner().invoke(cli, [*command, "--json"])
+    assert json.loads(result.stderr)["obligation"] == "inclusion"
+
+
+def test_a_key_file_that_is_none_is_bad_input(evidence: tuple[Path, Path]) -> None:
+    proof, _ = evidence
+    result = CliRunner().invoke(cli, ["audit", "verify", str(proof), "--key", str(proof)])
+    assert result.exit_code == Exit.BAD_INPUT
+
+
+def test_a_missing_setting_is_named_with_every_way_to_give_it() -> None:
+    result = CliRunner().invoke(cli, ["contracts", "list"], env={})
+    assert result.exit_code == Exit.BAD_INPUT
+    assert "--region" in result.stderr
+    assert "ACCORD_REGION" in result.stderr
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    """A whole profile, with the address of a port at which nobody listens."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    certificate = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, x509_date(2020), x509_date(2100)
+    ).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (tmp_path / "app.crt").write_bytes(certificate.public_bytes(pem))
+    (tmp_path / "app.key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    file = tmp_path / "app.toml"
+    file.write_text(
+        'region = "nl"\ncertificate_file = "app.crt"\nkey_file = "app.key"\n'
+        f'trust_bundle_file = "app.crt"\nsharing_address = "{address}"\n'
+    )
+    return file
+
+
+def x509_date(year: int) -> dt.datetime:
+    return dt.datetime(year, 1, 1, tzinfo=dt.UTC)
+
+
+def test_a_service_that_does_not_answer_has_an_exit_code_of_its_own(profile: Path) -> None:
+    result = CliRunner().invoke(cli, ["--profile", str(profile), "contracts", "list", "--json"])
+    assert result.exit_code == Exit.UNAVAILABLE
+    assert "UNAVAILABLE" in json.loads(result.stderr)["error"]
+
+
+def test_an_address_that_was_not_given_is_named(profile: Path) -> None:
+    result = CliRunner().invoke(cli, ["--profile", str(profile), "audit", "list"])
+    assert result.exit_code == Exit.BAD_INPUT
+    assert "--audit-address" in result.stderr
+
+
+def test_a_profile_with_an_unknown_setting_is_refused(profile: Path) -> None:
+    profile.write_text(profile.read_text() + 'sharing = "typo"\n')
+    result = CliRunner().invoke(cli, ["--profile", str(profile), "contracts", "list"])
+    assert result.exit_code == Exit.BAD_INPUT
+    assert "sharing is not a setting" in result.stderr
