@@ -1,7 +1,7 @@
 """grpc.health.v1: NOT_SERVING until every probe holds, on a plaintext port that serves it alone.
 
 The port is for the kubelet, on the pod's address. It tells whether we serve and nothing else.
-Liveness asks for the process (`""` answers at all); readiness asks whether it is SERVING.
+Liveness asks for `live`, which no dependency turns off; readiness asks whether `""` is SERVING.
 """
 
 import asyncio
@@ -24,6 +24,10 @@ _PROBE_TIMEOUT_S = 4.5
 Probe = Callable[[], Awaitable[None]]
 
 
+# Asks for nothing but a running event loop: a database that is away must not restart its clients.
+LIVE = "live"
+
+
 class Health:
     """Asks the probes and answers for them."""
 
@@ -35,8 +39,9 @@ class Health:
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
-        """Open the port; everything is NOT_SERVING."""
+        """Open the port; everything is NOT_SERVING, but the process lives."""
         await self._servicer.set("", HealthCheckResponse.NOT_SERVING)
+        await self._servicer.set(LIVE, HealthCheckResponse.SERVING)
         self._server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, self._server)
         self.port = self._server.add_insecure_port(self._listen)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runtime.health import LIVE
+from runtime.settings import GrpcSettings
 from tests.deploy.conftest import containers
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered, Resource
 
+_FLUSH_SECONDS = 20  # for tasks to end and telemetry to be sent
 SERVICES = ("account", "audit", "portal", "sharing")
 
 
@@ -112,7 +115,8 @@ def test_probes_ask_the_health_port_and_liveness_no_dependency(
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["grpc"]["port"] == ports["health"], probe
-    assert container["livenessProbe"]["grpc"]["service"] == "live"
+    assert container["startupProbe"]["grpc"]["service"] == LIVE
+    assert container["livenessProbe"]["grpc"]["service"] == LIVE
     assert "service" not in container["readinessProbe"]["grpc"]
 
 
@@ -124,6 +128,16 @@ def test_a_slow_start_is_not_killed_and_a_hung_one_is(rendered: Rendered, servic
     assert live["periodSeconds"] * live["failureThreshold"] <= 60
     for probe in (live, container["readinessProbe"]):
         assert probe["timeoutSeconds"] < probe["periodSeconds"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_leaving_fits_into_the_grace(rendered: Rendered, service: str) -> None:
+    pod = rendered.named("Deployment", service)["spec"]["template"]["spec"]
+    endpoints = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    stated = rendered.named("ConfigMap", service)["data"].get("ACCORD_DRAIN_S")
+    calls = int(stated or GrpcSettings.model_fields["drain_s"].default)
+    assert endpoints >= 5
+    assert endpoints + calls + _FLUSH_SECONDS < pod["terminationGracePeriodSeconds"]
 
 
 def _serving(rendered: Rendered, service: str) -> Resource:
