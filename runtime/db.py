@@ -90,8 +90,8 @@ def metadata() -> MetaData:
 def insert_missing(tx: Connection, table: Table, rows: Sequence[dict[str, object]]) -> int:
     """Insert the rows whose key is not there yet; return how many were."""
     insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).on_conflict_do_nothing()
-    return sum(tx.execute(statement, row).rowcount for row in rows)
+    statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return sum(tx.execute(statement, row).one_or_none() is not None for row in rows)
 
 
 @dataclass(slots=True)

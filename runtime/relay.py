@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from accord.audit.v1 import append_service_pb2 as pb
-from accord.audit.v1.append_service_pb2_grpc import AppendServiceAsyncStub, AppendServiceStub
+from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, Table, bindparam, select, update
 
@@ -41,7 +41,7 @@ class Relay:
         self._db = db
         self._outbox = table
         self._memory = table.metadata.tables["outbox_relay"]
-        self._audit: Peer[AppendServiceAsyncStub] = Peer(AppendServiceStub, audit)
+        self._audit = Peer(AppendServiceStub, audit)
         self._clock = clock
         self._holder = uuid4().hex
 

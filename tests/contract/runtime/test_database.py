@@ -1,0 +1,171 @@
+"""What runtime.db promises, on both engines."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Connection, Table, Text, func, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from runtime.db import BigInt, Database, Instant, insert_missing, metadata
+from runtime.fault import Fault
+from runtime.idempotency import once, requests_table
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
+META = metadata()
+BALANCE = Table(
+    "balance",
+    META,
+    Column("name", Text, primary_key=True),
+    Column("amount", BigInt, nullable=False),
+    Column("time", Instant),
+    sqlite_strict=True,
+)
+REQUESTS = requests_table(META)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    await database.write(META.create_all)
+    yield database
+    await database.close()
+
+
+async def total(db: Database) -> int:
+    return await db.read(
+        lambda tx: tx.execute(select(func.coalesce(func.sum(BALANCE.c.amount), 0))).scalar_one()
+    )
+
+
+async def test_a_unit_that_raises_is_rolled_back_alone(db: Database) -> None:
+    def unit(number: int) -> Any:
+        def run(tx: Connection) -> int:
+            tx.execute(BALANCE.insert().values(name=f"n{number}", amount=1))
+            if number % 3 == 0:
+                raise ValueError(number)
+            if number % 3 == 1:
+                tx.execute(BALANCE.insert().values(name=f"n{number}", amount=1))
+            return number
+
+        return run
+
+    outcomes = await asyncio.gather(*(db.write(unit(n)) for n in range(60)), return_exceptions=True)
+    for number, outcome in enumerate(outcomes):
+        expected = (ValueError, IntegrityError, int)[number % 3]
+        assert isinstance(outcome, expected)
+    assert await total(db) == 20
+
+
+async def test_concurrent_changes_leave_a_serial_history(db: Database) -> None:
+    """Two accounts may be overdrawn one by one but not together: write skew would allow it."""
+
+    def fill(tx: Connection) -> None:
+        for name in ("a", "b"):
+            tx.execute(BALANCE.insert().values(name=name, amount=50))
+
+    def withdraw(name: str) -> Any:
+        def run(tx: Connection) -> None:
+            if tx.execute(select(func.sum(BALANCE.c.amount))).scalar_one() < 60:
+                raise Fault("WRONG_STATE", "not enough")
+            tx.execute(
+                update(BALANCE).where(BALANCE.c.name == name).values(amount=BALANCE.c.amount - 60)
+            )
+
+        return run
+
+    await db.write(fill)
+    outcomes = await asyncio.gather(
+        *(db.write(withdraw("ab"[n % 2])) for n in range(16)), return_exceptions=True
+    )
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert await total(db) == 40
+
+
+async def test_every_increment_counts(db: Database) -> None:
+    def add(tx: Connection) -> None:
+        tx.execute(update(BALANCE).values(amount=BALANCE.c.amount + 1))
+
+    await db.write(lambda tx: tx.execute(BALANCE.insert().values(name="a", amount=0)))
+    await asyncio.gather(*(db.write(add) for _ in range(50)))
+    assert await total(db) == 50
+
+
+async def test_a_query_cannot_write(db: Database) -> None:
+    with pytest.raises(Exception, match=r"(?i)read-?only|UNAVAILABLE"):
+        await db.read(lambda tx: tx.execute(BALANCE.insert().values(name="a", amount=1)))
+    assert await total(db) == 0
+
+
+async def test_an_acknowledged_write_is_there_after_reopening(
+    db: Database, database_url: str
+) -> None:
+    await db.write(lambda tx: tx.execute(BALANCE.insert().values(name="a", amount=7)))
+    again = Database(database_url)
+    assert await total(again) == 7
+    await again.close()
+
+
+async def test_instants_keep_their_microseconds(db: Database) -> None:
+    moments = {"now": NOW, "long ago": NOW - timedelta(days=40_000)}
+
+    def fill(tx: Connection) -> None:
+        for name, moment in moments.items():
+            tx.execute(BALANCE.insert().values(name=name, amount=1, time=moment))
+
+    await db.write(fill)
+    rows = await db.read(lambda tx: tx.execute(select(BALANCE.c.name, BALANCE.c.time)).all())
+    assert {row.name: row.time for row in rows} == moments
+
+
+async def test_insert_missing_leaves_what_is_there(db: Database) -> None:
+    rows = [{"name": "a", "amount": 1}, {"name": "b", "amount": 2}]
+    assert await db.write(lambda tx: insert_missing(tx, BALANCE, rows)) == 2
+    rows.append({"name": "c", "amount": 3})
+    assert await db.write(lambda tx: insert_missing(tx, BALANCE, rows)) == 1
+    assert await total(db) == 6
+
+
+async def test_a_request_happens_once(db: Database) -> None:
+    calls = count()
+
+    def request(content: bytes, request_id: str = "6f9f3d5e-7a51-4a53-8f0e-0d8a1d0a7b11") -> Any:
+        def change() -> bytes:
+            return json.dumps(next(calls)).encode()
+
+        return lambda tx: once(
+            tx,
+            REQUESTS,
+            scope="Create accounts/x",
+            request_id=request_id,
+            content=content,
+            now=NOW,
+            change=change,
+        )
+
+    first = await db.write(request(b"one"))
+    repeated = await asyncio.gather(*(db.write(request(b"one")) for _ in range(8)))
+    assert set(repeated) == {first}
+    with pytest.raises(Fault, match="REQUEST_ID_REUSED"):
+        await db.write(request(b"other"))
+    with pytest.raises(Fault, match="INVALID_FIELD"):
+        await db.write(request(b"one", "not a uuid"))
+
+
+async def test_a_database_that_is_away_is_unavailable(db: Database, database_url: str) -> None:
+    assert await db.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one()) == 1
+    target = (
+        "postgresql+psycopg://nobody@/none?host=/nonexistent&connect_timeout=1"
+        if database_url.startswith("postgresql")
+        else "sqlite:////nonexistent/directory/x.db"
+    )
+    away = Database(target)
+    with pytest.raises(Fault, match="UNAVAILABLE"):
+        await away.ping()
+    with pytest.raises(Fault, match="UNAVAILABLE"):
+        await away.write(lambda tx: tx.execute(text("SELECT 1")))
+    await away.close()

@@ -1,0 +1,196 @@
+"""The relay delivers each committed event exactly once, in order, whatever fails on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from accord.audit.v1 import append_service_pb2 as pb
+from accord.audit.v1 import checkpoint_pb2
+from sqlalchemy import Connection, func, select
+
+from runtime.call import Call
+from runtime.channel import Channel
+from runtime.db import Database, metadata
+from runtime.event import Event
+from runtime.fault import Fault
+from runtime.outbox import outbox_table, publish
+from runtime.relay import Relay
+from runtime.server import Server
+from runtime.settings import GrpcSettings, ServiceSettings
+from runtime.testing import NOON, Bench, serving
+
+META = metadata()
+OUTBOX = outbox_table(META)
+APPEND = pb.DESCRIPTOR.services_by_name["AppendService"]
+
+
+class Log:
+    """Takes entries as audit does: densely, repeats answered alike; fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.entries: list[pb.NewEntry] = []
+        self.lose_next_answer = False
+        self.away = False
+        self.cover_up_to: int | None = None
+
+    async def append(self, request: pb.AppendRequest, _call: Call) -> pb.AppendResponse:
+        if self.away:
+            raise Fault("UNAVAILABLE", "away")
+        for entry in request.entries:
+            if entry.sequence > len(self.entries) + 1:
+                raise Fault("INVALID_FIELD", f"gap before {entry.sequence}")
+            if entry.sequence == len(self.entries) + 1:
+                self.entries.append(entry)
+            assert self.entries[entry.sequence - 1] == entry
+        if self.lose_next_answer:
+            self.lose_next_answer = False
+            raise Fault("INTERNAL", "the answer is lost after the entries are kept")
+        size = len(self.entries) if self.cover_up_to is None else self.cover_up_to
+        return pb.AppendResponse(
+            receipts=[
+                pb.Receipt(sequence=e.sequence, index=e.sequence - 1) for e in request.entries
+            ],
+            checkpoint=checkpoint_pb2.Checkpoint(size=size),
+        )
+
+
+class Scene:
+    """A producer's database, its relay, and the log it delivers to."""
+
+    def __init__(
+        self, db: Database, log: Log, relay: Relay, channel: Channel, bench: Bench
+    ) -> None:
+        self.db, self.log, self.relay, self.channel, self.bench = db, log, relay, channel, bench
+
+    def another_relay(self) -> Relay:
+        return Relay(self.db, OUTBOX, self.channel, self.bench.clock)
+
+    async def say(self, *names: str) -> None:
+        await self.db.write(lambda tx: publish(tx, OUTBOX, *(event(name) for name in names)))
+
+    async def left(self) -> int:
+        return await self.db.read(
+            lambda tx: tx.execute(select(func.count()).select_from(OUTBOX)).scalar_one()
+        )
+
+    def told(self) -> list[str]:
+        return [entry.resource for entry in self.log.entries]
+
+
+def event(name: str) -> Event:
+    return Event("sharing:test:say", "done", NOON, resource=name, fields={"naam": "Jürgen 王"})
+
+
+@asynccontextmanager
+async def scene(url: str, directory: Path) -> AsyncIterator[Scene]:
+    bench, log = Bench(directory), Log()
+    server = Server(
+        bench.settings(GrpcSettings, "audit"),
+        "audit",
+        clock=bench.clock,
+        actor_keys=bench.actor_keys,
+        traces=bench.traces,
+    ).add(APPEND, log)
+    db = Database(url)
+    await db.write(META.create_all)
+    async with serving(server):
+        channel = Channel(
+            "audit",
+            f"127.0.0.1:{server.port}",
+            bench.settings(ServiceSettings, "sharing"),
+            [APPEND],
+        )
+        yield Scene(db, log, Relay(db, OUTBOX, channel, bench.clock), channel, bench)
+        await channel.close()
+    await db.close()
+
+
+async def test_events_arrive_in_commit_order_and_leave_the_outbox(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a")
+        await s.say("b", "c")
+        assert await s.relay.deliver() == 3
+        assert s.told() == ["a", "b", "c"]
+        assert s.log.entries[0].fields[0].value == "Jürgen 王"
+        assert await s.left() == 0
+        assert await s.relay.deliver() == 0
+
+
+async def test_a_rolled_back_unit_says_nothing(database_url: str, tmp_path: Path) -> None:
+    def broken(tx: Connection) -> None:
+        publish(tx, OUTBOX, event("never"))
+        raise ValueError
+
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a")
+        with pytest.raises(ValueError, match=r"^$"):
+            await s.db.write(broken)
+        await s.say("b")
+        await s.relay.deliver()
+        assert s.told() == ["a", "b"]
+
+
+async def test_a_lost_answer_is_repeated_and_told_once(database_url: str, tmp_path: Path) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a", "b")
+        s.log.lose_next_answer = True
+        with pytest.raises(Fault, match="INTERNAL"):
+            await s.relay.deliver()
+        assert await s.left() == 2
+        await s.say("c")
+        while await s.left():
+            await s.relay.deliver()
+        assert s.told() == ["a", "b", "c"]
+
+
+async def test_a_row_stays_until_a_checkpoint_covers_it(database_url: str, tmp_path: Path) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a", "b", "c")
+        s.log.cover_up_to = 1
+        assert await s.relay.deliver() == 1
+        assert await s.left() == 2
+        s.log.cover_up_to = None
+        assert await s.relay.deliver() == 2
+        assert s.told() == ["a", "b", "c"]
+
+
+async def test_one_relay_at_a_time_and_a_second_takes_over(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a")
+        await s.relay.deliver()
+        second = s.another_relay()
+        await s.say("b")
+        assert await second.deliver() == 0
+        s.bench.clock.advance(timedelta(seconds=11))
+        assert await second.deliver() == 1
+        await s.say("c")
+        assert await s.relay.deliver() == 0
+        assert s.told() == ["a", "b"]
+
+
+async def test_concurrent_writers_and_a_failing_log_lose_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        running = asyncio.create_task(s.relay.run())
+        names = [f"n{number}" for number in range(120)]
+        s.log.away = True
+        await asyncio.gather(*(s.say(name) for name in names[:60]))
+        s.log.away = False
+        s.log.lose_next_answer = True
+        await asyncio.gather(*(s.say(name) for name in names[60:]))
+        async with asyncio.timeout(20):
+            while await s.left():
+                s.db.committed.clear()
+                await s.db.committed.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert sorted(s.told()) == sorted(names)
+        assert [entry.sequence for entry in s.log.entries] == list(range(1, 121))
