@@ -132,9 +132,18 @@ class Server:
         ]
         log.info("started", address=f"port {self.port}")
 
+    @property
+    def health_port(self) -> int:
+        """Return the port that serves health."""
+        return self._health.port
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING for good, so that callers go elsewhere."""
+        await self._health.drain()
+
     async def stop(self) -> None:
         """Refuse new calls, let those in progress end within the grace, end the tasks."""
-        await self._health.drain()
+        await self.drain()
         if self._grpc is not None:
             await self._grpc.stop(self._settings.drain_s)
         for task in self._running:

@@ -97,7 +97,9 @@ def check_database_url(url: str) -> None:
         raise ValueError("the database URL must begin with sqlite:/// or postgresql+psycopg://")
     if parsed.drivername == "sqlite":
         if not parsed.database or not Path(parsed.database).is_absolute():
-            raise ValueError("a SQLite URL names an absolute file: sqlite:////path/name.db")
+            raise ValueError(
+                "a SQLite database URL names an absolute file: sqlite:////path/name.db"
+            )
         if not Path(parsed.database).parent.is_dir():
             raise ValueError("the directory of the SQLite file does not exist")
 
@@ -109,6 +111,6 @@ def load(settings: type[S]) -> S:
     except ValidationError as error:
         prefix = settings.model_config.get("env_prefix", "")
         for problem in error.errors(include_input=False, include_url=False):
-            name = prefix + "_".join(str(part) for part in problem["loc"]).upper()
+            name = prefix + ("_".join(str(part) for part in problem["loc"]).upper() or "*")
             print(f"{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201  before logs exist
         sys.exit(_EX_CONFIG)
