@@ -13,11 +13,13 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.metrics import Histogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from runtime.event import Trace
@@ -33,17 +35,21 @@ class Telemetry:
         resource = Resource.create(
             {"service.name": service, "service.namespace": "accord", "cloud.region": region}
         )
-        # Always on: an auditor must find the trace of every audited call.
-        self._traces = TracerProvider(resource=resource)
-        readers = []
+        # With a collector every call is sampled: an auditor must find the trace of each. Without
+        # one the ids still flow, and the sampled bit says that no trace was kept.
+        self._traces = TracerProvider(
+            sampler=ALWAYS_ON if endpoint else ALWAYS_OFF, resource=resource
+        )
+        self._tracer = self._traces.get_tracer("accord")
+        self._meters: MeterProvider | None = None
+        self._durations: Histogram | None = None
         if endpoint:
             self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
-            readers.append(PeriodicExportingMetricReader(OTLPMetricExporter(endpoint)))
-        self._meters = MeterProvider(resource=resource, metric_readers=readers)
-        self._tracer = self._traces.get_tracer("accord")
-        self._durations = self._meters.get_meter("accord").create_histogram(
-            "rpc.server.call.duration", unit="s", description="time to answer a call"
-        )
+            reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint))
+            self._meters = MeterProvider(resource=resource, metric_readers=[reader])
+            self._durations = self._meters.get_meter("accord").create_histogram(
+                "rpc.server.call.duration", unit="s", description="time to answer a call"
+            )
 
     @contextmanager
     def span(self, name: str, kind: SpanKind, parent: str | None = None) -> Iterator[Span]:
@@ -55,15 +61,17 @@ class Telemetry:
 
     def served(self, method: str, code: str, seconds: float) -> None:
         """Count one answered call."""
-        self._durations.record(
-            seconds,
-            {"rpc.system.name": "grpc", "rpc.method": method, "rpc.status_code": code},
-        )
+        if self._durations is not None:
+            self._durations.record(
+                seconds,
+                {"rpc.system.name": "grpc", "rpc.method": method, "rpc.status_code": code},
+            )
 
     def close(self) -> None:
         """Send what is waiting, briefly, and stop."""
         self._traces.shutdown()
-        self._meters.shutdown()
+        if self._meters is not None:
+            self._meters.shutdown()
 
 
 def current_trace() -> Trace:
