@@ -1,0 +1,60 @@
+"""The docs are true: generated tables are fresh, links lead somewhere, named commands exist."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deploy import tables
+from tests.house.repository import ROOT, files, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
+_FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# Programs of the machine that a reader has or is told to install.
+_OUTSIDE = {"cd", "curl", "docker", "git", "kubectl", "make", "openssl", "sqlite3", "psql", "sudo"}
+
+
+@pytest.mark.parametrize("name", sorted(tables.TABLES))
+def test_generated_tables_are_fresh(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == tables.TABLES[name](), "run bin/docs"
+
+
+@pytest.mark.parametrize("name", files("*.md"))
+def test_links_lead_somewhere(name: str) -> None:
+    folder = (ROOT / name).parent
+    broken = [
+        target
+        for target, _ in _LINK.findall(text(name))
+        if not target.startswith(("http://", "https://", "mailto:"))
+        and not (folder / target).exists()
+    ]
+    assert broken == []
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    for name in files("*.md"):
+        for block in _FENCE.findall(text(name)):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.partition(" #")[0].strip().removeprefix("$ ")
+                if command and not command.startswith("#"):
+                    yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), sorted(set(_commands())))
+def test_commands_exist(name: str, command: str) -> None:
+    words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
+    program = words[0]
+    if program == "make":
+        assert re.search(rf"^{words[1]}:", text("Makefile"), re.MULTILINE), f"{name}: {command}"
+    elif program.startswith(("bin/", ".venv/")):
+        assert shutil.which(program, path=str(ROOT)) or (ROOT / program).exists(), (
+            f"{name}: {command}"
+        )
+    else:
+        assert program in _OUTSIDE, f"{name}: {command}"
