@@ -44,6 +44,12 @@ class CompactRange:
         self._peaks.append(carry)
         self.size += 1
 
+    def copy(self) -> CompactRange:
+        """A tree of the same leaves that grows on its own."""
+        twin = CompactRange()
+        twin.size, twin._peaks = self.size, self._peaks.copy()
+        return twin
+
     def root(self) -> bytes:
         """The Merkle tree hash of the leaves so far."""
         if not self._peaks:

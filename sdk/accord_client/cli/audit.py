@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 from accord.audit.v1 import entry_pb2, read_service_pb2
+from rich.progress import Progress
 from rich.table import Table
 
 from accord_client.checkpoint import ProofFile
@@ -22,6 +24,7 @@ from accord_client.cli.session import (
 )
 from accord_client.clients import Audit
 from accord_client.failure import VerificationError
+from accord_client.fsck import check_log
 from accord_client.note import VerifierKey, parse_keys
 from accord_client.verify import VerifiedEntry, pack_proof, verify_proof
 
@@ -41,6 +44,10 @@ def audit() -> None:
       accord audit list --trace 4bf92f3577b34da6a3ce929d0e0e4736
       accord audit prove 41 --out decision.tlog-proof
       accord audit verify decision.tlog-proof --key log.vkey
+
+    \b
+    The whole log, from a copy of its database:
+      accord audit fsck log.db --key log.vkey
     """  # noqa: D301 -- \b keeps click from wrapping
 
 
@@ -194,6 +201,39 @@ def verify(file: Path, key_file: Path, *, as_json: bool) -> None:
         emit_json(_verified_as_json(verified))
     else:
         _print_verified(verified)
+
+
+@audit.command()
+@click.argument("database", type=_EXISTING)
+@click.option("--key", "key_file", type=_EXISTING, required=True, help="Pinned verifier keys.")
+@json_option
+def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
+    """Check a whole log: a copy of its SQLite DATABASE, with pinned keys and nothing else.
+
+    Recomputes every leaf, tile, root and producer's sequence, and verifies every checkpoint. What
+    does not fit is named by row and column. Copy the file together with its -wal, or after the
+    service has stopped. Exit code 0 means that the log is whole.
+    """
+    keys = _read_keys(key_file)
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("entries", total=None)
+        report = check_log(
+            database, keys, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    if as_json:
+        emit_json(asdict(report))
+    else:
+        out = console()
+        for finding in report.findings:
+            out.print(f"[bold red]{finding.where}[/]: {finding.what}")
+        verdict = "[bold red]NOT WHOLE[/]" if report.findings else "[bold green]WHOLE[/]"
+        numbers = ", ".join(f"{name} 1 to {last}" for name, last in report.producers.items())
+        out.print(
+            f"{verdict}  {report.entries} entries, {report.tiles} full tiles, "
+            f"{report.checkpoints} checkpoints up to size {report.covered}"
+            f"\nproducers  {numbers or 'none'}"
+        )
+    click.get_current_context().exit(Exit.REFUSED if report.findings else Exit.OK)
 
 
 def _read_keys(file: Path) -> tuple[VerifierKey, ...]:

@@ -120,9 +120,10 @@ def emit_json(value: object) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """A terminal to print tables to; through a pipe they keep a fixed, generous width."""
-    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(width=width, highlight=False, stderr=stderr)
 
 
 def plain(message: Message) -> dict[str, Any]:
