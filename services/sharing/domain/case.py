@@ -1,0 +1,121 @@
+"""One question on its way through the gates: the facts that bear on it, looked up once."""
+
+from datetime import date, datetime
+
+from services.sharing.domain.consents import ConsentJudge, ConsentVerdict
+from services.sharing.domain.question import Facts, Finding, Question
+from services.sharing.domain.records import (
+    Consent,
+    Contract,
+    Guest,
+    Preference,
+    PreferenceKind,
+    Subject,
+)
+from services.sharing.domain.rulebook import Cell, Kind, Place, Purpose, Rulebook, Speaking
+from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, STATISTICS, Basis, Reason
+
+
+class Case:
+    """The question with its facts, and what the gates found so far."""
+
+    __slots__ = (
+        "bases",
+        "cells",
+        "consents",
+        "contract",
+        "destination_areas",
+        "facts",
+        "findings",
+        "kind",
+        "now",
+        "place",
+        "preferences",
+        "purpose",
+        "question",
+        "recipient_keys",
+        "rulebook",
+        "speaking",
+        "subject",
+        "today",
+    )
+
+    def __init__(self, rulebook: Rulebook, question: Question, facts: Facts, now: datetime) -> None:
+        self.rulebook = rulebook
+        self.question = question
+        self.facts = facts
+        self.now = now
+        self.today: date = now.date()
+        self.purpose: Purpose = rulebook.purposes[question.purpose]
+        self.kind: Kind = rulebook.kinds[facts.recipient.kind]
+        self.recipient_keys = rulebook.kind_keys[self.kind.key] | {question.recipient}
+        self.speaking: Speaking = rulebook.speaking(question.service, self.today)
+        self.subject: Subject | None = facts.subject
+        person: Subject | Guest | None = facts.subject or question.guest
+        self.place: Place | None = rulebook.places[person.jurisdiction] if person else None
+        self.cells: dict[str, Cell] = self._covering()
+        self.bases: dict[str, Basis | None] = {
+            category: self._basis(self.cells.get(category)) for category in question.categories
+        }
+        self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = self._judged()
+        self.destination_areas = rulebook.places[question.destination].areas
+        # Choices that stand now; a record counts from its own moment.
+        self.preferences: list[Preference] = [
+            preference
+            for preference in facts.preferences
+            if preference.at <= now and (preference.lifted is None or preference.lifted > now)
+        ]
+        self.contract: Contract | None = None
+        self.findings: list[Finding] = []
+
+    def found(
+        self, reason: Reason, citations: tuple[str, ...], categories: tuple[str, ...] | None = None
+    ) -> None:
+        """Note a reason; without categories it concerns all of them."""
+        if categories is None:
+            categories = self.question.categories
+        self.findings.append(Finding(reason, citations, categories))
+
+    def topic(self, key: str) -> tuple[str, ...]:
+        """Return where a rule is written for this service."""
+        return self.speaking.topics[key]
+
+    def clauses(self, categories: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the clauses that cover the categories; where sharing is written when none does."""
+        cited = dict.fromkeys(
+            cell.citation for category in categories if (cell := self.cells.get(category))
+        )
+        return tuple(cited) or self.topic("sharing")
+
+    def standing(self, kind: PreferenceKind) -> list[str]:
+        """Return the values of the person's standing choices of a kind."""
+        return [preference.value for preference in self.preferences if preference.kind is kind]
+
+    def _covering(self) -> dict[str, Cell]:
+        cells = self.speaking.covering(self.kind.key, self.purpose.key)
+        # Statistics are about nobody: with a person named no row covers them.
+        if self.purpose.key == STATISTICS and self.question.personal:
+            return {}
+        return {key: cells[key] for key in self.question.categories if key in cells}
+
+    def _judged(self) -> dict[str, tuple[ConsentVerdict, Consent | None]]:
+        """Judge the consents once, for the categories whose row rests on consent."""
+        resting = [key for key in self.cells if self.bases[key] is Basis.CONSENT]
+        if not resting or self.purpose.key == LEGAL_DISCLOSURE:
+            return {}
+        question = self.question
+        judge = ConsentJudge(
+            self.facts.consents,
+            question.service,
+            question.purpose,
+            self.recipient_keys,
+            self.now,
+        )
+        return {key: judge.judge(self.rulebook.category_keys[key]) for key in resting}
+
+    def _basis(self, cell: Cell | None) -> Basis | None:
+        basis = cell.basis if cell else self.purpose.basis
+        areas = cell.interest_with_relation if cell else self.purpose.interest_with_relation
+        if areas and self.question.relation and self.place:
+            return basis if self.place.areas.isdisjoint(areas) else Basis.LEGITIMATE_INTEREST
+        return basis

@@ -1,0 +1,111 @@
+"""The decision: every gate in its order, all reasons, one outcome. Pure and deterministic."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from services.sharing.domain import gates
+from services.sharing.domain.case import Case
+from services.sharing.domain.contracts import best_contract, contract, needs_contract
+from services.sharing.domain.question import Answer, Facts, Ground, Question
+from services.sharing.domain.rulebook import Rulebook
+from services.sharing.domain.vocabulary import (
+    REASONS,
+    Basis,
+    Obligation,
+    Outcome,
+    Reason,
+)
+
+# The order of a decision. Each gate notes every reason that holds and none stops another; what
+# the contract gate finds of the border (the safeguards of gate 7) sorts behind gate 6 by itself.
+GATES: tuple[tuple[str, Callable[[Case], None]], ...] = (
+    ("1 absolute prohibitions", gates.absolute_prohibitions),
+    ("2 the person's account", gates.account),
+    ("3 the notice", gates.notice),
+    ("4 the person's choices", gates.choices),
+    ("5 legal basis", gates.legal_basis),
+    ("6 contract with the recipient", contract),
+    ("7 border", gates.localisation),
+)
+_PIPELINE = tuple(gate for _, gate in GATES)
+
+# Found anew for each category, since another contract may cover it when it is asked alone.
+_OF_CONTRACTS = frozenset(
+    reason
+    for reason, (gate, _) in REASONS.items()
+    if gate == 6  # noqa: PLR2004  the gate's number
+) | {Reason.TRANSFER_SAFEGUARD_MISSING}
+
+
+def decide(rulebook: Rulebook, question: Question, facts: Facts, now: datetime) -> Answer:
+    """Answer a question that `check_question` admitted, from these facts, at this moment.
+
+    DENY beats GAP beats PERMIT. Reasons are complete: first those that deny, in gate order, then
+    the gaps. Obligations and grounds belong to a permit alone.
+    """
+    case = Case(rulebook, question, facts, now)
+    for gate in _PIPELINE:
+        gate(case)
+    judged = case.contract.version_name if case.contract else ""
+    if not case.findings:
+        return Answer(
+            outcome=Outcome.PERMIT,
+            findings=(),
+            permitted_categories=question.categories,
+            obligations=_obligations(case),
+            grounds=_grounds(case),
+            contract=judged,
+        )
+    denying = [found for found in case.findings if found.outcome is Outcome.DENY]
+    gaps = [found for found in case.findings if found.outcome is Outcome.GAP]
+    return Answer(
+        outcome=Outcome.DENY if denying else Outcome.GAP,
+        findings=(*denying, *gaps),
+        permitted_categories=_permitted_alone(case),
+        obligations=(),
+        grounds=(),
+        contract=judged,
+    )
+
+
+def _permitted_alone(case: Case) -> tuple[str, ...]:
+    """Return the categories that, asked alone, would be permitted.
+
+    What gates 1 to 5 find about a category does not depend on the others, so that it holds for
+    the category alone as well; the choice of the contract does depend on them.
+    """
+    categories = case.question.categories
+    if len(categories) == 1:
+        return ()
+    blocked = {
+        category
+        for found in case.findings
+        if found.reason not in _OF_CONTRACTS
+        for category in found.categories
+    }
+    alone = [category for category in categories if category not in blocked]
+    if alone and needs_contract(case):
+        alone = [category for category in alone if not best_contract(case, (category,))[1]]
+    return tuple(alone)
+
+
+def _obligations(case: Case) -> tuple[Obligation, ...]:
+    """Gate 8: what a permit obliges to."""
+    owed = dict.fromkeys(duty for cell in case.cells.values() for duty in cell.obligations)
+    if case.contract and case.contract.terms.delete_on_termination:
+        owed[Obligation.DELETE_ON_TERMINATION] = None
+    owed[Obligation.RECORD_DISCLOSURE] = None
+    return tuple(owed)
+
+
+def _grounds(case: Case) -> tuple[Ground, ...]:
+    grounds: dict[tuple[str, Basis, str], list[str]] = {}
+    for category, cell in case.cells.items():
+        basis = case.bases[category]
+        consent = case.consents[category][1] if basis is Basis.CONSENT else None
+        key = (cell.citation, basis or cell.basis, consent.name if consent else "")
+        grounds.setdefault(key, []).append(category)
+    return tuple(
+        Ground(tuple(categories), citation, basis, consent)
+        for (citation, basis, consent), categories in grounds.items()
+    )

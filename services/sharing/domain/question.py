@@ -1,0 +1,145 @@
+"""What is asked and what is answered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runtime.fault import invalid
+from services.sharing.domain.records import (
+    Consent,
+    Contract,
+    Guest,
+    Instrument,
+    Preference,
+    Recipient,
+    Subject,
+)
+from services.sharing.domain.rulebook import Rulebook
+from services.sharing.domain.vocabulary import (
+    REASONS,
+    STATISTICS,
+    Basis,
+    Obligation,
+    Outcome,
+    Reason,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question: may this person's data go to that recipient, for this purpose.
+
+    `account` and `guest` are both absent only for statistics without personal categories.
+    """
+
+    account: str
+    service: str
+    recipient: str
+    purpose: str
+    categories: tuple[str, ...]
+    destination: str
+    relation: str = ""
+    subprocessor: str = ""
+    instrument: str = ""
+    signed_in: bool = False
+    de_identified: bool = False
+    guest: Guest | None = None
+
+    @property
+    def personal(self) -> bool:
+        """Tell whether a person is named."""
+        return bool(self.account) or self.guest is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The records that bear on a question; `subject` None: nobody is known by that account."""
+
+    recipient: Recipient
+    subject: Subject | None = None
+    contracts: Sequence[Contract] = ()
+    consents: Sequence[Consent] = ()  # oldest first; of equal `at` in the order of recording
+    preferences: Sequence[Preference] = ()  # likewise
+    instrument: Instrument | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands in the way."""
+
+    reason: Reason
+    citations: tuple[str, ...]
+    categories: tuple[str, ...]
+
+    @property
+    def gate(self) -> int:
+        """Return the number of the gate that found it."""
+        return REASONS[self.reason][0]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return whether it denies or is a gap."""
+        return REASONS[self.reason][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """On what some categories of a permit rest."""
+
+    categories: tuple[str, ...]
+    citation: str
+    basis: Basis
+    consent: str = ""  # the consent's name when the basis is consent
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of all gates."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    permitted_categories: tuple[str, ...]
+    obligations: tuple[Obligation, ...]
+    grounds: tuple[Ground, ...]
+    contract: str  # the version relied on or judged, or empty
+
+    @property
+    def citations(self) -> frozenset[str]:
+        """Return every clause that the answer names."""
+        found = {citation for finding in self.findings for citation in finding.citations}
+        return frozenset(found | {ground.citation for ground in self.grounds})
+
+
+def check_question(question: Question, rulebook: Rulebook) -> None:
+    """Refuse a question with words that the rulebook does not know: INVALID_FIELD, no answer."""
+    if question.service not in rulebook.services:
+        raise invalid("service", "unknown key")
+    if question.purpose not in rulebook.purposes:
+        raise invalid("purpose", "unknown key")
+    if question.destination not in rulebook.places:
+        raise invalid("destination", "no country of ISO 3166-1")
+    _check_categories(question, rulebook)
+    _check_person(question, rulebook)
+
+
+def _check_categories(question: Question, rulebook: Rulebook) -> None:
+    if not question.categories:
+        raise invalid("categories", "at least one is needed")
+    if len(set(question.categories)) != len(question.categories):
+        raise invalid("categories", "each at most once")
+    if not rulebook.categories.keys() >= set(question.categories):
+        raise invalid("categories", "unknown key; a question names leaf categories")
+
+
+def _check_person(question: Question, rulebook: Rulebook) -> None:
+    if question.guest is not None:
+        if question.account:
+            raise invalid("guest", "a guest has no account")
+        if not rulebook.services[question.service].guests:
+            raise invalid("guest", "this service has no guests")
+        if question.guest.jurisdiction not in rulebook.places:
+            raise invalid("guest.jurisdiction", "no country of ISO 3166-1")
+    elif not question.account and (
+        question.purpose != STATISTICS
+        or any(rulebook.categories[key].personal for key in question.categories)
+    ):
+        raise invalid("account", "may be missing only for statistics that are not personal")

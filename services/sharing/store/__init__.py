@@ -1,0 +1,1 @@
+"""What sharing keeps: the rulebook's files, and the tables of its database."""

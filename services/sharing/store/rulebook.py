@@ -1,0 +1,197 @@
+"""Reads the rulebook's YAML, holds it against its schema, and compiles it.
+
+Digest: SHA-256 over the JSON of all files (keys sorted, no spaces, UTF-8), so that it changes
+with what a file says and not with how it is laid out.
+"""
+
+import hashlib
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from services.sharing.domain.rulebook import (
+    Adequacy,
+    Area,
+    Category,
+    Kind,
+    Labels,
+    Notice,
+    Purpose,
+    Row,
+    Rulebook,
+    RulebookError,
+    Service,
+)
+from services.sharing.domain.vocabulary import Basis, Obligation, Reason
+
+FOLDER = Path(__file__).parent.parent / "rulebook"
+_FILES = ("kinds", "purposes", "categories", "services", "borders", "house", "reasons")
+_LANGUAGES = ("en", "zh-Hant")
+_NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
+    "needed": None,
+    "any": (),
+    "any_not_sensitive": (),
+}
+
+# A parsed YAML mapping, before the schema; afterwards its shape is what the schema says.
+Tree = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML where days stay text and `NO` is Norway: only true and false are booleans."""
+
+
+_BOOL, _DAY = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _DAY}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|false)$"), ["t", "f"])
+
+
+def load_rulebook(folder: Path = FOLDER) -> Rulebook:
+    """Load, check and compile the rulebook; RulebookError says what is wrong and where."""
+    tree: Tree = {name: _read(folder / f"{name}.yaml") for name in _FILES}
+    tree["notices"] = [_read(path) for path in sorted((folder / "notices").glob("*.yaml"))]
+    schema = json.loads((folder / "rulebook.schema.json").read_text(encoding="utf-8"))
+    error = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(schema).iter_errors(tree)
+    )
+    if error:
+        raise RulebookError(f"{'/'.join(map(str, error.absolute_path))}: {error.message}")
+    canonical = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    borders = tree["borders"]
+    _check_reasons(tree["reasons"]["reasons"])
+    return Rulebook(
+        digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        kinds=[_kind(key, raw) for key, raw in tree["kinds"]["kinds"].items()],
+        purposes=[_purpose(key, raw) for key, raw in tree["purposes"]["purposes"].items()],
+        categories=[
+            Category(key, _labels(raw), raw.get("sensitive", False), raw.get("personal", True))
+            for key, raw in tree["categories"]["categories"].items()
+        ],
+        services=[
+            Service(
+                key,
+                _labels(raw),
+                tuple(map(tuple, raw["notices"])),
+                guests=raw.get("guests", False),
+            )
+            for key, raw in tree["services"]["services"].items()
+        ],
+        notices=[_notice(raw) for raw in tree["notices"]],
+        areas=[_area(key, raw, borders["adult_age"]) for key, raw in borders["areas"].items()],
+        countries=borders["countries"].split(),
+        adequacy=[_adequacy(raw) for raw in borders["adequacy"]],
+        safeguards={key: _labels(raw) for key, raw in borders["safeguards"].items()},
+        house={key: tuple(cited) for key, cited in tree["house"]["topics"].items()},
+        reasons={key: _labels(raw) for key, raw in tree["reasons"]["reasons"].items()},
+    )
+
+
+def _read(path: Path) -> Tree:
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  it is safe
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RulebookError(f"{path.name}: {error}") from error
+    if not isinstance(tree, dict):
+        raise RulebookError(f"{path.name}: a mapping is needed")
+    return tree
+
+
+def _check_reasons(labelled: Tree) -> None:
+    differing = set(labelled) ^ {reason.value for reason in Reason}
+    if differing:
+        raise RulebookError(f"reasons.yaml: {', '.join(sorted(differing))}")
+
+
+def _labels(raw: Tree) -> Labels:
+    return {language: raw[language] for language in _LANGUAGES}
+
+
+def _obligations(raw: Tree) -> tuple[Obligation, ...]:
+    return tuple(Obligation(key) for key in raw.get("obligations", ()))
+
+
+def _basis(raw: Tree) -> Basis | None:
+    return Basis(raw["basis"]) if "basis" in raw else None
+
+
+def _kind(key: str, raw: Tree) -> Kind:
+    return Kind(
+        key=key,
+        labels=_labels(raw),
+        contract=raw.get("contract", False),
+        due_diligence=raw.get("due_diligence", False),
+        confidentiality=raw.get("confidentiality", False),
+        sensitive_prohibited="sensitive" in raw,
+        obligations=_obligations(raw),
+    )
+
+
+def _purpose(key: str, raw: Tree) -> Purpose:
+    return Purpose(
+        key=key,
+        labels=_labels(raw),
+        basis=_basis(raw),
+        needs=tuple(raw.get("needs", ())),
+        prohibited=raw.get("prohibited", ""),
+        marketing=raw.get("marketing", False),
+        opt_out=raw.get("opt_out", ""),
+        relation=raw.get("relation", False),
+        interest_with_relation=tuple(raw.get("interest_with_relation", ())),
+        obligations=_obligations(raw),
+    )
+
+
+def _notice(raw: Tree) -> Notice:
+    return Notice(
+        id=raw["id"],
+        labels=_labels(raw),
+        effective=date.fromisoformat(raw["effective"]) if "effective" in raw else None,
+        topics=raw["topics"],
+        counts_as=raw.get("counts_as", {}),
+        rows=tuple(_row(row) for row in raw["rows"]),
+    )
+
+
+def _row(raw: Tree) -> Row:
+    categories, named = raw["categories"], _NAMED_CATEGORIES
+    return Row(
+        clause=raw["clause"],
+        recipients=tuple(raw["recipients"]),
+        purposes=() if raw["purposes"] == "any" else tuple(raw["purposes"]),
+        categories=_NAMED_CATEGORIES[categories]
+        if isinstance(categories, str)
+        else tuple(categories),
+        sensitive=categories != "any_not_sensitive",
+        basis=_basis(raw),
+        objectable=raw.get("objectable", True),
+        signed_in=raw.get("signed_in", False),
+        obligations=_obligations(raw),
+    )
+
+
+def _area(key: str, raw: Tree, adult_age: int) -> Area:
+    return Area(
+        key=key,
+        countries=frozenset(raw["countries"]),
+        home=raw["home"],
+        safeguards=frozenset(raw["safeguards"]),
+        localised=raw.get("localised", False),
+        adult_age=raw.get("adult_age", adult_age),
+    )
+
+
+def _adequacy(raw: Tree) -> Adequacy:
+    return Adequacy(
+        origins=raw["origins"],
+        destinations=raw["destinations"],
+        since=date.fromisoformat(raw["since"]),
+        until=date.fromisoformat(raw["until"]) if "until" in raw else None,
+    )
