@@ -16,7 +16,7 @@ def _tests() -> dict[int, list[str]]:
     found = defaultdict(list)
     for name in files("tests/*.py"):
         for number, rest in re.findall(
-            r"^ *(?:async )?def test_invariant_(\d+)_(\w+)", text(name), re.M
+            r"^ *(?:async )?def test_invariant_(\d+)_(\w+)", text(name), re.MULTILINE
         ):
             found[int(number)].append(f"{name}: {rest}")
     return found
