@@ -30,7 +30,7 @@ class AppendRequest(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewEntry]:
-        """Required. The events, 1 to 256, by consecutive ascending sequence number; at most 3 MiB in all."""
+        """Required. The events, 1 to 256, by consecutive ascending sequence number; at most 1 MiB in all."""
 
     def __init__(
         self,
@@ -68,11 +68,11 @@ class NewEntry(_message.Message):
     event_id: _builtins.str
     """Required. UUID of the event, 32 lower-case hexadecimal digits, unique in the log."""
     action: _builtins.str
-    """Required. What happened: `source:subject:action`, each `[a-z][a-z0-9_]*`; at most 100 characters.
+    """Required. What happened: `source:subject:action`, each `[a-z][a-z0-9_-]*`; at most 100 characters.
     Stays readable for ever: names no one.
     """
     outcome: _builtins.str
-    """Required. How it ended: `[a-z][a-z0-9_]*`, at most 32 characters. Stays readable for ever."""
+    """Required. How it ended: `[a-z][a-z0-9_-]*`, at most 32 characters. Stays readable for ever."""
     trace_id: _builtins.str
     """Optional. W3C trace id of the request, 32 lower-case hexadecimal digits, not all zero."""
     span_id: _builtins.str
@@ -95,7 +95,7 @@ class NewEntry(_message.Message):
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Field]:
-        """Optional. The event's values, at most 256, names unique."""
+        """Optional. The event's values, at most 1,024, names unique."""
 
     def __init__(
         self,

@@ -57,7 +57,7 @@ class Field(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, unique in its event: `[a-z][a-z0-9_.]*`, at most 64 characters. The names `@account`,
+    """Name, unique in its event: `[a-z0-9][a-z0-9_.-]*`, at most 64 characters. The names `@account`,
     `@actor` and `@resource` stand for the event's own members and occur in openings only.
     """
     value: _builtins.str

@@ -1,0 +1,40 @@
+"""AppendService: entries in, receipts and a checkpoint out."""
+
+from itertools import pairwise
+
+from accord.audit.v1 import append_service_pb2 as pb
+
+from runtime.call import Call
+from runtime.fault import invalid
+from services.audit.api.convert import submission, to_checkpoint
+from services.audit.cases.append_entries import AppendEntries
+
+_MAX_ENTRIES = 256
+
+
+class AppendServicer:
+    """The producers' door."""
+
+    def __init__(self, entries: AppendEntries) -> None:
+        self._entries = entries
+
+    async def append(self, request: pb.AppendRequest, call: Call) -> pb.AppendResponse:
+        """Append entries in the name of the calling service."""
+        if not 0 < len(request.entries) <= _MAX_ENTRIES:
+            raise invalid("entries", f"must be 1 to {_MAX_ENTRIES}")
+        submissions = [
+            submission(entry, f"entries[{at}]") for at, entry in enumerate(request.entries)
+        ]
+        for at, (before, after) in enumerate(pairwise(submissions), 1):
+            if after.sequence != before.sequence + 1:
+                raise invalid(f"entries[{at}].sequence", "must follow the one before")
+        appended = await self._entries.append(call.caller.name, submissions)
+        return pb.AppendResponse(
+            receipts=[
+                pb.Receipt(
+                    sequence=receipt.sequence, index=receipt.index, leaf_hash=receipt.leaf_hash
+                )
+                for receipt in appended.receipts
+            ],
+            checkpoint=to_checkpoint(appended.checkpoint),
+        )

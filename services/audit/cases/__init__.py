@@ -1,0 +1,1 @@
+"""What can be asked of the log: one use case a file."""

@@ -1,0 +1,1 @@
+"""What a transparency log is, without any machine: trees, notes, entries, what holds of them."""

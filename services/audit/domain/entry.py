@@ -1,0 +1,82 @@
+"""An entry in three states: submitted by a producer, sealed for the log, opened for a reader."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from runtime.event import Event, Trace
+
+FORMAT = 1
+MAX_LEAF = 65_535  # an entry bundle counts each entry in 16 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event under the number that its producer gave it."""
+
+    sequence: int  # from 1, dense
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What one party's keys seal: commitments in clear, their openings encrypted."""
+
+    pseudonym: bytes  # 16 bytes
+    commitments: tuple[bytes, ...]  # 32 bytes each
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEntry:
+    """What is hashed: a header that names no one, and the sealed sections."""
+
+    producer: str
+    sequence: int
+    event_id: str
+    action: str
+    outcome: str
+    time: datetime
+    trace: Trace
+    account_pseudonym: bytes  # empty without an account
+    actor_pseudonym: bytes  # empty without an actor
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry in its place in the log, as exact bytes."""
+
+    index: int
+    leaf: bytes
+    leaf_hash: bytes
+    sealed: SealedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What shows that a commitment holds a value."""
+
+    section: int
+    position: int
+    name: str
+    salt: bytes
+    value: str
+
+
+class Readability(Enum):
+    """How much of an entry its remaining keys still open."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedEntry:
+    """An entry as a reader sees it; what no key opens any more is missing from `event`."""
+
+    stored: StoredEntry
+    event: Event
+    readability: Readability
+    openings: tuple[Opening, ...]

@@ -1,0 +1,122 @@
+"""Puts the audit service together: settings, stores, cases, doors."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from accord.audit.v1 import append_service_pb2, read_service_pb2
+
+from runtime import logs
+from runtime.actor import KeySource
+from runtime.clock import Clock, SystemClock
+from runtime.db import Database
+from runtime.migrations import is_current, migrate
+from runtime.server import Server
+from runtime.telemetry import Telemetry
+from services.audit.api.append import AppendServicer
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.api.read import ReadServicer
+from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.check_log import CheckLog, Findings
+from services.audit.cases.prove_consistency import ProveConsistency
+from services.audit.cases.prove_inclusion import ProveInclusion
+from services.audit.cases.read_entries import ReadEntries
+from services.audit.cases.tree import Tree
+from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.note import VerifierKey
+from services.audit.peers.account import ActorKeys
+from services.audit.settings import AuditSettings
+from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
+from services.audit.store.key_encryption import load_keys
+from services.audit.store.log import StoredLog
+from services.audit.store.log_key import LogKey, LogVerifier
+from services.audit.store.party_keys import StoredKeys
+from services.audit.store.stored_bytes import StoredBytes
+
+log = logs.get(__name__)
+
+_APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
+_READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
+
+
+class NotReadyError(Exception):
+    """The service must not start; the message says what to do about it."""
+
+
+@asynccontextmanager
+async def assembled(
+    settings: AuditSettings, *, clock: Clock, actor_keys: KeySource, traces: Telemetry
+) -> AsyncIterator[Server]:
+    """Open the stores, verify the log, and hand out the server, ready to start.
+
+    NotReadyError for keys or databases that are not as they must be; LogDamagedError when what is
+    stored is not what was signed.
+    """
+    check(settings)
+    signer = LogKey.load(settings.log_key_file, settings.origin)
+    async with AsyncExitStack() as stack:
+        log_database = Database(settings.database)
+        stack.push_async_callback(log_database.close)
+        key_database = Database(settings.key_database)
+        stack.push_async_callback(key_database.close)
+        envelope = LogEntryEnvelope()
+        stored = StoredLog(log_database, envelope, clock)
+        keys = StoredKeys(key_database, load_keys(settings.kek_directory))
+        append = AppendEntries(stored, keys, envelope, signer)
+        await append.open()
+        entries = ReadEntries(settings.origin, stored, keys)
+        tree = Tree(stored, signer)
+        read = ReadServicer(entries, tree, ProveInclusion(tree, entries), ProveConsistency(tree))
+        yield (
+            Server(settings, "audit", clock=clock, actor_keys=actor_keys, traces=traces)
+            .add(_APPEND, AppendServicer(append))
+            .add(_READ, read)
+            .also("writer", append.run)
+            .ready_when(log_database.ping)
+            .ready_when(key_database.ping)
+        )
+
+
+async def serve(settings: AuditSettings) -> None:
+    """Serve until told to stop."""
+    logs.configure("audit", settings.region, settings.log_level)
+    traces = Telemetry("audit", settings.region, settings.otlp_endpoint)
+    account = ActorKeys(settings.account_address, settings)
+    try:
+        async with assembled(
+            settings, clock=SystemClock(), actor_keys=account.fetch, traces=traces
+        ) as server:
+            await server.run()
+    except (NotReadyError, LogDamagedError) as error:
+        log.exception("not started", reason=str(error))
+        raise SystemExit(1) from error
+    finally:
+        await account.close()
+        traces.close()
+
+
+def check(settings: AuditSettings) -> None:
+    """Raise NotReadyError unless keys can be read and databases are migrated."""
+    try:
+        LogKey.load(settings.log_key_file, settings.origin)
+        load_keys(settings.kek_directory)
+    except ValueError as error:
+        raise NotReadyError(str(error)) from error
+    current = is_current(settings.database, LOG_MIGRATIONS)
+    if not current or not is_current(settings.key_database, KEY_MIGRATIONS):
+        raise NotReadyError("a database is not migrated: run `python -m services.audit migrate`")
+
+
+def migrate_all(settings: AuditSettings) -> None:
+    """Bring both databases to the newest revision; run as the owner of the tables."""
+    migrate(settings.database, LOG_MIGRATIONS)
+    migrate(settings.key_database, KEY_MIGRATIONS)
+
+
+async def check_log(database_url: str, vkey: str) -> Findings:
+    """Verify a log database, or a copy of one, against the pinned key of its log."""
+    database = Database(database_url)
+    try:
+        verifier = LogVerifier(VerifierKey.parse(vkey))
+        return await CheckLog(StoredBytes(database), LogEntryEnvelope(), verifier).run()
+    finally:
+        await database.close()

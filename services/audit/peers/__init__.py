@@ -1,0 +1,1 @@
+"""Whom the log asks: account, for the keys that verify who acts."""

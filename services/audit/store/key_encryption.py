@@ -1,0 +1,78 @@
+"""Key-encryption keys: one file a month in a directory, `2026-11.kek`, 64 hexadecimal digits.
+
+The newest wraps what is new. Destroying a month's file makes every row still wrapped under it
+unreadable for good, also in backups of the key database: erasure ends there.
+"""
+
+import hmac
+import re
+import secrets
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from services.audit.store.secret_file import read_secret, write_secret
+
+KEY_SIZE = 32
+NONCE_SIZE = 12
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+class KeyEncryptionKey:
+    """One month's key: wraps parties' keys, and hides whose they are."""
+
+    def __init__(self, month: str, secret: bytes) -> None:
+        self.month = month
+        # Two uses, two keys: what looks up must not be what encrypts.
+        self._wrapping = AESGCM(_derive(secret, b"accord-audit-wrap"))
+        self._looking_up = _derive(secret, b"accord-audit-lookup")
+
+    def lookup(self, party: str) -> bytes:
+        """Return under what a party's row is found, without its name in it."""
+        return hmac.digest(self._looking_up, party.encode(), "sha256")
+
+    def wrap(self, keys: bytes, pseudonym: bytes) -> bytes:
+        """Encrypt a party's keys, bound to the row's pseudonym."""
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        return nonce + self._wrapping.encrypt(nonce, keys, self._associated(pseudonym))
+
+    def unwrap(self, wrapped: bytes, pseudonym: bytes) -> bytes:
+        """Return a party's keys; ValueError when the row was touched."""
+        nonce, sealed = wrapped[:NONCE_SIZE], wrapped[NONCE_SIZE:]
+        try:
+            return self._wrapping.decrypt(nonce, sealed, self._associated(pseudonym))
+        except InvalidTag:
+            raise ValueError("a wrapped key was touched") from None
+
+    def _associated(self, pseudonym: bytes) -> bytes:
+        return b"accord-audit-party-keys\0" + self.month.encode() + b"\0" + pseudonym
+
+
+def load_keys(directory: Path) -> tuple[KeyEncryptionKey, ...]:
+    """Read every month's key, newest first; ValueError when there is none or one is malformed."""
+    keys = []
+    for path in sorted(directory.glob("*.kek"), reverse=True):
+        try:
+            secret = bytes.fromhex(read_secret(path))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        if _MONTH.fullmatch(path.stem) is None or len(secret) != KEY_SIZE:
+            raise ValueError(f"{path} is no <year>-<month>.kek with 64 hexadecimal digits")
+        keys.append(KeyEncryptionKey(path.stem, secret))
+    if not keys:
+        raise ValueError(f"{directory} holds no key-encryption key")
+    return tuple(keys)
+
+
+def create_key(directory: Path, month: str) -> Path:
+    """Make a month's key; FileExistsError when it has one."""
+    path = directory / f"{month}.kek"
+    write_secret(path, secrets.token_hex(KEY_SIZE) + "\n")
+    return path
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=None, info=purpose).derive(secret)

@@ -1,0 +1,233 @@
+"""The log in SQL: entries, full tiles and checkpoints, inserted and never touched again."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import Connection, Row, Select, func, insert, select
+
+from runtime.clock import Clock
+from runtime.db import Database
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import SealedEntry, StoredEntry
+from services.audit.domain.faults import LogDamagedError, StaleWriterError
+from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
+from services.audit.domain.note import Signer
+from services.audit.domain.ports import Envelope, Filter, Growth, Head
+from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge, Tile
+from services.audit.store.tables import checkpoints, entries, tiles
+
+_PAGE = 500  # values in one IN clause: well below what either engine binds
+EntryRow = Row[tuple[int, bytes, bytes]]
+_ENTRY = select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
+
+
+class StoredLog:
+    """The log database. One process grows it (a second one's writes are refused), many may read."""
+
+    def __init__(self, database: Database, envelope: Envelope, clock: Clock) -> None:
+        self._database = database
+        self._envelope = envelope
+        self._clock = clock
+
+    async def head(self) -> Head:
+        """Return where the log ends, all of it read in one snapshot."""
+        return await self._database.read(lambda tx: Head(_read_edge(tx), _newest_note(tx)))
+
+    async def newest_note(self) -> str | None:
+        """Return the note of the newest checkpoint."""
+        return await self._database.read(_newest_note)
+
+    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+        """Store a growth and its checkpoint in one transaction, reading back before signing."""
+        entry_rows = [_entry_row(entry) for entry in growth.entries]
+        tile_rows = [_tile_row(tile) for tile in growth.tiles]
+        now = self._clock.now()
+
+        def unit(tx: Connection) -> Checkpoint:
+            newest = tx.execute(select(func.max(checkpoints.c.size))).scalar()
+            if (newest or 0) != growth.base_size or (newest is not None and not growth.entries):
+                raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
+            if entry_rows:
+                tx.execute(insert(entries), entry_rows)
+            if tile_rows:
+                tx.execute(insert(tiles), tile_rows)
+            _check_stored(tx, growth)
+            checkpoint = Checkpoint.sign(signer, growth.size, growth.root)
+            row = {"size": growth.size, "note": checkpoint.note, "signed_at": now}
+            tx.execute(insert(checkpoints), row)
+            return checkpoint
+
+        return await self._database.write(unit)
+
+    async def last_sequence(self, producer: str) -> int:
+        """Return the producer's highest number; 0 before its first."""
+        highest = select(func.max(entries.c.sequence)).where(entries.c.producer == producer)
+        return await self._database.read(lambda tx: tx.execute(highest).scalar() or 0)
+
+    async def by_sequence(self, producer: str, numbers: Collection[int]) -> list[StoredEntry]:
+        """Return the producer's entries of these numbers."""
+        mine = _ENTRY.where(entries.c.producer == producer)
+        return await self._entries(
+            mine.where(entries.c.sequence.in_(page)) for page in _pages(numbers)
+        )
+
+    async def by_event_id(self, event_ids: Collection[str]) -> list[StoredEntry]:
+        """Return the entries of these events."""
+        return await self._entries(
+            _ENTRY.where(entries.c.event_id.in_(page)) for page in _pages(event_ids)
+        )
+
+    async def by_index(self, index: int) -> StoredEntry | None:
+        """Return the entry at a place in the log."""
+        found = await self._entries([_ENTRY.where(entries.c.log_index == index)])
+        return found[0] if found else None
+
+    async def select(
+        self, wanted: Filter, *, after: int | None, newest_first: bool, limit: int
+    ) -> list[StoredEntry]:
+        """Return matching entries in order, from the one beyond index `after` on."""
+        index = entries.c.log_index
+        query = _matching(wanted).order_by(index.desc() if newest_first else index.asc())
+        if after is not None:
+            query = query.where(index < after if newest_first else index > after)
+        return await self._entries([query.limit(limit)])
+
+    async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
+        """Return the hashes of complete subtrees within the log."""
+        wanted = set(nodes)
+        return await self._database.read(lambda tx: {node: _node_hash(tx, node) for node in wanted})
+
+    async def _entries(
+        self, queries: Iterable[Select[tuple[int, bytes, bytes]]]
+    ) -> list[StoredEntry]:
+        def query(tx: Connection) -> list[EntryRow]:
+            return [row for statement in queries for row in tx.execute(statement)]
+
+        return [self._entry(row) for row in await self._database.read(query)]
+
+    def _entry(self, row: EntryRow) -> StoredEntry:
+        if leaf_hash(row.leaf) != row.leaf_hash:
+            raise LogDamagedError(f"entry {row.log_index}: the stored bytes are not those hashed")
+        try:
+            sealed = self._envelope.decode(row.leaf)
+        except ValueError as error:
+            raise LogDamagedError(f"entry {row.log_index}: {error}") from error
+        return StoredEntry(row.log_index, row.leaf, row.leaf_hash, sealed)
+
+
+def _pages(values: Collection[object]) -> list[list[object]]:
+    ordered = list(values)
+    return [ordered[at : at + _PAGE] for at in range(0, len(ordered), _PAGE)]
+
+
+def _entry_row(entry: StoredEntry) -> dict[str, object]:
+    placed = {"log_index": entry.index, "leaf": entry.leaf, "leaf_hash": entry.leaf_hash}
+    return placed | columns_of(entry.sealed)
+
+
+def columns_of(sealed: SealedEntry) -> dict[str, object]:
+    """Return the columns that an entry is found by. None of them names anyone."""
+    return {
+        "producer": sealed.producer,
+        "sequence": sealed.sequence,
+        "event_id": sealed.event_id,
+        "action": sealed.action,
+        "event_time": sealed.time,
+        "trace_id": sealed.trace.trace_id,
+        "account_pseudonym": sealed.account_pseudonym,
+        "actor_pseudonym": sealed.actor_pseudonym,
+    }
+
+
+def _tile_row(tile: Tile) -> dict[str, object]:
+    return {
+        "level": tile.level,
+        "number": tile.number,
+        "hashes": b"".join(tile.hashes),
+        "root": tile.root,
+    }
+
+
+def _matching(wanted: Filter) -> Select[tuple[int, bytes, bytes]]:
+    column = entries.c
+    equal = (
+        (column.account_pseudonym, wanted.account_pseudonym),
+        (column.actor_pseudonym, wanted.actor_pseudonym),
+        (column.trace_id, wanted.trace_id),
+        (column.producer, wanted.producer),
+    )
+    query = _ENTRY.where(*(col == value for col, value in equal if value is not None))
+    if wanted.start_time is not None:
+        query = query.where(column.event_time >= wanted.start_time)
+    if wanted.end_time is not None:
+        query = query.where(column.event_time < wanted.end_time)
+    if wanted.action_prefix is not None:
+        query = query.where(column.action.startswith(wanted.action_prefix, autoescape=True))
+    return query
+
+
+def _check_stored(tx: Connection, growth: Growth) -> None:
+    """Hash what the database now gives back: a log has died of one flipped bit that was signed."""
+    stored = tx.execute(
+        select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
+        .where(entries.c.log_index >= growth.base_size)
+        .order_by(entries.c.log_index)
+    )
+    expected = [(entry.index, entry.leaf_hash, entry.leaf_hash) for entry in growth.entries]
+    if [(row.log_index, leaf_hash(row.leaf), row.leaf_hash) for row in stored] != expected:
+        raise LogDamagedError(f"entries from {growth.base_size} on: stored is not what was written")
+    edge = _read_edge(tx)
+    if (edge.size, edge.root()) != (growth.size, growth.root):
+        raise LogDamagedError(f"the tree stored up to {growth.size} is not the one computed")
+
+
+def _newest_note(tx: Connection) -> str | None:
+    newest = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+    return tx.execute(newest).scalar_one_or_none()
+
+
+def _read_edge(tx: Connection) -> Edge:
+    last = tx.execute(select(func.max(entries.c.log_index))).scalar()
+    size = 0 if last is None else last + 1
+    levels: list[list[bytes]] = []
+    level = 0
+    while size >> TILE_HEIGHT * level:
+        width = size >> TILE_HEIGHT * level
+        start = width - width % TILE_WIDTH
+        levels.append(_row_hashes(tx, level, start, width))
+        level += 1
+    return Edge(levels)
+
+
+def _row_hashes(tx: Connection, level: int, start: int, end: int) -> list[bytes]:
+    """Return the hashes [start, end) of a level's row, where it may not be in full tiles yet.
+
+    The row of level 0 is the leaves'; the one of level n is the roots of the tiles of level n - 1.
+    """
+    if level == 0:
+        place, query = entries.c.log_index, select(entries.c.leaf_hash)
+    else:
+        place, query = tiles.c.number, select(tiles.c.root).where(tiles.c.level == level - 1)
+    query = query.where(place >= start, place < end).order_by(place)
+    found = list(tx.execute(query).scalars())
+    if len(found) != end - start:
+        raise LogDamagedError(f"level {level}: of [{start}, {end}) {len(found)} hashes are stored")
+    return found
+
+
+def _node_hash(tx: Connection, node: Node) -> bytes:
+    """Return a subtree's hash from the full tile it lies in, or from the row below that tile."""
+    level, height = divmod(node.height, TILE_HEIGHT)
+    start = node.index << height
+    end = start + (1 << height)
+    number, offset = divmod(start, TILE_WIDTH)
+    packed = tx.execute(
+        select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.number == number)
+    ).scalar_one_or_none()
+    if packed is None:
+        return tree_hash(_row_hashes(tx, level, start, end))
+    return tree_hash(
+        [
+            packed[at * HASH_SIZE : (at + 1) * HASH_SIZE]
+            for at in range(offset, offset + end - start)
+        ]
+    )

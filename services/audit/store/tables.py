@@ -1,0 +1,67 @@
+"""The tables of the two databases. The log's take inserts alone, by the databases' own triggers."""
+
+from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
+
+from runtime.db import BigInt, Instant, metadata
+
+LOG = metadata()
+KEYS = metadata()
+
+# One row an entry. `leaf` is what was hashed; every other column is derived from it, so that the
+# log can be searched, and is checked against it by check_log.
+entries = Table(
+    "entries",
+    LOG,
+    Column("log_index", BigInt, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("producer", Text, nullable=False),
+    Column("sequence", BigInt, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("event_time", Instant, nullable=False),
+    Column("trace_id", Text, nullable=False),  # empty outside of any trace
+    Column("account_pseudonym", LargeBinary, nullable=False),  # empty without an account
+    Column("actor_pseudonym", LargeBinary, nullable=False),  # empty without an actor
+    UniqueConstraint("producer", "sequence"),
+    UniqueConstraint("event_id"),
+    Index(None, "account_pseudonym", "log_index"),
+    Index(None, "actor_pseudonym", "log_index"),
+    Index(None, "trace_id", "log_index"),
+    Index(None, "action", "log_index"),
+    Index(None, "event_time"),
+    sqlite_strict=True,
+)
+
+# Full tiles only; the unfinished ones follow from the entries and from the tiles below them.
+tiles = Table(
+    "tiles",
+    LOG,
+    Column("level", BigInt, primary_key=True, autoincrement=False),
+    Column("number", BigInt, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),  # 256 of 32 bytes each
+    Column("root", LargeBinary, nullable=False),  # of these hashes: the entry in the tile above
+    sqlite_strict=True,
+)
+
+# Every checkpoint ever signed.
+checkpoints = Table(
+    "checkpoints",
+    LOG,
+    Column("size", BigInt, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("signed_at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+# One row a party. Without the key-encryption key a row says nothing: not even whose it is.
+party_keys = Table(
+    "party_keys",
+    KEYS,
+    Column("lookup", LargeBinary, primary_key=True),  # HMAC of the party's name under its KEK
+    Column("pseudonym", LargeBinary, nullable=False, unique=True),
+    Column("kek", Text, nullable=False),  # which key-encryption key wraps the row
+    # nonce ‖ AES-256-GCM(data key ‖ pseudonym key ‖ name)
+    Column("wrapped", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
