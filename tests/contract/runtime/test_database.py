@@ -1,7 +1,9 @@
 """What runtime.db promises, on both engines."""
 
 import asyncio
+import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -62,7 +64,8 @@ async def test_a_unit_that_raises_is_rolled_back_alone(db: Database) -> None:
 
 
 async def test_concurrent_changes_leave_a_serial_history(db: Database) -> None:
-    """Two accounts may be overdrawn one by one but not together: write skew would allow it."""
+    """Each of two withdrawals is allowed alone, both are not: weaker isolation would let both."""
+    both_have_read = threading.Barrier(2)
 
     def fill(tx: Connection) -> None:
         for name in ("a", "b"):
@@ -70,7 +73,10 @@ async def test_concurrent_changes_leave_a_serial_history(db: Database) -> None:
 
     def withdraw(name: str) -> Any:
         def run(tx: Connection) -> None:
-            if tx.execute(select(func.sum(BALANCE.c.amount))).scalar_one() < 60:
+            enough = tx.execute(select(func.sum(BALANCE.c.amount))).scalar_one() >= 60
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both_have_read.wait(0.3)  # one writer at a time never meets the other here
+            if not enough:
                 raise Fault("WRONG_STATE", "not enough")
             tx.execute(
                 update(BALANCE).where(BALANCE.c.name == name).values(amount=BALANCE.c.amount - 60)
@@ -79,11 +85,26 @@ async def test_concurrent_changes_leave_a_serial_history(db: Database) -> None:
         return run
 
     await db.write(fill)
-    outcomes = await asyncio.gather(
-        *(db.write(withdraw("ab"[n % 2])) for n in range(16)), return_exceptions=True
-    )
-    assert sum(outcome is None for outcome in outcomes) == 1
+    first = asyncio.create_task(db.write(withdraw("a")))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(db.write(withdraw("b")))
+    outcomes = await asyncio.gather(first, second, return_exceptions=True)
+    assert sorted(isinstance(outcome, Fault) for outcome in outcomes) == [False, True]
     assert await total(db) == 40
+
+
+async def test_two_processes_count_every_increment(db: Database, database_url: str) -> None:
+    """Each reads before it writes: a transaction that began as a reader could not go on."""
+
+    def add(tx: Connection) -> None:
+        amount = tx.execute(select(BALANCE.c.amount)).scalar_one()
+        tx.execute(update(BALANCE).values(amount=amount + 1))
+
+    await db.write(lambda tx: tx.execute(BALANCE.insert().values(name="a", amount=0)))
+    other = Database(database_url)
+    await asyncio.gather(*(one.write(add) for one in (db, other) for _ in range(8)))
+    await other.close()
+    assert await total(db) == 16
 
 
 async def test_every_increment_counts(db: Database) -> None:

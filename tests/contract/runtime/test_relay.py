@@ -1,6 +1,7 @@
 """The relay delivers each committed event exactly once, in order, whatever fails on the way."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +22,7 @@ from runtime.relay import Relay
 from runtime.server import Server
 from runtime.settings import GrpcSettings, ServiceSettings
 from runtime.testing import NOON, Bench, serving
+from tests.postgres import PostgresServer
 
 META = metadata()
 OUTBOX = outbox_table(META)
@@ -173,6 +175,28 @@ async def test_one_relay_at_a_time_and_a_second_takes_over(
         await s.say("c")
         assert await s.relay.deliver() == 0
         assert s.told() == ["a", "b"]
+
+
+async def test_a_slow_transaction_is_not_overtaken(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """PostgreSQL hands out ids before it commits: what is still open must come first."""
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Connection) -> None:
+        publish(tx, OUTBOX, event("slow"))
+        written.set()
+        go_on.wait(10)
+
+    async with scene(postgres.url(postgres.create_database()), tmp_path) as s:
+        slowly = asyncio.create_task(s.db.write(slow))
+        await asyncio.to_thread(written.wait, 10)
+        await s.say("quick")
+        assert await s.relay.deliver() == 0
+        go_on.set()
+        await slowly
+        assert await s.relay.deliver() == 2
+        assert s.told() == ["slow", "quick"]
 
 
 async def test_concurrent_writers_and_a_failing_log_lose_nothing(

@@ -1,9 +1,11 @@
 """The server refuses whoever its rules do not name, and says precisely why."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -11,15 +13,17 @@ import pytest
 from accord.type.v1 import callers_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.protobuf.descriptor import ServiceDescriptor
+from joserfc import jwt
 
+from runtime.actor import Verifier
 from runtime.authority import Authority
 from runtime.call import Call
 from runtime.errors import from_error
 from runtime.fault import Fault, invalid
-from runtime.policy import PolicyError
-from runtime.server import Server
+from runtime.policy import PolicyError, Rule
+from runtime.server import MAX_DEADLINE_S, Inbound, Server
 from runtime.settings import GrpcSettings
-from runtime.testing import Bench, serving
+from runtime.testing import NOON, Bench, serving
 
 KINDS = ("One", "Many", "Collect", "Echo")
 
@@ -177,6 +181,50 @@ async def test_a_deadline_is_reported_by_us_before_the_caller_gives_up(region: B
         with pytest.raises(grpc.aio.AioRpcError) as late:
             await call(text("hang"), timeout=0.3)
         assert from_error(late.value, "sharing").reason == "DEADLINE_TOO_SHORT"
+
+
+@pytest.mark.parametrize(
+    ("stated", "refused"), [(0.025, True), (0.0, True), (5.0, False), (None, False)]
+)
+async def test_work_that_cannot_be_answered_in_time_is_not_begun(
+    region: Bench, stated: float | None, refused: bool
+) -> None:
+    server = server_of(region, service())
+    context = SimpleNamespace(time_remaining=lambda: stated)
+    inbound = Inbound("/test.Kinds/One", Rule(apps=True), context, {})
+    if refused:
+        with pytest.raises(Fault, match="DEADLINE_TOO_SHORT"):
+            await server._bound(inbound)
+    else:
+        await server._bound(inbound)
+        assert 0 < inbound.deadline - time.monotonic() <= MAX_DEADLINE_S
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iss": "https://account.in.accord.internal"},
+        {"exp": int((NOON + timedelta(hours=1)).timestamp())},
+        {"roles": ["person", "root"]},
+        {"sub": None},
+        {"aud": "sharing"},
+        {"iat": "now"},
+    ],
+)
+async def test_a_signed_token_with_a_wrong_claim_is_refused(
+    region: Bench, wrong: dict[str, Any]
+) -> None:
+    good = jwt.decode(
+        region.token("accounts/nl-0", "person", audience="sharing"), region.actor_key
+    ).claims
+    verifier = Verifier("nl", "sharing", region.actor_keys, region.clock)
+
+    def signed(claims: dict[str, Any]) -> str:
+        return jwt.encode({"alg": "ES256", "kid": "test"}, claims, region.actor_key)
+
+    assert (await verifier.verify(signed(good))).subject == "accounts/nl-0"
+    with pytest.raises(Fault, match="ACTOR_INVALID"):
+        await verifier.verify(signed(good | wrong))
 
 
 async def test_actor_tokens_are_believed_only_whole(region: Bench) -> None:
