@@ -107,8 +107,5 @@ class Callers(_message.Message):
 Global___Callers: _TypeAlias = Callers  # noqa: Y015
 
 CALLERS_FIELD_NUMBER: _builtins.int
-FILE_CALLERS_FIELD_NUMBER: _builtins.int
 callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Callers]
 """The rule of this method. Required on every method of Accord."""
-file_callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Callers]
-"""Reserved for such wrappers; the runtime gives health and reflection their rule in code."""
