@@ -27,8 +27,10 @@ log = logs.get(__name__)
 _NAME = "audit"
 _BATCH = 256  # rows in one delivery, as audit bounds it
 _BATCH_BYTES = 512 << 10
-_LEASE = timedelta(seconds=10)
+# Short, so that a killed relay is soon replaced; two at once would only repeat each other.
+_LEASE = timedelta(seconds=2)
 _DELIVERY_S = 5.0
+_BLOCKED_S = 0.05
 _IDLE_S = 1.0  # at most between two looks, should a wake-up be missed
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
@@ -82,6 +84,8 @@ class Relay:
     async def _something_new(self) -> None:
         self._db.committed.clear()
         if await self._db.read(self._waiting):
+            # Another relay holds the lease, or an older transaction is still open.
+            await asyncio.sleep(_BLOCKED_S)
             return
         try:
             async with asyncio.timeout(_IDLE_S):
