@@ -291,7 +291,10 @@ class Registration(_message.Message):
     SUGGESTIONS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
-    """Secret of the registration, 43 characters of base64url; the portal keeps it in a `__Host-` cookie."""
+    """Secret of the registration, at most 3,600 characters of base64url; the portal keeps it in a
+    `__Host-` cookie. It holds what the provider said, sealed: nothing of the person is at rest in
+    this region before the country says that it is the home.
+    """
     provider: _builtins.str
     """Key of the provider."""
     provider_title: _builtins.str

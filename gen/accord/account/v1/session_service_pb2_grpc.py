@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SessionServiceStub:
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 
@@ -74,7 +74,7 @@ class SessionServiceStub:
 
 
 class SessionServiceServicer:
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 
@@ -208,7 +208,7 @@ def add_SessionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SessionService:
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 

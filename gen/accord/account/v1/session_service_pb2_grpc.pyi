@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SessionServiceStub:
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 
@@ -93,7 +93,7 @@ class SessionServiceStub:
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 
@@ -155,7 +155,7 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Owns sign-in flows, registrations and sessions. Only hashes of the secrets handed out here are
+    """Owns sign-in flows, registrations and sessions. Of the secrets handed out here only hashes are
     kept, and a flow, a registration and a code of a provider are each good for one use.
     """
 

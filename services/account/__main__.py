@@ -1,0 +1,57 @@
+"""`python -m services.account serve | migrate | check-config | keygen`."""
+
+import argparse
+import base64
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import uvloop
+
+from runtime.settings import load
+from services.account import main
+from services.account.settings import AccountSettings
+
+
+def run() -> None:
+    """Run the command that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m services.account", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve until told to stop (the default)")
+    commands.add_parser("migrate", help="bring the database to the newest revision")
+    commands.add_parser("check-config", help="check settings, providers and database, and end")
+    keygen = commands.add_parser("keygen", help="make the sealing key; what exists is kept")
+    keygen.add_argument("--sealing-key-file", type=Path, required=True)
+    arguments = parser.parse_args()
+    match arguments.command:
+        case "migrate":
+            main.migrate_all(load(AccountSettings))
+        case "check-config":
+            _check_config()
+        case "keygen":
+            _keygen(arguments.sealing_key_file)
+        case _:
+            uvloop.run(main.serve(load(AccountSettings)))
+
+
+def _check_config() -> None:
+    try:
+        uvloop.run(main.check(load(AccountSettings)))
+    except main.NotReadyError as error:
+        sys.exit(str(error))
+
+
+def _keygen(path: Path) -> None:
+    """Make the key, readable by its owner alone; a key that exists is never replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Types and rules of accounts, links, sessions and staff; pure."""

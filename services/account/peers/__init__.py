@@ -1,0 +1,1 @@
+"""The ways out to others: identity providers and sharing."""

@@ -1,0 +1,1 @@
+"""The way out to the database; sealing of what must not lie there in clear."""
