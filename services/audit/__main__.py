@@ -1,14 +1,13 @@
-"""`python -m services.audit serve | migrate | check-config | keygen | check-log`."""
+"""`python -m services.audit serve | migrate | check-config | keygen`."""
 
 import argparse
-import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 
-from runtime.settings import check_database_url, load
+from runtime.settings import load
 from services.audit import main
 from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
@@ -28,9 +27,6 @@ def run() -> None:
     keygen.add_argument("--region", required=True)
     keygen.add_argument("--log-key-file", type=Path, required=True)
     keygen.add_argument("--kek-directory", type=Path, required=True)
-    check = commands.add_parser("check-log", help="verify every byte of a log database, or a copy")
-    check.add_argument("--database-url", required=True)
-    check.add_argument("--vkey-file", type=Path, required=True, help="the pinned key of the log")
     arguments = parser.parse_args()
     match arguments.command:
         case "migrate":
@@ -39,8 +35,6 @@ def run() -> None:
             _check_config()
         case "keygen":
             _keygen(arguments.region, arguments.log_key_file, arguments.kek_directory)
-        case "check-log":
-            _check_log(arguments.database_url, arguments.vkey_file)
         case _:
             uvloop.run(main.serve(load(AuditSettings)))
 
@@ -62,18 +56,6 @@ def _keygen(region: str, log_key_file: Path, kek_directory: Path) -> None:
     if not (kek_directory / f"{month}.kek").exists():
         create_key(kek_directory, month)
     sys.stdout.write(vkey_path(log_key_file).read_text())
-
-
-def _check_log(database_url: str, vkey_file: Path) -> None:
-    try:
-        check_database_url(database_url)
-    except ValueError as error:
-        sys.exit(str(error))
-    findings = asyncio.run(main.check_log(database_url, vkey_file.read_text().strip()))
-    for line in findings.problems:
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.write(f"{findings}\n")
-    sys.exit(1 if findings.problems else 0)
 
 
 if __name__ == "__main__":

@@ -16,21 +16,18 @@ from services.audit.api.append import AppendServicer
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.api.read import ReadServicer
 from services.audit.cases.append_entries import AppendEntries
-from services.audit.cases.check_log import CheckLog, Findings
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.tree import Tree
 from services.audit.domain.faults import LogDamagedError
-from services.audit.domain.note import VerifierKey
 from services.audit.peers.account import ActorKeys
 from services.audit.settings import AuditSettings
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
-from services.audit.store.log_key import LogKey, LogVerifier
+from services.audit.store.log_key import LogKey
 from services.audit.store.party_keys import StoredKeys
-from services.audit.store.stored_bytes import StoredBytes
 
 log = logs.get(__name__)
 
@@ -110,13 +107,3 @@ def migrate_all(settings: AuditSettings) -> None:
     """Bring both databases to the newest revision; run as the owner of the tables."""
     migrate(settings.database, LOG_MIGRATIONS)
     migrate(settings.key_database, KEY_MIGRATIONS)
-
-
-async def check_log(database_url: str, vkey: str) -> Findings:
-    """Verify a log database, or a copy of one, against the pinned key of its log."""
-    database = Database(database_url)
-    try:
-        verifier = LogVerifier(VerifierKey.parse(vkey))
-        return await CheckLog(StoredBytes(database), LogEntryEnvelope(), verifier).run()
-    finally:
-        await database.close()

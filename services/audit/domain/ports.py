@@ -1,6 +1,6 @@
 """What the log asks of its stores: what each must promise, not how."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -139,34 +139,4 @@ class LogStore(Protocol):
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RawEntry:
-    """An entry as stored, before anything about it is believed."""
-
-    index: int
-    leaf: bytes
-    leaf_hash: bytes
-    columns: Mapping[str, object]  # what the log is searched by
-
-
-class RawLog(Protocol):
-    """A log at rest, read without believing it."""
-
-    def entries(self) -> AsyncIterator[RawEntry]:
-        """Yield all entries by index."""
-        ...
-
-    async def tiles(self) -> dict[tuple[int, int], tuple[bytes, bytes]]:
-        """Return hashes and root of every tile, by level and number."""
-        ...
-
-    async def notes(self) -> dict[int, str]:
-        """Return the notes of all checkpoints, by size."""
-        ...
-
-    def columns_of(self, entry: SealedEntry) -> Mapping[str, object]:
-        """Return what an entry's search columns must hold."""
         ...

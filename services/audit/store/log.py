@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from runtime.clock import Clock
 from runtime.db import Database
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import SealedEntry, StoredEntry
+from services.audit.domain.entry import StoredEntry
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
 from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
 from services.audit.domain.note import Signer
@@ -120,13 +120,11 @@ def _pages(values: Collection[object]) -> list[list[object]]:
 
 
 def _entry_row(entry: StoredEntry) -> dict[str, object]:
-    placed = {"log_index": entry.index, "leaf": entry.leaf, "leaf_hash": entry.leaf_hash}
-    return placed | columns_of(entry.sealed)
-
-
-def columns_of(sealed: SealedEntry) -> dict[str, object]:
-    """Return the columns that an entry is found by. None of them names anyone."""
+    sealed = entry.sealed
     return {
+        "log_index": entry.index,
+        "leaf": entry.leaf,
+        "leaf_hash": entry.leaf_hash,
         "producer": sealed.producer,
         "sequence": sealed.sequence,
         "event_id": sealed.event_id,

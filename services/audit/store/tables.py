@@ -8,7 +8,7 @@ LOG = metadata()
 KEYS = metadata()
 
 # One row an entry. `leaf` is what was hashed; every other column is derived from it, so that the
-# log can be searched, and is checked against it by check_log.
+# log can be searched, and `accord audit fsck` checks it against the leaf.
 entries = Table(
     "entries",
     LOG,

@@ -1,0 +1,165 @@
+"""Sealing: who can read what, what is committed to, and what remains when keys are destroyed."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.event import Event, Trace
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.domain.entry import OpenedEntry, Readability, StoredEntry, Submission
+from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.merkle import leaf_hash
+from services.audit.domain.sealing import (
+    ORGANISATION,
+    commitment,
+    open_entry,
+    parties,
+    same_content,
+    seal,
+)
+from services.audit.store.party_keys import StoredPartyKeys
+
+ORIGIN = "nl.accord.internal/audit"
+PERSON, OFFICER = "accounts/nl-person", "spiffe://nl.accord.internal/staff/officer/ana"
+KEYS = {
+    party: StoredPartyKeys(secrets.token_bytes(32), secrets.token_bytes(16))
+    for party in (PERSON, OFFICER, ORGANISATION)
+}
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)
+FIELDS = st.dictionaries(NAMES, st.text(st.characters(codec="utf-8")), max_size=6)
+EVENTS = st.builds(
+    Event,
+    action=st.just("sharing:decision:permit"),
+    outcome=st.just("permit"),
+    time=st.datetimes(timezones=st.just(UTC)),
+    account=st.sampled_from(["", PERSON]),
+    actor=st.sampled_from(["", PERSON, OFFICER]),
+    resource=st.sampled_from(["", "contracts/c-1"]),
+    fields=FIELDS,
+    trace=st.sampled_from([Trace(), Trace("ab" * 16, "cd" * 8, 1)]),
+)
+
+
+def stored(event: Event, index: int = 0) -> StoredEntry:
+    sealed = seal(ORIGIN, "sharing", Submission(1, event), KEYS)
+    leaf = LogEntryEnvelope().encode(sealed)
+    return StoredEntry(index, leaf, leaf_hash(leaf), LogEntryEnvelope().decode(leaf))
+
+
+def opened(event: Event, *with_keys_of: str) -> OpenedEntry:
+    return open_entry(
+        ORIGIN, stored(event), {KEYS[party].pseudonym: KEYS[party] for party in with_keys_of}
+    )
+
+
+@given(EVENTS)
+def test_an_event_comes_back_whole_from_its_bytes(event: Event) -> None:
+    entry = opened(event, *KEYS)
+    assert entry.event == event
+    assert entry.readability is Readability.FULL
+
+
+@given(EVENTS)
+def test_every_opening_matches_its_commitment(event: Event) -> None:
+    entry = opened(event, *KEYS)
+    for opening in entry.openings:
+        section = entry.stored.sealed.sections[opening.section]
+        expected = commitment(opening.salt, opening.name, opening.value)
+        assert section.commitments[opening.position] == expected
+    assert len({opening.salt for opening in entry.openings}) == len(entry.openings)
+
+
+@given(EVENTS)
+def test_invariant_4_no_value_stands_in_clear_in_an_entry(event: Event) -> None:
+    marked = Event(
+        action=event.action,
+        outcome=event.outcome,
+        time=event.time,
+        account=event.account,
+        actor=event.actor,
+        resource=event.resource,
+        fields={name: f"canary {value}" for name, value in event.fields.items()},
+    )
+    leaf = stored(marked).leaf
+    assert b"canary" not in leaf
+    assert b"accounts/" not in leaf
+    assert b"spiffe" not in leaf
+    assert b"contracts/" not in leaf
+
+
+def test_each_party_reads_and_loses_its_own_part_alone() -> None:
+    event = Event(
+        "sharing:contract:activate", "success", NOON, PERSON, OFFICER, "orders/1", {"a": "1"}
+    )
+    assert parties(event) == (PERSON, OFFICER)
+    without_person = opened(event, OFFICER)
+    assert without_person.readability is Readability.PARTIAL
+    assert (without_person.event.account, without_person.event.actor) == ("", OFFICER)
+    assert (without_person.event.resource, without_person.event.fields) == ("", {})
+    without_officer = opened(event, PERSON)
+    assert (without_officer.event.account, without_officer.event.actor) == (PERSON, "")
+    assert without_officer.event.fields == {"a": "1"}
+    nobody = opened(event)
+    assert nobody.readability is Readability.NONE
+    assert nobody.event.action == event.action
+
+
+def test_what_concerns_no_one_is_sealed_by_the_organisation() -> None:
+    event = Event("audit:log:start", "success", NOON, fields={"a": "1"})
+    assert parties(event) == (ORGANISATION,)
+    assert opened(event, ORGANISATION).event == event
+
+
+@pytest.mark.parametrize("moved", ["origin", "event", "bytes", "commitment"])
+def test_a_section_opens_in_its_own_place_alone(moved: str) -> None:
+    event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "1"})
+    entry = stored(event)
+    sealed, origin = entry.sealed, ORIGIN
+    (section,) = sealed.sections
+    if moved == "origin":
+        origin = "in.accord.internal/audit"
+    elif moved == "event":
+        sealed = replace(sealed, event_id="00" * 16)
+    elif moved == "bytes":
+        flipped = section.sealed[:-1] + bytes([section.sealed[-1] ^ 1])
+        sealed = replace(sealed, sections=(replace(section, sealed=flipped),))
+    else:
+        sealed = replace(sealed, sections=(replace(section, commitments=(bytes(32),) * 2),))
+    with pytest.raises(LogDamagedError, match="entry 7: section 0"):
+        open_entry(
+            origin,
+            StoredEntry(7, entry.leaf, entry.leaf_hash, sealed),
+            {KEYS[PERSON].pseudonym: KEYS[PERSON]},
+        )
+
+
+@given(EVENTS, EVENTS)
+def test_a_repetition_is_told_from_other_content(event: Event, other: Event) -> None:
+    entry = opened(event, *KEYS)
+    assert same_content(Submission(1, event), entry)
+    assert not same_content(Submission(1, other), entry)
+    twin = replace(event, fields={**event.fields, "one-more": ""})
+    assert not same_content(Submission(1, twin), entry)
+    assert not same_content(Submission(1, replace(event, resource="elsewhere")), entry)
+
+
+def test_a_repetition_is_still_known_when_its_keys_are_destroyed() -> None:
+    event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "1"})
+    entry = opened(event)
+    assert same_content(Submission(1, event), entry)
+    assert not same_content(Submission(1, replace(event, outcome="failure")), entry)
+
+
+def test_equal_values_give_unequal_commitments() -> None:
+    event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "x", "b": "x"})
+    commitments = [*stored(event).sealed.sections[0].commitments]
+    assert len(set(commitments)) == len(commitments)
+    # The length of the name is part of what is hashed: no other split of name and value fits.
+    assert commitment(bytes(32), "ab", "c") != commitment(bytes(32), "a", "bc")
