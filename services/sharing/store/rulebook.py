@@ -161,7 +161,7 @@ def _notice(raw: Tree) -> Notice:
 
 
 def _row(raw: Tree) -> Row:
-    categories, named = raw["categories"], _NAMED_CATEGORIES
+    categories = raw["categories"]
     return Row(
         clause=raw["clause"],
         recipients=tuple(raw["recipients"]),

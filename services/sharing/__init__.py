@@ -1,0 +1,1 @@
+"""Decides whether a person's data may be shared, and keeps what the decisions rest on."""

@@ -1,0 +1,205 @@
+"""What the cases ask of the store, and what it promises.
+
+A unit of work gets `Records`, which is good until the unit ends. A unit may run again, so it has
+no effect but through them. `write` returns only when everything the unit did is durable; a unit
+that raises leaves nothing behind.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from runtime.event import Event
+from services.sharing.domain.agreement import Agreement, Step
+from services.sharing.domain.decision import Decision
+from services.sharing.domain.records import (
+    Consent,
+    Contract,
+    Preference,
+    Recipient,
+    Subject,
+)
+from services.sharing.domain.vocabulary import Outcome
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: at most `size` rows behind `cursor` (empty: from the start)."""
+
+    cursor: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[T]):
+    """A mutation that happens once: who asks for what, and how its answer is kept."""
+
+    scope: str  # the method and who acts
+    request_id: str
+    content: bytes  # what is asked, without the id
+    encode: Callable[[T], bytes]
+
+
+class SubjectRecords(Protocol):
+    """Account's facts."""
+
+    def get(self, account: str) -> Subject | None:
+        """Return what is known of an account."""
+        ...
+
+    def put(self, subject: Subject) -> None:
+        """Store a subject in the place of its older version."""
+        ...
+
+
+class RecipientRecords(Protocol):
+    """Organisations; immutable."""
+
+    def get(self, name: str) -> Recipient | None:
+        """Return a recipient."""
+        ...
+
+    def add(self, recipient: Recipient) -> bool:
+        """Store a recipient; False when the name is taken."""
+        ...
+
+    def list(self, page: Page, kind: str) -> list[Recipient]:
+        """List by name those of a kind or kind prefix; the cursor is a name."""
+        ...
+
+
+class ContractRecords(Protocol):
+    """Contracts, their versions and their steps."""
+
+    def with_recipient(self, recipient: str) -> Sequence[Contract]:
+        """Return each contract with a recipient, oldest first, at the version that decides."""
+        ...
+
+    def get(self, name: str) -> Agreement | None:
+        """Return a contract with its history."""
+        ...
+
+    def save(self, agreement: Agreement, step: Step) -> None:
+        """Store where a contract stands after a step, and the terms of a new version."""
+        ...
+
+    def list(self, page: Page, recipient: str) -> tuple[list[Agreement], str]:
+        """List newest first, without histories; return the cursor of what follows, or empty."""
+        ...
+
+
+class ConsentRecords(Protocol):
+    """Consents, as revisions that are only ever added."""
+
+    def of(self, account: str) -> Sequence[Consent]:
+        """Return the person's consents as they stand, in the order of `at`, then of recording."""
+        ...
+
+    def get(self, account: str, name: str) -> Consent | None:
+        """Return a consent of the person as it stands."""
+        ...
+
+    def add(self, account: str, consent: Consent) -> None:
+        """Add a revision."""
+        ...
+
+    def list(self, page: Page, account: str) -> tuple[list[Consent], str]:
+        """List newest first; return the cursor of what follows, or empty."""
+        ...
+
+
+class PreferenceRecords(Protocol):
+    """Standing choices."""
+
+    def of(self, account: str) -> Sequence[Preference]:
+        """Return the person's choices in the order of recording, lifted ones excluded."""
+        ...
+
+    def get(self, account: str, name: str) -> Preference | None:
+        """Return a choice of the person."""
+        ...
+
+    def add(self, account: str, preference: Preference) -> None:
+        """Store a choice."""
+        ...
+
+    def lift(self, name: str, now: datetime) -> None:
+        """Lift a choice."""
+        ...
+
+    def list(self, page: Page, account: str) -> tuple[list[Preference], str]:
+        """List newest first, lifted ones included; return the cursor of what follows, or empty."""
+        ...
+
+
+class DecisionRecords(Protocol):
+    """Decisions; immutable."""
+
+    def add(self, decision: Decision) -> None:
+        """Store a decision."""
+        ...
+
+    def get(self, name: str) -> Decision | None:
+        """Return a decision."""
+        ...
+
+    def list(self, page: Page, account: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
+        """List those about a person newest first; return the cursor of what follows, or empty."""
+        ...
+
+
+class Records(Protocol):
+    """Everything that is kept, inside one unit of work."""
+
+    @property
+    def subjects(self) -> SubjectRecords:
+        """Account's facts."""
+        ...
+
+    @property
+    def recipients(self) -> RecipientRecords:
+        """Organisations."""
+        ...
+
+    @property
+    def contracts(self) -> ContractRecords:
+        """Contracts."""
+        ...
+
+    @property
+    def consents(self) -> ConsentRecords:
+        """Consents."""
+        ...
+
+    @property
+    def preferences(self) -> PreferenceRecords:
+        """Standing choices."""
+        ...
+
+    @property
+    def decisions(self) -> DecisionRecords:
+        """Decisions."""
+        ...
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to the audit log, if and only if the unit commits."""
+        ...
+
+    def once(self, request: Request[T], now: datetime, change: Callable[[], T]) -> bytes:
+        """Make the change unless this request was answered before; return the encoded answer."""
+        ...
+
+
+class Store(Protocol):
+    """Runs units of work."""
+
+    async def write(self, unit: Callable[[Records], T]) -> T:
+        """Run a unit in a serializable transaction."""
+        ...
+
+    async def read(self, unit: Callable[[Records], T]) -> T:
+        """Run a unit that only reads, on a snapshot."""
+        ...

@@ -1,0 +1,109 @@
+"""Consents in SQL: revisions are added, never altered; the newest is how a consent stands."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
+
+from services.sharing.domain.ports import Page
+from services.sharing.domain.records import Consent, ConsentState, Scope
+from services.sharing.store.tables import consents
+
+_OF = (
+    select(consents)
+    .where(consents.c.account == bindparam("account"))
+    .order_by(consents.c.at, consents.c.ordinal)
+)
+_FIRST = consents.alias("first")
+
+
+class StoredConsents:
+    """Consents on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def of(self, account: str) -> Sequence[Consent]:
+        """Return the person's consents as they stand, in the order of `at`, then of recording."""
+        newest: dict[str, Row[tuple[object, ...]]] = {}
+        for row in self._tx.execute(_OF, {"account": account}):
+            # All revisions of a consent have the same `at`, so that its place is its first one's.
+            newest[row.name] = row
+        return [_consent(row) for row in newest.values()]
+
+    def get(self, account: str, name: str) -> Consent | None:
+        """Return a consent of the person as it stands."""
+        row = self._tx.execute(
+            select(consents)
+            .where(consents.c.name == name, consents.c.account == account)
+            .order_by(consents.c.revision.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else _consent(row)
+
+    def add(self, account: str, consent: Consent) -> None:
+        """Add a revision."""
+        revision = self._tx.execute(
+            select(func.count()).select_from(consents).where(consents.c.name == consent.name)
+        ).scalar_one()
+        self._tx.execute(
+            insert(consents).values(
+                name=consent.name,
+                revision=revision + 1,
+                account=account,
+                service=consent.scope.service,
+                purposes=json.dumps(sorted(consent.scope.purposes)),
+                categories=json.dumps(sorted(consent.scope.categories)),
+                recipient=consent.scope.recipient,
+                state=consent.state.value,
+                at=consent.at,
+                expires=consent.expires,
+                withdrawn=consent.withdrawn,
+                notice=consent.notice,
+                language=consent.language,
+            )
+        )
+
+    def list(self, page: Page, account: str) -> tuple[list[Consent], str]:
+        """List newest first; return the cursor of what follows, or empty."""
+        newest = (
+            select(func.max(consents.c.revision))
+            .where(consents.c.name == _FIRST.c.name)
+            .scalar_subquery()
+        )
+        query = (
+            select(consents, _FIRST.c.ordinal.label("place"))
+            .join(_FIRST, _FIRST.c.name == consents.c.name)
+            .where(
+                _FIRST.c.account == account,
+                _FIRST.c.revision == 1,
+                consents.c.revision == newest,
+            )
+            .order_by(_FIRST.c.ordinal.desc())
+            .limit(page.size + 1)
+        )
+        if page.cursor:
+            query = query.where(_FIRST.c.ordinal < int(page.cursor))
+        rows = self._tx.execute(query).all()
+        following = str(rows[page.size - 1].place) if len(rows) > page.size else ""
+        return [_consent(row) for row in rows[: page.size]], following
+
+
+def _consent(row: Row[tuple[object, ...]]) -> Consent:
+    return Consent(
+        name=row.name,
+        scope=Scope(
+            service=row.service,
+            purposes=frozenset(json.loads(row.purposes)),
+            categories=frozenset(json.loads(row.categories)),
+            recipient=row.recipient,
+        ),
+        state=ConsentState(row.state),
+        at=row.at,
+        expires=row.expires,
+        withdrawn=row.withdrawn,
+        notice=row.notice,
+        language=row.language,
+    )

@@ -1,0 +1,152 @@
+"""The first tables of sharing."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from runtime.db import BigInt, Instant
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Create the tables."""
+    op.create_table(
+        "consents",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("revision", BigInt, nullable=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("service", sa.Text, nullable=False),
+        sa.Column("purposes", sa.Text, nullable=False),
+        sa.Column("categories", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("expires", Instant, nullable=True),
+        sa.Column("withdrawn", Instant, nullable=True),
+        sa.Column("notice", sa.Text, nullable=False),
+        sa.Column("language", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_consents"),
+        sa.UniqueConstraint("name", "revision", name="uq_consents_name_revision"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_consents_account_ordinal", "consents", ["account", "ordinal"])
+    op.create_table(
+        "contract_events",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("contract", sa.Text, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("time", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_contract_events"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_contract_events_contract", "contract_events", ["contract"])
+    op.create_table(
+        "contract_versions",
+        sa.Column("contract", sa.Text, nullable=False),
+        sa.Column("version", BigInt, nullable=False, autoincrement=False),
+        sa.Column("terms", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("contract", "version", name="pk_contract_versions"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("asker", sa.Text, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("time", Instant, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_decisions"),
+        sa.UniqueConstraint("name", name="uq_decisions_name"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_decisions_account_ordinal", "decisions", ["account", "ordinal"])
+    op.create_table(
+        "outbox",
+        sa.Column("id", BigInt, nullable=False, autoincrement=True),
+        sa.Column("xid", BigInt, nullable=False),
+        sa.Column("sequence", BigInt, nullable=True),
+        sa.Column("event", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
+        sa.UniqueConstraint("sequence", name="uq_outbox_sequence"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "outbox_relay",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("last_sequence", BigInt, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("lease_until", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_outbox_relay"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "preferences",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("lifted", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_preferences"),
+        sa.UniqueConstraint("name", name="uq_preferences_name"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_preferences_account_ordinal", "preferences", ["account", "ordinal"])
+    op.create_table(
+        "recipients",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("display_name", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("jurisdiction", sa.Text, nullable=False),
+        sa.Column("created", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_recipients"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "requests",
+        sa.Column("scope", sa.Text, nullable=False),
+        sa.Column("request_id", sa.Text, nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+        sa.Column("answer", sa.LargeBinary, nullable=False),
+        sa.Column("time", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("scope", "request_id", name="pk_requests"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "subjects",
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("jurisdiction", sa.Text, nullable=False),
+        sa.Column("birth_date", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("since", Instant, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("account", name="pk_subjects"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "contracts",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("version", BigInt, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("active_version", BigInt, nullable=False),
+        sa.Column("active_state", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("created", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_contracts"),
+        sa.ForeignKeyConstraint(
+            ["recipient"], ["recipients.name"], name="fk_contracts_recipient_recipients"
+        ),
+        sa.UniqueConstraint("name", name="uq_contracts_name"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_contracts_recipient", "contracts", ["recipient"])

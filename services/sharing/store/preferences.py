@@ -1,0 +1,77 @@
+"""Standing choices in SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from services.sharing.domain.ports import Page
+from services.sharing.domain.records import Preference, PreferenceKind
+from services.sharing.store.tables import preferences
+
+_OF = (
+    select(preferences)
+    .where(preferences.c.account == bindparam("account"), preferences.c.lifted.is_(None))
+    .order_by(preferences.c.ordinal)
+)
+
+
+class StoredPreferences:
+    """Standing choices on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def of(self, account: str) -> Sequence[Preference]:
+        """Return the person's choices in the order of recording, lifted ones excluded."""
+        return [_preference(row) for row in self._tx.execute(_OF, {"account": account})]
+
+    def get(self, account: str, name: str) -> Preference | None:
+        """Return a choice of the person."""
+        row = self._tx.execute(
+            select(preferences).where(preferences.c.name == name, preferences.c.account == account)
+        ).one_or_none()
+        return None if row is None else _preference(row)
+
+    def add(self, account: str, preference: Preference) -> None:
+        """Store a choice."""
+        self._tx.execute(
+            insert(preferences).values(
+                name=preference.name,
+                account=account,
+                kind=preference.kind.value,
+                value=preference.value,
+                at=preference.at,
+                lifted=preference.lifted,
+            )
+        )
+
+    def lift(self, name: str, now: datetime) -> None:
+        """Lift a choice."""
+        self._tx.execute(update(preferences).where(preferences.c.name == name).values(lifted=now))
+
+    def list(self, page: Page, account: str) -> tuple[list[Preference], str]:
+        """List newest first, lifted ones included; return the cursor of what follows, or empty."""
+        query = (
+            select(preferences)
+            .where(preferences.c.account == account)
+            .order_by(preferences.c.ordinal.desc())
+            .limit(page.size + 1)
+        )
+        if page.cursor:
+            query = query.where(preferences.c.ordinal < int(page.cursor))
+        rows = self._tx.execute(query).all()
+        following = str(rows[page.size - 1].ordinal) if len(rows) > page.size else ""
+        return [_preference(row) for row in rows[: page.size]], following
+
+
+def _preference(row: Row[tuple[object, ...]]) -> Preference:
+    return Preference(
+        name=row.name,
+        kind=PreferenceKind(row.kind),
+        value=row.value,
+        at=row.at,
+        lifted=row.lifted,
+    )

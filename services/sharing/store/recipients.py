@@ -1,0 +1,54 @@
+"""Recipients in SQL."""
+
+from sqlalchemy import Connection, Row, bindparam, or_, select
+
+from runtime.db import insert_missing
+from services.sharing.domain.ports import Page
+from services.sharing.domain.records import Recipient
+from services.sharing.store.tables import recipients
+
+_GET = select(recipients).where(recipients.c.name == bindparam("name"))
+
+
+class StoredRecipients:
+    """Organisations on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def get(self, name: str) -> Recipient | None:
+        """Return a recipient."""
+        row = self._tx.execute(_GET, {"name": name}).one_or_none()
+        return None if row is None else _recipient(row)
+
+    def add(self, recipient: Recipient) -> bool:
+        """Store a recipient; False when the name is taken."""
+        row: dict[str, object] = {
+            "name": recipient.name,
+            "display_name": recipient.display_name,
+            "kind": recipient.kind,
+            "jurisdiction": recipient.jurisdiction,
+            "created": recipient.created,
+        }
+        return insert_missing(self._tx, recipients, [row]) == 1
+
+    def list(self, page: Page, kind: str) -> list[Recipient]:
+        """List by name those of a kind or kind prefix; the cursor is a name."""
+        query = select(recipients).where(recipients.c.name > page.cursor)
+        if kind:
+            below = recipients.c.kind.startswith(f"{kind}.", autoescape=True)
+            query = query.where(or_(recipients.c.kind == kind, below))
+        rows = self._tx.execute(query.order_by(recipients.c.name).limit(page.size))
+        return [_recipient(row) for row in rows]
+
+
+def _recipient(row: Row[tuple[object, ...]]) -> Recipient:
+    return Recipient(
+        name=row.name,
+        display_name=row.display_name,
+        kind=row.kind,
+        jurisdiction=row.jurisdiction,
+        created=row.created,
+    )

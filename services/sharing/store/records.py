@@ -1,0 +1,95 @@
+"""The store: units of work over the tables."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from runtime.db import Database
+from runtime.event import Event
+from runtime.idempotency import once
+from runtime.outbox import publish
+from services.sharing.domain.ports import Records, Request
+from services.sharing.store import tables
+from services.sharing.store.consents import StoredConsents
+from services.sharing.store.contracts import StoredContracts
+from services.sharing.store.decisions import StoredDecisions
+from services.sharing.store.preferences import StoredPreferences
+from services.sharing.store.recipients import StoredRecipients
+from services.sharing.store.subjects import StoredSubjects
+
+T = TypeVar("T")
+
+# Where alembic finds the migrations.
+MIGRATIONS = "services.sharing.store:migrations"
+
+
+class StoredRecords:
+    """Everything that is kept, on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    @property
+    def subjects(self) -> StoredSubjects:
+        """Account's facts."""
+        return StoredSubjects(self._tx)
+
+    @property
+    def recipients(self) -> StoredRecipients:
+        """Organisations."""
+        return StoredRecipients(self._tx)
+
+    @property
+    def contracts(self) -> StoredContracts:
+        """Contracts."""
+        return StoredContracts(self._tx)
+
+    @property
+    def consents(self) -> StoredConsents:
+        """Consents."""
+        return StoredConsents(self._tx)
+
+    @property
+    def preferences(self) -> StoredPreferences:
+        """Standing choices."""
+        return StoredPreferences(self._tx)
+
+    @property
+    def decisions(self) -> StoredDecisions:
+        """Decisions."""
+        return StoredDecisions(self._tx)
+
+    def publish(self, event: Event) -> None:
+        """Hand an event to the audit log, if and only if the unit commits."""
+        publish(self._tx, tables.outbox, event)
+
+    def once(self, request: Request[T], now: datetime, change: Callable[[], T]) -> bytes:
+        """Make the change unless this request was answered before; return the encoded answer."""
+        return once(
+            self._tx,
+            tables.requests,
+            scope=request.scope,
+            request_id=request.request_id,
+            content=request.content,
+            now=now,
+            change=lambda: request.encode(change()),
+        )
+
+
+class SqlStore:
+    """Runs units of work on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, unit: Callable[[Records], T]) -> T:
+        """Run a unit in a serializable transaction; durable when it returns."""
+        return await self._database.write(lambda tx: unit(StoredRecords(tx)))
+
+    async def read(self, unit: Callable[[Records], T]) -> T:
+        """Run a unit that only reads, on a snapshot."""
+        return await self._database.read(lambda tx: unit(StoredRecords(tx)))

@@ -1,0 +1,47 @@
+"""Subjects in SQL: one row an account, at its newest version."""
+
+from datetime import date
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from services.sharing.domain.records import Subject, SubjectStatus
+from services.sharing.store.tables import subjects
+
+_GET = select(subjects).where(subjects.c.account == bindparam("account"))
+
+
+class StoredSubjects:
+    """Account's facts on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def get(self, account: str) -> Subject | None:
+        """Return what is known of an account."""
+        row = self._tx.execute(_GET, {"account": account}).one_or_none()
+        if row is None:
+            return None
+        return Subject(
+            account=row.account,
+            jurisdiction=row.jurisdiction,
+            birth_date=date.fromisoformat(row.birth_date) if row.birth_date else None,
+            status=SubjectStatus(row.status),
+            since=row.since,
+            version=row.version,
+        )
+
+    def put(self, subject: Subject) -> None:
+        """Store a subject in the place of its older version."""
+        self._tx.execute(delete(subjects).where(subjects.c.account == subject.account))
+        self._tx.execute(
+            insert(subjects).values(
+                account=subject.account,
+                jurisdiction=subject.jurisdiction,
+                birth_date=subject.birth_date.isoformat() if subject.birth_date else "",
+                status=subject.status.value,
+                since=subject.since,
+                version=subject.version,
+            )
+        )

@@ -1,0 +1,125 @@
+"""The tables of sharing. Terms, consents, decisions and contract events are never altered."""
+
+from sqlalchemy import Column, ForeignKey, Index, Table, Text, UniqueConstraint
+
+from runtime.db import BigInt, Instant, metadata
+from runtime.idempotency import requests_table
+from runtime.outbox import outbox_table
+
+METADATA = metadata()
+
+# Account's facts at their newest version.
+subjects = Table(
+    "subjects",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("jurisdiction", Text, nullable=False),
+    Column("birth_date", Text, nullable=False),  # empty when unknown
+    Column("status", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("version", BigInt, nullable=False),
+    sqlite_strict=True,
+)
+
+recipients = Table(
+    "recipients",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("display_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("jurisdiction", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+# Where each contract stands; what was agreed is in contract_versions, how it came in the events.
+contracts = Table(
+    "contracts",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("recipient", Text, ForeignKey("recipients.name"), nullable=False, index=True),
+    Column("version", BigInt, nullable=False),  # the latest
+    Column("state", Text, nullable=False),  # of the latest
+    Column("active_version", BigInt, nullable=False),  # in force or suspended; 0: none
+    Column("active_state", Text, nullable=False),  # of that one; empty: none
+    Column("author", Text, nullable=False),  # of the latest
+    Column("created", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+contract_versions = Table(
+    "contract_versions",
+    METADATA,
+    Column("contract", Text, primary_key=True),
+    Column("version", BigInt, primary_key=True, autoincrement=False),
+    Column("terms", Text, nullable=False),  # JSON
+    sqlite_strict=True,
+)
+
+contract_events = Table(
+    "contract_events",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("contract", Text, nullable=False, index=True),
+    Column("version", BigInt, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("time", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+# One row a revision: the newest of a consent is how it stands.
+consents = Table(
+    "consents",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("revision", BigInt, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("purposes", Text, nullable=False),  # JSON
+    Column("categories", Text, nullable=False),  # JSON
+    Column("recipient", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires", Instant),
+    Column("withdrawn", Instant),
+    Column("notice", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    UniqueConstraint("name", "revision"),
+    Index(None, "account", "ordinal"),
+    sqlite_strict=True,
+)
+
+preferences = Table(
+    "preferences",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("lifted", Instant),
+    Index(None, "account", "ordinal"),
+    sqlite_strict=True,
+)
+
+decisions = Table(
+    "decisions",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),  # empty: about nobody
+    Column("asker", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("time", Instant, nullable=False),
+    Column("body", Text, nullable=False),  # JSON
+    Index(None, "account", "ordinal"),
+    sqlite_strict=True,
+)
+
+requests = requests_table(METADATA)
+outbox = outbox_table(METADATA)
