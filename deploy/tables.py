@@ -20,12 +20,12 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import code_pb2
 
 from deploy.wire import ROOT, rpcs
+from runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic.fields import FieldInfo
-    from pydantic_settings import BaseSettings
 
 SERVICES = ("account", "audit", "portal", "sharing")
 _RANGES = {"The mesh": range(1, 100), "Account": range(100, 200), "Sharing": range(200, 300)}
@@ -127,7 +127,7 @@ def errors() -> str:
 
 def settings() -> str:
     """docs/settings.md: what all services share, then what each adds."""
-    shared = _fields("runtime.settings", "ServiceSettings")
+    shared = _fields(ServiceSettings)
     lines = [
         "# Settings",
         "",
@@ -141,14 +141,26 @@ def settings() -> str:
         *_settings_table(shared),
     ]
     for service in SERVICES:
-        own = _fields(f"services.{service}.settings", "Settings")
+        own = _fields(settings_class(service))
         added = {name: field for name, field in own.items() if name not in shared}
         lines += ["", f"## {service}", "", *_settings_table(added)]
     return "\n".join(lines) + "\n"
 
 
-def _fields(module: str, name: str) -> dict[str, FieldInfo]:
-    kind: type[BaseSettings] = getattr(importlib.import_module(module), name)
+def settings_class(service: str) -> type[ServiceSettings]:
+    """The settings of a service: the one class of its settings.py that is a process's."""
+    module = importlib.import_module(f"services.{service}.settings")
+    (kind,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, ServiceSettings)
+        and value.__module__ == module.__name__
+    )
+    return kind
+
+
+def _fields(kind: type[ServiceSettings]) -> dict[str, FieldInfo]:
     prefix = kind.model_config.get("env_prefix", "")
     return {f"{prefix}{field}".upper(): info for field, info in kind.model_fields.items()}
 
