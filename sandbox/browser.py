@@ -14,6 +14,7 @@ import httpx
 
 _TIMEOUT_S = 20.0
 _MAX_HOPS = 10
+_TRACE = "accord-reference"  # the portal tells people the trace id as a reference
 _VOID_TEXT = frozenset({"script", "style", "svg", "title"})
 
 
@@ -38,18 +39,20 @@ class Form:
         data: dict[str, list[str]] = {}
         for name, value in self.fields:
             data.setdefault(name, []).append(value)
+        pressed = [each for each in self.buttons if each[0].startswith(button)][:1]
         for name, given in (values or {}).items():
             wanted = [given] if isinstance(given, str) else list(given)
+            named = [each for each in self.buttons if each[1:] == (name, wanted[0])]
+            if named:  # a button is a choice too, when the form names several alike
+                pressed = named
+                continue
             offered = self.choices.get(name)
             if offered is None and name not in data:
                 raise LostError(f"the form has no field {name}; it has {sorted(self.names)}")
             if offered is not None and not set(wanted) <= set(offered):
                 raise LostError(f"the form offers {offered} for {name}, not {wanted}")
             data[name] = wanted
-        for _, name, value in [each for each in self.buttons if each[0].startswith(button)][:1]:
-            if name:
-                data[name] = [value]
-        return data
+        return data | {name: [value] for _, name, value in pressed if name}
 
     @property
     def names(self) -> set[str]:
@@ -60,11 +63,11 @@ class Form:
 class Page(HTMLParser):
     """A page as a reader takes it in."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, trace_ids: tuple[str, ...] = ()) -> None:
         super().__init__()
+        self.trace_ids = trace_ids  # of the requests on the way here, the first one first
         self.url = str(response.url)
         self.status = response.status_code
-        self.trace_id = response.headers.get("accord-reference", "")
         self.html = response.text
         self.forms: list[Form] = []
         self.links: list[tuple[str, str]] = []  # words, address
@@ -203,9 +206,11 @@ class Browser:
         return response.content
 
     def _follow(self, request: httpx.Request) -> Page:
+        trace_ids: list[str] = []
         for _ in range(_MAX_HOPS):
             response = self._client.send(request)
+            trace_ids += [response.headers[_TRACE]] if _TRACE in response.headers else []
             if response.next_request is None:
-                return Page(response)
+                return Page(response, tuple(trace_ids))
             request = response.next_request
         raise LostError("too many redirects")

@@ -9,8 +9,6 @@ Used by `make up`, by the mesh tests and by the browser tests. What it keeps lie
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +23,6 @@ from sandbox.process import Process, StartError, serving
 _START_S = 60.0
 _STOP_S = 20.0
 _PROJECT = Path(__file__).parent.parent
-_STORES = ("account", "sharing", "audit")
 _GRPC = ("account", "sharing", "audit")
 
 
@@ -102,12 +99,12 @@ class Mesh:
         deadline = time.monotonic() + _START_S
         self._refuse_taken_ports()
         self.material.prepare()
-        self._make_keys()
+        self._make_keys(deadline)
         addresses = {service: self.address(service) for service in _GRPC}
         self.material.write_profiles(addresses, self.portal)
-        self._migrate(deadline)
+        self._finish([self._command(name, "migrate") for name in _GRPC], deadline)
         self._processes = {"providers": self._providers()}
-        self._processes |= {name: self._service(name) for name in (*_GRPC, "portal")}
+        self._processes |= {name: self._command(name, "serve") for name in (*_GRPC, "portal")}
         for process in self._processes.values():
             process.start()
         for process in self._processes.values():
@@ -146,33 +143,38 @@ class Mesh:
                     message = f"port {port} is taken: is Accord running already?"
                     raise StartError(message) from error
 
-    def _make_keys(self) -> None:
-        key = self.material.key("log.key")
-        subprocess.run(  # noqa: S603  a command of our own, no shell
+    def _make_keys(self, deadline: float) -> None:
+        """Let the services make their keys; what exists they keep."""
+        log_key, sealing = self.material.key("log.key"), self.material.key("account-sealing.key")
+        kek = self.material.key("kek")
+        audit = [
+            "--region",
+            self.region,
+            "--log-key-file",
+            str(log_key),
+            "--kek-directory",
+            str(kek),
+        ]
+        self._finish(
             [
-                *(sys.executable, "-m", "services.audit", "keygen", "--region", self.region),
-                *("--log-key-file", str(key), "--kek-directory", str(self.material.key("kek"))),
+                self._command("audit", "keygen", *audit),
+                self._command("account", "keygen", "--sealing-key-file", str(sealing)),
             ],
-            check=True,
-            cwd=_PROJECT,
-            stdout=subprocess.DEVNULL,
+            deadline,
         )
-        self.material.pin_log_key(key.with_suffix(".vkey"))
+        self.material.pin_log_key(log_key.with_suffix(".vkey"))
 
-    def _migrate(self, deadline: float) -> None:
-        running = [self._command(name, "migrate") for name in _STORES]
-        for process in running:
+    def _finish(self, processes: list[Process], deadline: float) -> None:
+        """Run commands side by side until each has ended well."""
+        for process in processes:
             process.start()
-        for process in running:
+        for process in processes:
             process.wait_done(deadline)
 
-    def _service(self, name: str) -> Process:
-        return self._command(name, "serve")
-
-    def _command(self, name: str, command: str) -> Process:
+    def _command(self, name: str, *words: str) -> Process:
         return Process(
             name,
-            ["-m", f"services.{name}", command],
+            ["-m", f"services.{name}", *words],
             self._base() | self._environment(name),
             self.material.log(name),
             serving(f"127.0.0.1:{self.ports.health[name]}"),
@@ -223,7 +225,18 @@ class Mesh:
                     "portal_origin": self.portal,
                     "providers_file": material.write_providers(self.providers),
                     "provider_ca_file": material.web_root,
-                    "sealing_key_file": material.make_key("account-sealing.key"),
+                    "sealing_key_file": material.key("account-sealing.key"),
+                }
+            case "portal":
+                web_certificate, web_key = material.certificate("web")
+                settings |= {
+                    "web_listen": f"127.0.0.1:{self.ports.portal}",
+                    "web_certificate_file": web_certificate,
+                    "web_key_file": web_key,
+                    "portal_origin": self.portal,
+                    "provider_origins": self.providers,
+                    "form_key_file": material.make_key("portal-form.key"),
+                    "log_key_file": material.log_key,
                 }
             case "audit":
                 settings |= {
