@@ -1,0 +1,1 @@
+"""The portal: the only part of Accord that people see."""

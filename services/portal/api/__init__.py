@@ -1,0 +1,1 @@
+"""The wire to the browser: routes, pages, forms, headers."""

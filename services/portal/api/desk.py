@@ -1,0 +1,27 @@
+"""Everything a page may reach for, handed in by main."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment
+
+from runtime.clock import Clock
+from services.portal.api.catalog import Catalog
+from services.portal.domain.ports import Accounts, Choices, Contracts, Log, Sessions, Staff
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The peers, the clock, the words and the templates of one process."""
+
+    region: str
+    form_key: bytes
+    clock: Clock
+    catalogs: Mapping[str, Catalog]
+    templates: Environment
+    sessions: Sessions
+    accounts: Accounts
+    staff: Staff
+    choices: Choices
+    contracts: Contracts
+    log: Log

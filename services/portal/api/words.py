@@ -1,0 +1,43 @@
+"""Keys of the rules and names of recipients, in the words of the person's language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.portal.api.catalog import Catalog
+from services.portal.domain.sharing import Recipient, Vocabulary
+
+ANYWHERE = "*"
+EEA = "EEA"
+
+
+@dataclass(frozen=True)
+class Words:
+    """The vocabulary of the rules beside the portal's own catalog."""
+
+    t: Catalog
+    vocabulary: Vocabulary
+    recipients: Mapping[str, Recipient] = field(default_factory=dict)
+
+    def __call__(self, key: str) -> str:
+        """Return the words for a key: the rules' own label, a category prefix's, or the key."""
+        return self.vocabulary.label(self.t.language, key) or self.t.word("group", key)
+
+    def many(self, keys: list[str] | tuple[str, ...]) -> str:
+        """Return several keys as a list in prose."""
+        return self.t.join([self(key) for key in keys])
+
+    def who(self, recipient: str) -> str:
+        """Return the name of a recipient, or the words for a kind of recipients."""
+        found = self.recipients.get(recipient)
+        return found.display_name if found else self(recipient)
+
+    def place(self, code: str) -> str:
+        """Return the name of a jurisdiction: a country, the EEA, or anywhere."""
+        if code in {ANYWHERE, EEA}:
+            return self.t(f"place.{'anywhere' if code == ANYWHERE else 'eea'}")
+        return self.t.territory(code)
+
+    def notice(self, citation: str) -> str:
+        """Return a citation with the notice's name in the place of its id."""
+        notice, _, clause = citation.partition(" ")
+        return f"{self(notice)} {clause}".strip()

@@ -1,0 +1,78 @@
+"""A person looks at what they agreed to and what they stopped, and at what else they are asked."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.portal.domain.offers import OFFERS, Offer
+from services.portal.domain.person import Person
+from services.portal.domain.ports import Choices
+from services.portal.domain.sharing import (
+    Basis,
+    Choice,
+    Consent,
+    Preference,
+    Purpose,
+    Recipient,
+    Vocabulary,
+)
+
+
+@dataclass(frozen=True)
+class SharingDesk:
+    """Everything on the sharing page, standing things before past ones."""
+
+    vocabulary: Vocabulary
+    recipients: Mapping[str, Recipient]
+    standing: Sequence[Consent]
+    past: Sequence[Consent]
+    open_offers: Sequence[Offer]
+    opt_outs: Mapping[Choice, Preference | None]
+    objections: Sequence[Preference]
+    stops: Sequence[Preference]
+    objectionable: Sequence[Purpose]
+    stoppable: Sequence[Recipient]
+
+
+async def sharing_desk(choices: Choices, person: Person, now: datetime) -> SharingDesk:
+    """Gather the page."""
+    vocabulary, recipients, consents, preferences = await asyncio.gather(
+        choices.vocabulary(person),
+        choices.recipients(person),
+        choices.consents(person),
+        choices.preferences(person),
+    )
+    standing = [consent for consent in consents if consent.stands(now)]
+    in_force = [preference for preference in preferences if preference.stands]
+    objections = [preference for preference in in_force if preference.object_to]
+    stops = [preference for preference in in_force if preference.stop_sharing_with]
+    objected = {preference.object_to for preference in objections}
+    stopped = {preference.stop_sharing_with for preference in stops}
+    return SharingDesk(
+        vocabulary=vocabulary,
+        recipients={recipient.name: recipient for recipient in recipients},
+        standing=standing,
+        past=[consent for consent in consents if not consent.stands(now)],
+        open_offers=[offer for offer in OFFERS if not _answered(offer, standing)],
+        opt_outs={
+            choice: next((each for each in in_force if each.opt_out is choice), None)
+            for choice in Choice
+        },
+        objections=objections,
+        stops=stops,
+        objectionable=[
+            purpose
+            for purpose in vocabulary.purposes_on(Basis.LEGITIMATE_INTEREST)
+            if purpose.key not in objected
+        ],
+        stoppable=[recipient for recipient in recipients if recipient.name not in stopped],
+    )
+
+
+def _answered(offer: Offer, standing: Sequence[Consent]) -> bool:
+    """Tell whether a standing consent already says yes to the whole kind that is offered."""
+    return any(
+        consent.scope.recipient == offer.kind and offer.purpose in consent.scope.purposes
+        for consent in standing
+    )

@@ -1,0 +1,221 @@
+"""The ways out, as the cases and pages need them. Each may raise Fault; none keeps a token."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from services.portal.domain.person import (
+    Account,
+    Arrival,
+    Departure,
+    Invitation,
+    Link,
+    Person,
+    ProfileField,
+    Provider,
+    Registration,
+    Session,
+    SignUp,
+)
+from services.portal.domain.sharing import (
+    Choice,
+    Consent,
+    Contract,
+    Decision,
+    Outcome,
+    Preference,
+    Recipient,
+    Scope,
+    Terms,
+    Vocabulary,
+)
+from services.portal.domain.trace import Found, Proof, Search
+
+
+class Sessions(Protocol):
+    """Signing up, in and out, for anyone."""
+
+    async def providers(self, country: str | None = None) -> Sequence[Provider]:
+        """Return the providers on offer, in the order in which to show them."""
+        ...
+
+    async def begin(self, provider: str, language: str) -> Departure:
+        """Begin a sign-in at a provider."""
+        ...
+
+    async def complete(self, flow_secret: str, arrival: Arrival) -> Session | Registration:
+        """Complete a sign-in: a session for a known identity, else a registration."""
+        ...
+
+    async def registration(self, secret: str) -> Registration:
+        """Return a registration that is still open."""
+        ...
+
+    async def register(self, secret: str, request_id: str, sign_up: SignUp) -> Session:
+        """Register an account and sign its person in; once for a request id."""
+        ...
+
+    async def authenticate(self, secret: str) -> Person:
+        """Return whose session it is; SESSION_INVALID when it is nobody's."""
+        ...
+
+    async def end(self, secret: str) -> None:
+        """End a session, whatever its state."""
+        ...
+
+
+class Accounts(Protocol):
+    """A person's own account and links."""
+
+    async def account(self, person: Person) -> Account:
+        """Return the person's own account."""
+        ...
+
+    async def links(self, person: Person) -> Sequence[Link]:
+        """Return the person's own links, oldest first."""
+        ...
+
+    async def begin_link(
+        self, person: Person, provider: str, imports: Sequence[ProfileField], language: str
+    ) -> Departure:
+        """Begin to link another identity."""
+        ...
+
+    async def complete_link(self, person: Person, flow_secret: str, arrival: Arrival) -> Link:
+        """Complete a link with what the provider sent back."""
+        ...
+
+    async def unlink(self, person: Person, key: str, request_id: str) -> None:
+        """End a link; LAST_SIGN_IN when no other is left."""
+        ...
+
+
+class Staff(Protocol):
+    """Invitations to a role."""
+
+    async def invitation(self, secret: str) -> Invitation:
+        """Return an open invitation to whoever holds its secret."""
+        ...
+
+    async def accept(self, person: Person, secret: str) -> None:
+        """Bind the invitation's role to the person's account."""
+        ...
+
+
+class Choices(Protocol):
+    """What a person consents to, opts out of, objects to, and what was decided about them."""
+
+    async def vocabulary(self, person: Person) -> Vocabulary:
+        """Return the words of the rules in force."""
+        ...
+
+    async def recipients(self, person: Person, kind: str = "") -> Sequence[Recipient]:
+        """Return the recipients, or those of a kind or kind prefix, by name."""
+        ...
+
+    async def consents(self, person: Person) -> Sequence[Consent]:
+        """Return the person's consents, newest first."""
+        ...
+
+    async def consent(
+        self,
+        person: Person,
+        request_id: str,
+        scope: Scope,
+        *,
+        notice: str,
+        language: str,
+        expires: datetime | None,
+    ) -> None:
+        """Record a yes; once for a request id."""
+        ...
+
+    async def refuse(
+        self, person: Person, request_id: str, scope: Scope, *, notice: str, language: str
+    ) -> None:
+        """Record a no; once for a request id."""
+        ...
+
+    async def withdraw(self, person: Person, request_id: str, key: str) -> None:
+        """Withdraw a consent from now on."""
+        ...
+
+    async def preferences(self, person: Person) -> Sequence[Preference]:
+        """Return the person's standing choices, newest first, lifted ones included."""
+        ...
+
+    async def opt_out(self, person: Person, request_id: str, choice: Choice) -> None:
+        """Opt out of marketing or personalisation."""
+        ...
+
+    async def object_to(self, person: Person, request_id: str, purpose: str) -> None:
+        """Object to a purpose that rests on legitimate interest."""
+        ...
+
+    async def stop_sharing(self, person: Person, request_id: str, recipient: str) -> None:
+        """Stop sharing with a recipient or a kind of recipients."""
+        ...
+
+    async def lift(self, person: Person, request_id: str, key: str) -> None:
+        """Lift a standing choice from now on."""
+        ...
+
+    async def decisions(
+        self, person: Person, outcome: Outcome | None, page: str
+    ) -> tuple[Sequence[Decision], str]:
+        """Return a page of decisions about the person, newest first, and the next token."""
+        ...
+
+    async def decision(self, person: Person, key: str) -> Decision:
+        """Return one decision about the person."""
+        ...
+
+
+class Contracts(Protocol):
+    """The officers' desk: recipients and what was agreed with them."""
+
+    async def create_recipient(
+        self, officer: Person, request_id: str, key: str, *, name: str, kind: str, country: str
+    ) -> None:
+        """Register a recipient."""
+        ...
+
+    async def contracts(self, officer: Person, recipient: str = "") -> Sequence[Contract]:
+        """Return the contracts, newest first, without histories."""
+        ...
+
+    async def contract(self, officer: Person, key: str) -> Contract:
+        """Return a contract with its history."""
+        ...
+
+    async def create_contract(
+        self, officer: Person, request_id: str, recipient: str, terms: Terms
+    ) -> Contract:
+        """Record a contract as a draft."""
+        ...
+
+    async def amend_contract(
+        self, officer: Person, request_id: str, key: str, *, version: int, terms: Terms
+    ) -> Contract:
+        """Record new terms as the draft after `version`."""
+        ...
+
+    async def step(
+        self, officer: Person, request_id: str, key: str, *, step: str, version: int, note: str
+    ) -> None:
+        """Take a step of `Contract.steps_for` on the version that the officer read."""
+        ...
+
+
+class Log(Protocol):
+    """The auditors' view of the log."""
+
+    async def search(
+        self, auditor: Person, search: Search, page: str = "", *, newest_first: bool = True
+    ) -> Found:
+        """Return a page of the entries that match every part of a search."""
+        ...
+
+    async def prove(self, auditor: Person, index: int) -> Proof:
+        """Return an entry with its proof, verified under the pinned keys."""
+        ...

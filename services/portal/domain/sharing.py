@@ -1,0 +1,320 @@
+"""What sharing tells the portal: who may receive data, what was agreed, chosen and decided."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The three answers; the value is the catalog's key."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    GAP = "gap"
+
+
+class ConsentState(StrEnum):
+    """What the person says now."""
+
+    GIVEN = "given"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class ContractState(StrEnum):
+    """Where a contract stands."""
+
+    DRAFT = "draft"
+    UNDER_REVIEW = "under_review"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class Choice(StrEnum):
+    """What a person can opt out of as a whole."""
+
+    DIRECT_MARKETING = "direct_marketing"
+    PERSONALISATION = "personalisation"
+
+
+class Basis(StrEnum):
+    """The legal ground of a purpose or of a permit."""
+
+    NONE = "none"
+    CONSENT = "consent"
+    CONTRACT = "contract"
+    LEGAL_OBLIGATION = "legal_obligation"
+    LEGITIMATE_INTEREST = "legitimate_interest"
+    NOT_PERSONAL = "not_personal"
+
+
+def last_part(name: str) -> str:
+    """Return the last part of a resource name, for addresses inside the portal."""
+    return name.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of recipient, and what it takes before anything is shared with it."""
+
+    key: str
+    contract: bool
+    due_diligence: bool
+    confidentiality: bool
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """A purpose, and the basis it rests on unless a notice says otherwise."""
+
+    key: str
+    basis: Basis
+
+
+@dataclass(frozen=True)
+class Category:
+    """A leaf category of data."""
+
+    key: str
+    sensitive: bool
+
+    @property
+    def group(self) -> str:
+        """Return the part before the dot, under which forms show it."""
+        return self.key.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All keys of the rules in force with their names for people."""
+
+    digest: str
+    services: Sequence[str]
+    kinds: Sequence[Kind]
+    purposes: Sequence[Purpose]
+    categories: Sequence[Category]
+    safeguards: Sequence[str]
+    labels: Mapping[tuple[str, str], str]
+
+    def label(self, language: str, key: str) -> str | None:
+        """Return the name of a key in a language; None for a key without one."""
+        return self.labels.get((language, key))
+
+    def purposes_on(self, basis: Basis) -> list[Purpose]:
+        """Return the purposes that rest on a basis, in the rules' order."""
+        return [purpose for purpose in self.purposes if purpose.basis is basis]
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """An organisation that may receive data."""
+
+    name: str
+    display_name: str
+    kind: str
+    jurisdiction: str
+    since: datetime
+
+    @property
+    def key(self) -> str:
+        """Return the last part of the name."""
+        return last_part(self.name)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """For what, of which data, and with whom a consent counts."""
+
+    service: str
+    purposes: Sequence[str]
+    categories: Sequence[str]
+    recipient: str
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A person's answer to one question of consent."""
+
+    name: str
+    scope: Scope
+    state: ConsentState
+    indicated: datetime
+    withdrawn: datetime | None
+    expires: datetime | None
+    notice: str
+    language: str
+
+    @property
+    def key(self) -> str:
+        """Return the last part of the name."""
+        return last_part(self.name)
+
+    def stands(self, now: datetime) -> bool:
+        """Tell whether it can still be withdrawn with any effect."""
+        return self.state is ConsentState.GIVEN and (self.expires is None or now < self.expires)
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A standing choice; exactly one of the four is set."""
+
+    name: str
+    since: datetime
+    lifted: datetime | None
+    opt_out: Choice | None = None
+    object_to: str = ""
+    stop_sharing_with: str = ""
+    accepted_notice: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the last part of the name."""
+        return last_part(self.name)
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether it has not been lifted."""
+        return self.lifted is None
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    """One thing that stood in the way, with where it is written."""
+
+    reason: str
+    denies: bool
+    gate: int
+    citations: Sequence[str]
+    categories: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """On what some categories of a permit rest."""
+
+    categories: Sequence[str]
+    citation: str
+    basis: Basis
+    consent: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An answer on the record."""
+
+    name: str
+    outcome: Outcome
+    at: datetime
+    service: str
+    recipient: str
+    purpose: str
+    categories: Sequence[str]
+    destination: str
+    relation: str
+    asker: str
+    hindrances: Sequence[Hindrance]
+    grounds: Sequence[Ground]
+    obligations: Sequence[str]
+    contract: str
+    rulebook_digest: str
+    trace_id: str
+
+    @property
+    def key(self) -> str:
+        """Return the last part of the name."""
+        return last_part(self.name)
+
+    @property
+    def citations(self) -> list[str]:
+        """Return every citation once, in the order of the answer."""
+        cited: Iterable[str] = (
+            [ground.citation for ground in self.grounds]
+            if self.outcome is Outcome.PERMIT
+            else [citation for hindrance in self.hindrances for citation in hindrance.citations]
+        )
+        return list(dict.fromkeys(cited))
+
+
+@dataclass(frozen=True)
+class DueDiligence:
+    """An examination of how well the recipient protects data."""
+
+    passed: bool
+    on: date
+    expires: date
+
+
+@dataclass(frozen=True)
+class Document:
+    """The signed document: SHA-256 as 64 hexadecimal digits, and where it lies."""
+
+    sha256: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was agreed with a recipient."""
+
+    purposes: Sequence[str]
+    categories: Sequence[str]
+    origins: Sequence[str]
+    destinations: Sequence[str]
+    safeguards: Sequence[str]
+    due_diligence: DueDiligence | None
+    effective: date
+    expires: date
+    subprocessors: Sequence[str]
+    confidentiality: bool
+    delete_on_termination: bool
+    document: Document | None
+
+
+@dataclass(frozen=True)
+class ContractEvent:
+    """A step in the life of a contract."""
+
+    version: int
+    state: ContractState
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An agreement with a recipient, at its latest version."""
+
+    name: str
+    recipient: str
+    version: int
+    state: ContractState
+    terms: Terms
+    active_version: int
+    author: str
+    since: datetime
+    history: Sequence[ContractEvent] = field(default_factory=tuple)
+
+    @property
+    def key(self) -> str:
+        """Return the last part of the name."""
+        return last_part(self.name)
+
+    def steps_for(self, officer: str) -> list[str]:
+        """Return the steps that make sense for an officer now, in the order to show them.
+
+        Sharing decides; this keeps buttons that would be refused off the page.
+        """
+        steps = {
+            ContractState.DRAFT: ["submit", "terminate"],
+            ContractState.UNDER_REVIEW: ["activate", "terminate"],
+            ContractState.ACTIVE: ["suspend", "terminate"],
+            ContractState.SUSPENDED: ["activate", "terminate"],
+            ContractState.TERMINATED: [],
+        }[self.state]
+        return [step for step in steps if step != "activate" or not self.own_work(officer)]
+
+    def own_work(self, officer: str) -> bool:
+        """Tell whether the officer wrote what waits for a second person."""
+        return self.author == officer

@@ -1,0 +1,205 @@
+"""Puts the portal together: settings, peers, pages, the two ports."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import uvicorn
+from accord.account.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    link_service_pb2,
+    link_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+    staff_service_pb2,
+    staff_service_pb2_grpc,
+)
+from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
+from accord.sharing.v1 import (
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    contract_service_pb2,
+    contract_service_pb2_grpc,
+    decision_service_pb2,
+    decision_service_pb2_grpc,
+    preference_service_pb2,
+    preference_service_pb2_grpc,
+    recipient_service_pb2,
+    recipient_service_pb2_grpc,
+    rulebook_service_pb2,
+    rulebook_service_pb2_grpc,
+)
+from starlette.types import ASGIApp
+
+from runtime import logs
+from runtime.channel import Channel, Peer
+from runtime.clock import Clock, SystemClock
+from runtime.health import Health
+from runtime.telemetry import Telemetry
+from services.portal.api.app import portal
+from services.portal.api.catalog import load_catalogs
+from services.portal.api.desk import Desk
+from services.portal.api.render import templates
+from services.portal.api.static import StaticFiles
+from services.portal.peers.account import AccountPeer, SessionPeer, StaffPeer
+from services.portal.peers.audit import LogPeer
+from services.portal.peers.contracts import ContractPeer
+from services.portal.peers.sharing import ChoicesPeer, SharingStubs
+from services.portal.settings import PortalSettings
+
+log = logs.get(__name__)
+
+_MAX_HEAD = 16 * 1024  # bytes of request line and headers
+_DRAIN_S = 10
+_LOOK_S = 5.0  # how often the web certificate's files are looked at
+
+
+@asynccontextmanager
+async def assembled(
+    settings: PortalSettings, *, clock: Clock, traces: Telemetry
+) -> AsyncIterator[ASGIApp]:
+    """Open the ways out and hand out the application."""
+    account_services = [
+        account_service_pb2.DESCRIPTOR.services_by_name["AccountService"],
+        link_service_pb2.DESCRIPTOR.services_by_name["LinkService"],
+        session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+        staff_service_pb2.DESCRIPTOR.services_by_name["StaffService"],
+    ]
+    sharing_services = [
+        consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"],
+        contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
+        decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"],
+        preference_service_pb2.DESCRIPTOR.services_by_name["PreferenceService"],
+        recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
+        rulebook_service_pb2.DESCRIPTOR.services_by_name["RulebookService"],
+    ]
+    audit_services = [read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]]
+    async with AsyncExitStack() as stack:
+        account = Channel("account", settings.account_address, settings, account_services)
+        stack.push_async_callback(account.close)
+        sharing = Channel("sharing", settings.sharing_address, settings, sharing_services)
+        stack.push_async_callback(sharing.close)
+        audit = Channel("audit", settings.audit_address, settings, audit_services)
+        stack.push_async_callback(audit.close)
+
+        stubs = SharingStubs(
+            rulebook=Peer(rulebook_service_pb2_grpc.RulebookServiceStub, sharing),
+            recipients=Peer(recipient_service_pb2_grpc.RecipientServiceStub, sharing),
+            consents=Peer(consent_service_pb2_grpc.ConsentServiceStub, sharing),
+            preferences=Peer(preference_service_pb2_grpc.PreferenceServiceStub, sharing),
+            decisions=Peer(decision_service_pb2_grpc.DecisionServiceStub, sharing),
+        )
+        static = StaticFiles()
+        desk = Desk(
+            region=settings.region,
+            form_key=settings.form_key,
+            clock=clock,
+            catalogs=load_catalogs(),
+            templates=templates(static.style),
+            sessions=SessionPeer(Peer(session_service_pb2_grpc.SessionServiceStub, account)),
+            accounts=AccountPeer(
+                Peer(account_service_pb2_grpc.AccountServiceStub, account),
+                Peer(link_service_pb2_grpc.LinkServiceStub, account),
+            ),
+            staff=StaffPeer(Peer(staff_service_pb2_grpc.StaffServiceStub, account)),
+            choices=ChoicesPeer(stubs, clock),
+            contracts=ContractPeer(
+                stubs.recipients, Peer(contract_service_pb2_grpc.ContractServiceStub, sharing)
+            ),
+            log=LogPeer(Peer(read_service_pb2_grpc.ReadServiceStub, audit), settings.log_keys),
+        )
+        yield portal(
+            desk,
+            static,
+            origin=settings.portal_origin,
+            form_origins=settings.provider_origins.split(),
+            traces=traces,
+        )
+
+
+async def serve(settings: PortalSettings) -> None:
+    """Serve until SIGTERM or SIGINT, then let pages in progress be finished."""
+    logs.configure("portal", settings.region, settings.log_level)
+    traces = Telemetry("portal", settings.region, settings.otlp_endpoint)
+    try:
+        async with assembled(settings, clock=SystemClock(), traces=traces) as app:
+            await _serve(settings, app)
+    finally:
+        traces.close()
+
+
+async def _serve(settings: PortalSettings, app: ASGIApp) -> None:
+    host, _, port = settings.web_listen.rpartition(":")
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=int(port),
+        loop="none",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # paths may hold secrets; the guard logs the route instead
+        proxy_headers=False,
+        server_header=False,
+        h11_max_incomplete_event_size=_MAX_HEAD,
+        limit_concurrency=512,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_DRAIN_S,
+        ssl_certfile=settings.web_certificate_file,
+        ssl_keyfile=settings.web_key_file,
+    )
+    server = _Server(config)
+    health = Health(settings.health_listen)
+
+    async def ready() -> None:
+        if not server.started:
+            raise OSError("the HTTPS port is not open")
+
+    health.probes.append(ready)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await health.start()
+    beside = [
+        asyncio.create_task(health.watch(["portal"])),
+        asyncio.create_task(_renew(settings, config)),
+    ]
+    try:
+        await server.serve()
+    finally:
+        await health.drain()
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await health.stop()
+        log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers, which would end the process by the signal it drained."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Finish what is in progress and return from `serve`."""
+        self.should_exit = True
+
+
+async def _renew(settings: PortalSettings, config: uvicorn.Config) -> None:
+    """Take up a renewed web certificate: new handshakes see it, open connections stay."""
+    paths = (settings.web_certificate_file, settings.web_key_file)
+    seen = [path.stat().st_mtime_ns for path in paths]
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            now = [path.stat().st_mtime_ns for path in paths]
+            if now != seen and config.ssl is not None:
+                config.ssl.load_cert_chain(*paths)
+                seen = now
+        except OSError:  # being written this moment, or a pair that does not fit yet: look again
+            log.warning("web certificate not renewed")

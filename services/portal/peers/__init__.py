@@ -1,0 +1,1 @@
+"""Ways out: account, sharing and audit over mTLS."""

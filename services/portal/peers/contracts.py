@@ -1,0 +1,236 @@
+"""Sharing over mTLS: the officers' desk."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from accord.sharing.v1 import (
+    contract_pb2,
+    contract_service_pb2,
+    contract_service_pb2_grpc,
+    recipient_pb2,
+    recipient_service_pb2,
+    recipient_service_pb2_grpc,
+)
+
+from runtime.channel import Peer
+from services.portal.domain.person import Person
+from services.portal.domain.sharing import (
+    Contract,
+    ContractEvent,
+    ContractState,
+    Document,
+    DueDiligence,
+    Terms,
+)
+from services.portal.peers.convert import known, moment
+from services.portal.peers.sharing import PAGE, TIMEOUT
+
+_STATES = {
+    contract_pb2.CONTRACT_STATE_DRAFT: ContractState.DRAFT,
+    contract_pb2.CONTRACT_STATE_UNDER_REVIEW: ContractState.UNDER_REVIEW,
+    contract_pb2.CONTRACT_STATE_ACTIVE: ContractState.ACTIVE,
+    contract_pb2.CONTRACT_STATE_SUSPENDED: ContractState.SUSPENDED,
+    contract_pb2.CONTRACT_STATE_TERMINATED: ContractState.TERMINATED,
+}
+
+
+class ContractPeer:
+    """Registers recipients and carries contracts from draft to their end."""
+
+    def __init__(
+        self,
+        recipients: "Peer[recipient_service_pb2_grpc.RecipientServiceAsyncStub]",
+        contracts: "Peer[contract_service_pb2_grpc.ContractServiceAsyncStub]",
+    ) -> None:
+        self._recipients = recipients
+        self._contracts = contracts
+
+    async def create_recipient(
+        self, officer: Person, request_id: str, key: str, *, name: str, kind: str, country: str
+    ) -> None:
+        """Register a recipient."""
+        await self._recipients.call(
+            lambda stub: stub.CreateRecipient,
+            recipient_service_pb2.CreateRecipientRequest(
+                request_id=request_id,
+                recipient_id=key,
+                recipient=recipient_pb2.Recipient(
+                    display_name=name, kind=kind, jurisdiction=country
+                ),
+            ),
+            timeout=TIMEOUT,
+            actor=officer.token,
+        )
+
+    async def contracts(self, officer: Person, recipient: str = "") -> Sequence[Contract]:
+        """Return every contract, or those with a recipient, newest first, without histories."""
+        found: list[Contract] = []
+        token = ""
+        while True:
+            answer = await self._contracts.call(
+                lambda stub: stub.ListContracts,
+                contract_service_pb2.ListContractsRequest(
+                    page_size=PAGE, page_token=token, recipient=recipient
+                ),
+                timeout=TIMEOUT,
+                actor=officer.token,
+            )
+            found += [_contract(each) for each in answer.contracts]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    async def contract(self, officer: Person, key: str) -> Contract:
+        """Return a contract with its history."""
+        answer = await self._contracts.call(
+            lambda stub: stub.GetContract,
+            contract_service_pb2.GetContractRequest(name=f"contracts/{key}"),
+            timeout=TIMEOUT,
+            actor=officer.token,
+        )
+        return _contract(answer.contract)
+
+    async def create_contract(
+        self, officer: Person, request_id: str, recipient: str, terms: Terms
+    ) -> Contract:
+        """Record a contract as a draft."""
+        answer = await self._contracts.call(
+            lambda stub: stub.CreateContract,
+            contract_service_pb2.CreateContractRequest(
+                request_id=request_id, recipient=recipient, terms=_terms_out(terms)
+            ),
+            timeout=TIMEOUT,
+            actor=officer.token,
+        )
+        return _contract(answer.contract)
+
+    async def amend_contract(
+        self, officer: Person, request_id: str, key: str, *, version: int, terms: Terms
+    ) -> Contract:
+        """Record new terms as the draft after `version`."""
+        answer = await self._contracts.call(
+            lambda stub: stub.AmendContract,
+            contract_service_pb2.AmendContractRequest(
+                request_id=request_id,
+                name=f"contracts/{key}",
+                version=version,
+                terms=_terms_out(terms),
+            ),
+            timeout=TIMEOUT,
+            actor=officer.token,
+        )
+        return _contract(answer.contract)
+
+    async def step(
+        self, officer: Person, request_id: str, key: str, *, step: str, version: int, note: str
+    ) -> None:
+        """Take a step of `Contract.steps_for`, on the version that the officer has read."""
+        name = f"contracts/{key}"
+        if step == "submit":
+            await self._contracts.call(
+                lambda stub: stub.SubmitContract,
+                contract_service_pb2.SubmitContractRequest(
+                    request_id=request_id, name=name, version=version
+                ),
+                timeout=TIMEOUT,
+                actor=officer.token,
+            )
+        elif step == "activate":
+            await self._contracts.call(
+                lambda stub: stub.ActivateContract,
+                contract_service_pb2.ActivateContractRequest(
+                    request_id=request_id, name=name, version=version
+                ),
+                timeout=TIMEOUT,
+                actor=officer.token,
+            )
+        elif step == "suspend":
+            await self._contracts.call(
+                lambda stub: stub.SuspendContract,
+                contract_service_pb2.SuspendContractRequest(
+                    request_id=request_id, name=name, note=note
+                ),
+                timeout=TIMEOUT,
+                actor=officer.token,
+            )
+        elif step == "terminate":
+            await self._contracts.call(
+                lambda stub: stub.TerminateContract,
+                contract_service_pb2.TerminateContractRequest(
+                    request_id=request_id, name=name, note=note
+                ),
+                timeout=TIMEOUT,
+                actor=officer.token,
+            )
+        else:
+            raise ValueError(step)
+
+
+def _terms_out(terms: Terms) -> contract_pb2.ContractTerms:
+    message = contract_pb2.ContractTerms(
+        purposes=terms.purposes,
+        categories=terms.categories,
+        origins=terms.origins,
+        destinations=terms.destinations,
+        safeguards=terms.safeguards,
+        effective_date=terms.effective.isoformat(),
+        expire_date=terms.expires.isoformat(),
+        subprocessors=terms.subprocessors,
+        confidentiality=terms.confidentiality,
+        delete_on_termination=terms.delete_on_termination,
+    )
+    if terms.due_diligence:
+        message.due_diligence.outcome = (
+            contract_pb2.DUE_DILIGENCE_OUTCOME_PASSED
+            if terms.due_diligence.passed
+            else contract_pb2.DUE_DILIGENCE_OUTCOME_FAILED
+        )
+        message.due_diligence.on_date = terms.due_diligence.on.isoformat()
+        message.due_diligence.expire_date = terms.due_diligence.expires.isoformat()
+    if terms.document:
+        message.document.sha256 = bytes.fromhex(terms.document.sha256)
+        message.document.location = terms.document.location
+    return message
+
+
+def _contract(contract: contract_pb2.Contract) -> Contract:
+    return Contract(
+        name=contract.name,
+        recipient=contract.recipient,
+        version=contract.version,
+        state=known(_STATES, contract.state),
+        terms=_terms(contract.terms),
+        active_version=contract.active_version,
+        author=contract.author,
+        since=moment(contract.create_time),
+        history=[
+            ContractEvent(
+                each.version, known(_STATES, each.state), each.actor, moment(each.event_time)
+            )
+            for each in contract.history
+        ],
+    )
+
+
+def _terms(terms: contract_pb2.ContractTerms) -> Terms:
+    diligence = terms.due_diligence if terms.HasField("due_diligence") else None
+    document = terms.document if terms.HasField("document") else None
+    return Terms(
+        purposes=tuple(terms.purposes),
+        categories=tuple(terms.categories),
+        origins=tuple(terms.origins),
+        destinations=tuple(terms.destinations),
+        safeguards=tuple(terms.safeguards),
+        due_diligence=diligence
+        and DueDiligence(
+            passed=diligence.outcome == contract_pb2.DUE_DILIGENCE_OUTCOME_PASSED,
+            on=date.fromisoformat(diligence.on_date),
+            expires=date.fromisoformat(diligence.expire_date),
+        ),
+        effective=date.fromisoformat(terms.effective_date),
+        expires=date.fromisoformat(terms.expire_date),
+        subprocessors=tuple(terms.subprocessors),
+        confidentiality=terms.confidentiality,
+        delete_on_termination=terms.delete_on_termination,
+        document=document and Document(document.sha256.hex(), document.location),
+    )

@@ -1,0 +1,422 @@
+"""Sharing over mTLS: what a person chooses and what was decided about them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from accord.sharing.v1 import (
+    consent_pb2,
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    decision_pb2,
+    decision_service_pb2,
+    decision_service_pb2_grpc,
+    preference_pb2,
+    preference_service_pb2,
+    preference_service_pb2_grpc,
+    reason_pb2,
+    recipient_pb2,
+    recipient_service_pb2,
+    recipient_service_pb2_grpc,
+    rulebook_service_pb2,
+    rulebook_service_pb2_grpc,
+    vocabulary_pb2,
+)
+
+from runtime.channel import Peer
+from runtime.clock import Clock
+from services.portal.domain.person import Person
+from services.portal.domain.sharing import (
+    Basis,
+    Category,
+    Choice,
+    Consent,
+    ConsentState,
+    Decision,
+    Ground,
+    Hindrance,
+    Kind,
+    Outcome,
+    Preference,
+    Purpose,
+    Recipient,
+    Scope,
+    Vocabulary,
+)
+from services.portal.peers.convert import known, moment, stamp
+
+_V = TypeVar("_V", bound=int)
+
+TIMEOUT = 2.0  # seconds
+PAGE = 200
+_DECISIONS = 25
+# A new rulebook shows in the pages after at most this long; decisions never wait for it.
+_VOCABULARY_AGE = timedelta(seconds=60)
+
+_OUTCOMES = {
+    decision_pb2.OUTCOME_PERMIT: Outcome.PERMIT,
+    decision_pb2.OUTCOME_DENY: Outcome.DENY,
+    decision_pb2.OUTCOME_GAP: Outcome.GAP,
+}
+_OUTCOMES_OUT = {ours: theirs for theirs, ours in _OUTCOMES.items()}
+_STATES = {
+    consent_pb2.CONSENT_STATE_GIVEN: ConsentState.GIVEN,
+    consent_pb2.CONSENT_STATE_REFUSED: ConsentState.REFUSED,
+    consent_pb2.CONSENT_STATE_WITHDRAWN: ConsentState.WITHDRAWN,
+}
+_CHOICES = {
+    preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING: Choice.DIRECT_MARKETING,
+    preference_pb2.OPT_OUT_CHOICE_PERSONALISATION: Choice.PERSONALISATION,
+}
+_CHOICES_OUT = {ours: theirs for theirs, ours in _CHOICES.items()}
+_BASES = {
+    decision_pb2.LEGAL_BASIS_UNSPECIFIED: Basis.NONE,
+    decision_pb2.LEGAL_BASIS_CONSENT: Basis.CONSENT,
+    decision_pb2.LEGAL_BASIS_CONTRACT: Basis.CONTRACT,
+    decision_pb2.LEGAL_BASIS_LEGAL_OBLIGATION: Basis.LEGAL_OBLIGATION,
+    decision_pb2.LEGAL_BASIS_LEGITIMATE_INTEREST: Basis.LEGITIMATE_INTEREST,
+    decision_pb2.LEGAL_BASIS_NOT_PERSONAL: Basis.NOT_PERSONAL,
+}
+
+
+@dataclass(frozen=True)
+class SharingStubs:
+    """The services of sharing that a person's pages use."""
+
+    rulebook: "Peer[rulebook_service_pb2_grpc.RulebookServiceAsyncStub]"
+    recipients: "Peer[recipient_service_pb2_grpc.RecipientServiceAsyncStub]"
+    consents: "Peer[consent_service_pb2_grpc.ConsentServiceAsyncStub]"
+    preferences: "Peer[preference_service_pb2_grpc.PreferenceServiceAsyncStub]"
+    decisions: "Peer[decision_service_pb2_grpc.DecisionServiceAsyncStub]"
+
+
+class ChoicesPeer:
+    """A person's consents, preferences and decisions, and the words to show them in."""
+
+    def __init__(self, stubs: SharingStubs, clock: Clock) -> None:
+        self._stubs = stubs
+        self._clock = clock
+        self._vocabulary: tuple[datetime, Vocabulary] | None = None
+
+    async def vocabulary(self, person: Person) -> Vocabulary:
+        """Return the words of the rules, at most a minute old. They are the same for everyone."""
+        now = self._clock.now()
+        if self._vocabulary and now - self._vocabulary[0] < _VOCABULARY_AGE:
+            return self._vocabulary[1]
+        answer = await self._stubs.rulebook.call(
+            lambda stub: stub.GetVocabulary,
+            rulebook_service_pb2.GetVocabularyRequest(),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+        vocabulary = _vocabulary(answer.vocabulary)
+        self._vocabulary = (now, vocabulary)
+        return vocabulary
+
+    async def recipients(self, person: Person, kind: str = "") -> Sequence[Recipient]:
+        """Return every recipient, or those of a kind or kind prefix, by name."""
+        found: list[Recipient] = []
+        token = ""
+        while True:
+            answer = await self._stubs.recipients.call(
+                lambda stub: stub.ListRecipients,
+                recipient_service_pb2.ListRecipientsRequest(
+                    page_size=PAGE, page_token=token, kind=kind
+                ),
+                timeout=TIMEOUT,
+                actor=person.token,
+            )
+            found += [_recipient(each) for each in answer.recipients]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    async def consents(self, person: Person) -> Sequence[Consent]:
+        """Return the person's consents, newest first."""
+        found: list[Consent] = []
+        token = ""
+        while True:
+            answer = await self._stubs.consents.call(
+                lambda stub: stub.ListConsents,
+                consent_service_pb2.ListConsentsRequest(page_size=PAGE, page_token=token),
+                timeout=TIMEOUT,
+                actor=person.token,
+            )
+            found += [_consent(each) for each in answer.consents]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    async def consent(
+        self,
+        person: Person,
+        request_id: str,
+        scope: Scope,
+        *,
+        notice: str,
+        language: str,
+        expires: datetime | None,
+    ) -> None:
+        """Record that the person consents."""
+        await self._stubs.consents.call(
+            lambda stub: stub.GiveConsent,
+            consent_service_pb2.GiveConsentRequest(
+                request_id=request_id,
+                scope=_scope_out(scope),
+                expire_time=stamp(expires) if expires else None,
+                notice=notice,
+                language=language,
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def refuse(
+        self, person: Person, request_id: str, scope: Scope, *, notice: str, language: str
+    ) -> None:
+        """Record that the person was asked and said no."""
+        await self._stubs.consents.call(
+            lambda stub: stub.RefuseConsent,
+            consent_service_pb2.RefuseConsentRequest(
+                request_id=request_id, scope=_scope_out(scope), notice=notice, language=language
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def withdraw(self, person: Person, request_id: str, key: str) -> None:
+        """Withdraw a consent from now on."""
+        await self._stubs.consents.call(
+            lambda stub: stub.WithdrawConsent,
+            consent_service_pb2.WithdrawConsentRequest(
+                request_id=request_id, name=f"{person.account}/consents/{key}"
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def preferences(self, person: Person) -> Sequence[Preference]:
+        """Return the person's standing choices, newest first, lifted ones included."""
+        found: list[Preference] = []
+        token = ""
+        while True:
+            answer = await self._stubs.preferences.call(
+                lambda stub: stub.ListPreferences,
+                preference_service_pb2.ListPreferencesRequest(page_size=PAGE, page_token=token),
+                timeout=TIMEOUT,
+                actor=person.token,
+            )
+            found += [_preference(each) for each in answer.preferences]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    async def opt_out(self, person: Person, request_id: str, choice: Choice) -> None:
+        """Opt out of marketing or personalisation."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.OptOut,
+            preference_service_pb2.OptOutRequest(
+                request_id=request_id, choice=_CHOICES_OUT[choice]
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def object_to(self, person: Person, request_id: str, purpose: str) -> None:
+        """Object to a purpose that rests on legitimate interest."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.Object,
+            preference_service_pb2.ObjectRequest(request_id=request_id, purpose=purpose),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def stop_sharing(self, person: Person, request_id: str, recipient: str) -> None:
+        """Stop sharing with a recipient or a kind of recipients."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.StopSharing,
+            preference_service_pb2.StopSharingRequest(request_id=request_id, recipient=recipient),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def lift(self, person: Person, request_id: str, key: str) -> None:
+        """Lift a standing choice from now on."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.Lift,
+            preference_service_pb2.LiftRequest(
+                request_id=request_id, name=f"{person.account}/preferences/{key}"
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def decisions(
+        self, person: Person, outcome: Outcome | None, page: str
+    ) -> tuple[Sequence[Decision], str]:
+        """Return one page of the decisions about the person, newest first, and the next token."""
+        answer = await self._stubs.decisions.call(
+            lambda stub: stub.ListDecisions,
+            decision_service_pb2.ListDecisionsRequest(
+                page_size=_DECISIONS,
+                page_token=page,
+                outcome=_OUTCOMES_OUT[outcome] if outcome else decision_pb2.OUTCOME_UNSPECIFIED,
+            ),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+        return [_decision(each) for each in answer.decisions], answer.next_page_token
+
+    async def decision(self, person: Person, key: str) -> Decision:
+        """Return one decision about the person."""
+        answer = await self._stubs.decisions.call(
+            lambda stub: stub.GetDecision,
+            decision_service_pb2.GetDecisionRequest(name=f"decisions/{key}"),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+        return _decision(answer.decision)
+
+
+def _vocabulary(vocabulary: vocabulary_pb2.Vocabulary) -> Vocabulary:
+    terms = [
+        *vocabulary.services,
+        *(kind.term for kind in vocabulary.kinds),
+        *(purpose.term for purpose in vocabulary.purposes),
+        *(category.term for category in vocabulary.categories),
+        *(notice.term for notice in vocabulary.notices),
+        *vocabulary.safeguards,
+    ]
+    labels = {(label.language, term.key): label.text for term in terms for label in term.labels}
+    labels |= {
+        (label.language, _reason(each.reason)): label.text
+        for each in vocabulary.reasons
+        for label in each.labels
+    }
+    return Vocabulary(
+        digest=vocabulary.rulebook_digest,
+        services=[service.key for service in vocabulary.services],
+        kinds=[
+            Kind(
+                kind.term.key,
+                contract=kind.contract_required,
+                due_diligence=kind.due_diligence_required,
+                confidentiality=kind.confidentiality_required,
+            )
+            for kind in vocabulary.kinds
+        ],
+        purposes=[
+            Purpose(purpose.term.key, known(_BASES, purpose.basis))
+            for purpose in vocabulary.purposes
+        ],
+        categories=[
+            Category(category.term.key, sensitive=category.sensitive)
+            for category in vocabulary.categories
+        ],
+        safeguards=[safeguard.key for safeguard in vocabulary.safeguards],
+        labels=labels,
+    )
+
+
+def _reason(value: "reason_pb2.Reason.ValueType") -> str:
+    """Return the rules' own key of a reason: `CONSENT_MISSING`."""
+    return _name(reason_pb2.Reason.Name, value, "REASON_")
+
+
+def _name(name_of: Callable[[_V], str], value: _V, prefix: str) -> str:
+    try:
+        return name_of(value).removeprefix(prefix)
+    except ValueError:
+        return str(value)
+
+
+def _recipient(recipient: recipient_pb2.Recipient) -> Recipient:
+    return Recipient(
+        name=recipient.name,
+        display_name=recipient.display_name,
+        kind=recipient.kind,
+        jurisdiction=recipient.jurisdiction,
+        since=moment(recipient.create_time),
+    )
+
+
+def _scope_out(scope: Scope) -> consent_pb2.ConsentScope:
+    return consent_pb2.ConsentScope(
+        service=scope.service,
+        purposes=scope.purposes,
+        categories=scope.categories,
+        recipient=scope.recipient,
+    )
+
+
+def _consent(consent: consent_pb2.Consent) -> Consent:
+    return Consent(
+        name=consent.name,
+        scope=Scope(
+            service=consent.scope.service,
+            purposes=tuple(consent.scope.purposes),
+            categories=tuple(consent.scope.categories),
+            recipient=consent.scope.recipient,
+        ),
+        state=known(_STATES, consent.state),
+        indicated=moment(consent.indicate_time),
+        withdrawn=moment(consent.withdraw_time) if consent.HasField("withdraw_time") else None,
+        expires=moment(consent.expire_time) if consent.HasField("expire_time") else None,
+        notice=consent.notice,
+        language=consent.language,
+    )
+
+
+def _preference(preference: preference_pb2.Preference) -> Preference:
+    return Preference(
+        name=preference.name,
+        since=moment(preference.create_time),
+        lifted=moment(preference.lift_time) if preference.HasField("lift_time") else None,
+        opt_out=_CHOICES.get(preference.opt_out),
+        object_to=preference.object_to,
+        stop_sharing_with=preference.stop_sharing_with,
+        accepted_notice=preference.accepted_notice,
+    )
+
+
+def _decision(decision: decision_pb2.Decision) -> Decision:
+    question = decision.question
+    return Decision(
+        name=decision.name,
+        outcome=known(_OUTCOMES, decision.outcome),
+        at=moment(decision.decide_time),
+        service=question.service,
+        recipient=question.recipient,
+        purpose=question.purpose,
+        categories=tuple(question.categories),
+        destination=question.destination,
+        relation=question.relation,
+        asker=decision.asker,
+        hindrances=[
+            Hindrance(
+                reason=_reason(each.reason),
+                denies=each.outcome == decision_pb2.OUTCOME_DENY,
+                gate=each.gate,
+                citations=tuple(each.citations),
+                categories=tuple(each.categories),
+            )
+            for each in decision.reasons
+        ],
+        grounds=[
+            Ground(
+                categories=tuple(each.categories),
+                citation=each.citation,
+                basis=known(_BASES, each.basis),
+                consent=each.consent,
+            )
+            for each in decision.grounds
+        ],
+        obligations=[
+            _name(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower()
+            for each in decision.obligations
+        ],
+        contract=decision.contract,
+        rulebook_digest=decision.rulebook_digest,
+        trace_id=decision.trace_id,
+    )
