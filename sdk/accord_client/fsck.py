@@ -93,6 +93,8 @@ def check_log(
     except sqlite3.Error as error:
         report.add("file", str(error))
         return report
+    # Text that is no longer UTF-8 still has to be compared, and then named.
+    connection.text_factory = lambda data: data.decode(errors="replace")
     with contextlib.closing(connection):
         _LogCheck(connection, keys, report).run(progress)
     return report
@@ -281,7 +283,7 @@ class _LogCheck:
         """The rows, as far as SQLite can read them; what it cannot read is a finding."""
         try:
             yield from self._connection.execute(sql, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # its messages quote what is damaged
             self._report.add(where, f"SQLite cannot read it: {error}")
 
 
