@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Callable
 from urllib.parse import unquote_plus
@@ -33,6 +34,7 @@ _WANTS = {
     "openid": "who you are at Google",
 }
 _MONTHS_6 = 15_552_000.0
+_NONE: frozenset[str] = frozenset()
 
 
 class Google:
@@ -180,8 +182,9 @@ class Google:
             "aud": self._client.client_id,
             "iat": now,
             "exp": now + 3600,
-            "at_hash": base64.urlsafe_b64encode(half).rstrip(b"=").decode(),
-            **self._claims(person, google, grant.scopes),
+            "at_hash": _base64url(half),
+            # Whoever has two faces shows the second at userinfo, so the id_token leaves it to that.
+            **self._claims(person, google, grant.scopes if google.lie != "userinfo" else _NONE),
         }
         if grant.nonce:
             claims["nonce"] = grant.nonce
@@ -206,12 +209,18 @@ class Google:
                 key = OctKey.generate_key(128)
                 return jwt.encode({"alg": "none"}, claims, key, registry=unsecured)
             case "symmetric":
-                # The classic confusion: the public key used as an HMAC secret.
-                public = OctKey.import_key(self._key.as_pem(private=False))
-                return jwt.encode({"alg": "HS256", "kid": self._key.kid}, claims, public)
+                return self._signed_with_public_key(claims)
             case "signature":
                 return jwt.encode(header, claims, self._foreign_key)
         return jwt.encode(header, claims, self._key)
+
+    def _signed_with_public_key(self, claims: dict[str, object]) -> str:
+        """Sign by the classic confusion, the public key as HMAC secret: no library will."""
+        header = {"alg": "HS256", "kid": self._key.kid, "typ": "JWT"}
+        parts = [_base64url(json.dumps(part).encode()) for part in (header, claims)]
+        signed = ".".join(parts)
+        mac = hmac.digest(self._key.as_pem(private=False), signed.encode(), "sha256")
+        return f"{signed}.{_base64url(mac)}"
 
     def _claims(
         self, person: Person, google: GoogleAccount, scopes: frozenset[str]
@@ -249,6 +258,10 @@ class Google:
         form = await request.form()
         token = str(form.get("token") or request.query_params.get("token", ""))
         return JSONResponse({}) if self._grants.revoke(token) else _error("invalid_token")
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _error(code: str, status: int = 400) -> Response:

@@ -4,10 +4,7 @@ from datetime import timedelta
 
 from accord.sharing.v1.subject_pb2 import Subject, SubjectStatus
 from accord.sharing.v1.subject_service_pb2 import PutSubjectRequest
-from accord.sharing.v1.subject_service_pb2_grpc import (
-    SubjectServiceAsyncStub,
-    SubjectServiceStub,
-)
+from accord.sharing.v1.subject_service_pb2_grpc import SubjectServiceStub
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime import logs
@@ -24,7 +21,7 @@ class SharingPeer:
     """`domain.ports.Sharing` over gRPC."""
 
     def __init__(self, channel: Channel) -> None:
-        self._subjects: Peer[SubjectServiceAsyncStub] = Peer(SubjectServiceStub, channel)
+        self._subjects = Peer(SubjectServiceStub, channel)
 
     async def tell(self, account: Account, within: timedelta) -> bool:
         """Tell sharing of an account; whatever goes wrong, the caller tries again later."""
