@@ -21,7 +21,8 @@ NEXT = "__Host-next"
 FLOW_SECONDS = 600
 REGISTRATION_SECONDS = 1800
 _YEAR = 365 * 24 * 3600
-_SECRET = re.compile(r"[A-Za-z0-9_-]{20,128}")
+# Up to 3,600 characters: a registration is kept sealed by the browser alone, not by account.
+_SECRET = re.compile(r"[A-Za-z0-9_-]{20,3600}")
 
 
 def read_secret(request: Request, name: str) -> str:
