@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 SERVICES = ("account", "audit", "portal", "sharing")
 _PATH = re.compile(r"(?<![\w.:])/(?:run|var)/[\w./-]+")
 # What a file must hold where a database's URL would not do.
-_CONTENTS = {"sealing.key": base64.b64encode(bytes(32)).decode()}
+_CONTENTS = {
+    "sealing.key": base64.b64encode(bytes(32)).decode(),
+    "form.key": base64.b64encode(bytes(32)).decode(),
+    "log.vkey": "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
+}
 _SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|KEY|PEPPER")
 _KEPT_APART = re.compile(r"_(FILE|DIRECTORY)$")
 
@@ -38,12 +42,16 @@ def _environment(rendered: Rendered, container: Resource) -> dict[str, str]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_pods_are_told_what_their_service_reads(rendered: Rendered, service: str) -> None:
-    fields = settings_class(service).model_fields
-    known = {f"ACCORD_{name}".upper() for name in fields}
-    for pod in _pods(rendered, service):
-        for container in containers(pod):
-            told = _environment(rendered, container)
-            assert told.keys() <= known, sorted(told.keys() - known)
+    known = {f"ACCORD_{name}".upper() for name in settings_class(service).model_fields}
+    own = rendered.named("ConfigMap", service)["data"]
+    assert own.keys() <= known, sorted(own.keys() - known)
+
+
+def test_what_all_pods_are_told_is_read_by_some_service(rendered: Rendered) -> None:
+    known = {f"ACCORD_{name}".upper() for s in SERVICES for name in settings_class(s).model_fields}
+    for shared in ("region", "mesh"):
+        told = rendered.named("ConfigMap", shared)["data"]
+        assert {name for name in told if name.startswith("ACCORD_")} <= known
 
 
 @pytest.mark.parametrize("service", SERVICES)
