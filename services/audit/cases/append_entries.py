@@ -19,7 +19,6 @@ from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
 from services.audit.domain.faults import (
     LogDamagedError,
-    StaleWriterError,
     log_unavailable,
     queue_full,
 )
@@ -50,10 +49,10 @@ class _Request:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def settle(self, outcome: Appended | BaseException) -> None:
+    def settle(self, outcome: Appended | Fault) -> None:
         if self.done.done():  # its caller has gone
             return
-        if isinstance(outcome, BaseException):
+        if isinstance(outcome, Fault):
             self.done.set_exception(outcome)
         else:
             self.done.set_result(outcome)
@@ -79,10 +78,13 @@ class AppendEntries:
         self._state: _State | None = None
         self._queue: deque[_Request] = deque()
         self._waiting = 0
+        self._stopped = False
         self._wake = asyncio.Event()
 
     async def append(self, producer: str, submissions: Sequence[Submission]) -> Appended:
         """Append a producer's entries, consecutive numbers; return when they are durable."""
+        if self._stopped:
+            raise log_unavailable()
         if self._waiting + len(submissions) > _MAX_WAITING:
             raise queue_full()
         request = _Request(producer, submissions)
@@ -104,7 +106,11 @@ class AppendEntries:
                 self._wake.clear()
                 while group := self._next_group():
                     await self._commit(group)
+        except LogDamagedError as damage:
+            log.exception("the log stops", reason=str(damage))
+            raise
         finally:
+            self._stopped = True
             for request in self._queue:
                 request.settle(log_unavailable())
 
@@ -124,24 +130,21 @@ class AppendEntries:
 
     async def _commit(self, requests: Sequence[_Request]) -> None:
         """Commit one group and settle each of its requests."""
-        outcomes: Sequence[Appended | BaseException]
         try:
             outcomes = await self._attempt(requests)
-        except (Fault, StaleWriterError) as error:
+        except BaseException as error:
             # Stored or not: only the store knows. It is looked at before anything else is written.
             self._state = None
-            log.warning("group not committed", reason=str(error), count=len(requests))
-            outcomes = [log_unavailable()] * len(requests)
-        except BaseException as error:
             for request in requests:
                 request.settle(log_unavailable())
-            if isinstance(error, LogDamagedError):
-                log.exception("the log stops", reason=str(error))
-            raise
+            if isinstance(error, LogDamagedError) or not isinstance(error, Exception):
+                raise
+            log.warning("group not committed", count=len(requests), exc_info=error)
+            return
         for request, outcome in zip(requests, outcomes, strict=True):
             request.settle(outcome)
 
-    async def _attempt(self, requests: Sequence[_Request]) -> Sequence[Appended | BaseException]:
+    async def _attempt(self, requests: Sequence[_Request]) -> Sequence[Appended | Fault]:
         if self._state is None:
             await self.open()
         state = self._state

@@ -1,0 +1,20 @@
+"""A log on each engine in turn, with everything around it real."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.audit.log import Log, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def log(database_url: str, tmp_path: Path) -> AsyncIterator[Log]:
+    """A new log, open, its writer running."""
+    async with running(Log.create(database_url, tmp_path)) as log:
+        yield log

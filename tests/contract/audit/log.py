@@ -1,0 +1,165 @@
+"""The log of a test: real stores, real keys, and a check of everything that can be proved."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from runtime.clock import SettableClock
+from runtime.db import Database
+from runtime.event import Event
+from runtime.migrations import migrate
+from runtime.testing import NOON
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.cases.append_entries import Appended, AppendEntries
+from services.audit.cases.prove_consistency import ProveConsistency
+from services.audit.cases.prove_inclusion import ProveInclusion
+from services.audit.cases.read_entries import ReadEntries
+from services.audit.cases.tree import Tree
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import Submission
+from services.audit.domain.ports import LogStore
+from services.audit.domain.verification import consistent, included
+from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
+from services.audit.store.key_encryption import create_key, load_keys
+from services.audit.store.log import StoredLog
+from services.audit.store.log_key import LogKey
+from services.audit.store.party_keys import StoredKeys
+
+ORIGIN = "nl.accord.internal/audit"
+PERSON = "accounts/nl-0123456789abcdefghjkmnpqrs"
+OFFICER = "spiffe://nl.accord.internal/staff/officer/ana"
+
+
+def event(
+    number: int = 0,
+    *,
+    action: str = "account:link:add",
+    account: str = PERSON,
+    actor: str = PERSON,
+    resource: str = "",
+    fields: Mapping[str, str] | None = None,
+) -> Event:
+    """Makes an event whose id is its number."""
+    return Event(
+        action=action,
+        outcome="success",
+        time=NOON,
+        account=account,
+        actor=actor,
+        resource=resource,
+        fields=fields or {"number": str(number)},
+        event_id=f"{number:032x}",
+    )
+
+
+@dataclass
+class Log:
+    """One log: its databases, its cases, and every checkpoint that it was seen to sign."""
+
+    url: str
+    directory: Path
+    database: Database
+    key_database: Database
+    store: StoredLog
+    keys: StoredKeys
+    signer: LogKey
+    writer: AppendEntries
+    entries: ReadEntries
+    tree: Tree
+    seen: list[Checkpoint] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, url: str, directory: Path) -> Log:
+        """Makes the databases and keys of a new log, its writer not yet open."""
+        LogKey.create(directory / "log.key", ORIGIN)
+        create_key(directory, "2026-06")
+        migrate(url, LOG_MIGRATIONS)
+        migrate(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
+        return cls.at(url, directory)
+
+    @classmethod
+    def at(cls, url: str, directory: Path) -> Log:
+        """Takes up an existing log, as a process does when it starts."""
+        signer = LogKey.load(directory / "log.key", ORIGIN)
+        database = Database(url)
+        key_database = Database(f"sqlite:///{directory / 'keys.db'}")
+        store = StoredLog(database, LogEntryEnvelope(), SettableClock(NOON))
+        keys = StoredKeys(key_database, load_keys(directory))
+        return cls(
+            url,
+            directory,
+            database,
+            key_database,
+            store,
+            keys,
+            signer,
+            AppendEntries(store, keys, LogEntryEnvelope(), signer),
+            ReadEntries(ORIGIN, store, keys),
+            Tree(store, signer),
+        )
+
+    def writer_on(self, store: LogStore) -> AppendEntries:
+        """Another writer of the same log, over another store."""
+        return AppendEntries(store, self.keys, LogEntryEnvelope(), self.signer)
+
+    async def append(
+        self, first: int, events: Sequence[Event], producer: str = "account"
+    ) -> Appended:
+        """Appends events under the numbers from `first` on."""
+        submissions = [Submission(first + at, event) for at, event in enumerate(events)]
+        appended = await self.writer.append(producer, submissions)
+        self.seen.append(appended.checkpoint)
+        return appended
+
+    async def check(self) -> int:
+        """Proves every entry and every checkpoint seen against the newest one; returns the size."""
+        newest = await self.tree.newest_checkpoint()
+        inclusion, consistency = (
+            ProveInclusion(self.tree, self.entries),
+            ProveConsistency(self.tree),
+        )
+        for index in range(newest.size):
+            proof = await inclusion.of_index(index)
+            stored = proof.entry.stored
+            assert stored.index == index
+            root = proof.checkpoint.root
+            assert included(index, newest.size, stored.leaf_hash, proof.path, root)
+        sizes = sorted({checkpoint.size: checkpoint for checkpoint in [*self.seen, newest]}.items())
+        for (first, before), (second, after) in pairwise([s for s in sizes if s[0]]):
+            between = await consistency.between(first, second)
+            assert consistent(first, second, before.root, after.root, between.hashes)
+        roots = {(checkpoint.size, checkpoint.root) for checkpoint in [*self.seen, newest]}
+        assert len(roots) == len(sizes), "two checkpoints of one size and different roots"
+        return newest.size
+
+    async def close(self) -> None:
+        """Lets go of the databases."""
+        await self.database.close()
+        await self.key_database.close()
+
+
+@contextlib.asynccontextmanager
+async def running(log: Log) -> AsyncIterator[Log]:
+    """Opens a log's writer and runs it; stops it, and lets go of the databases, at the end."""
+    try:
+        await log.writer.open()
+        async with run_writer(log.writer):
+            yield log
+    finally:
+        await log.close()
+
+
+@contextlib.asynccontextmanager
+async def run_writer(writer: AppendEntries) -> AsyncIterator[None]:
+    """Runs a writer for the length of a block."""
+    task = asyncio.create_task(writer.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

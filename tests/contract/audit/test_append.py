@@ -1,0 +1,264 @@
+"""Appending: exactly once, durable, covered, and one history whatever fails on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from accord_client.fsck import check_log
+from accord_client.note import VerifierKey
+from sqlalchemy import Connection, text
+
+from runtime.fault import Fault
+from services.audit.cases import append_entries
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import Submission
+from services.audit.domain.faults import LogDamagedError, StaleWriterError
+from services.audit.domain.merkle import EMPTY_ROOT
+from services.audit.domain.note import Signer
+from services.audit.domain.ports import Growth
+from services.audit.store.log import StoredLog
+from tests.contract.audit.log import ORIGIN, Log, event, run_writer, running
+
+
+class FailingLog(StoredLog):
+    """The store of a bad day: a growth fails before, or after, it is durable."""
+
+    when = ""
+
+    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+        when, self.when = self.when, ""
+        if when == "before":
+            raise Fault("UNAVAILABLE", "disk full")
+        checkpoint = await super().grow(growth, signer)
+        if when == "after":
+            raise Fault("UNAVAILABLE", "connection lost during commit")
+        return checkpoint
+
+
+async def test_a_new_log_says_signed_that_it_is_empty(log: Log) -> None:
+    checkpoint = await log.tree.newest_checkpoint()
+    assert (checkpoint.origin, checkpoint.size, checkpoint.root) == (ORIGIN, 0, EMPTY_ROOT)
+
+
+async def test_invariant_3_every_acknowledged_entry_is_durable_covered_and_there_once(
+    log: Log,
+) -> None:
+    """Many producers' requests at once, some repeated meanwhile: each entry stands once."""
+
+    async def produce(producer: str, base: int) -> None:
+        for first in range(1, 41, 10):
+            events = [event(base + n) for n in range(first, first + 10)]
+            twice = await asyncio.gather(
+                log.append(first, events, producer), log.append(first, events, producer)
+            )
+            assert twice[0].receipts == twice[1].receipts
+            for appended in twice:
+                assert all(r.index < appended.checkpoint.size for r in appended.receipts)
+
+    await asyncio.gather(*(produce(f"p{n}", n * 1000) for n in range(5)))
+    assert await log.check() == 200
+    for producer in range(5):
+        stored = await log.store.by_sequence(f"p{producer}", range(1, 41))
+        assert len(stored) == 40
+        ordered = sorted(stored, key=lambda entry: entry.index)
+        assert [entry.sealed.sequence for entry in ordered] == list(range(1, 41))
+
+
+async def test_waiting_requests_share_one_commit(log: Log) -> None:
+    await asyncio.gather(*(log.append(1, [event(n)], f"p{n}") for n in range(30)))
+    assert await log.check() == 30
+    assert len({checkpoint.size for checkpoint in log.seen}) < 30
+
+
+async def test_tiles_fill_and_prove_across_their_borders(log: Log) -> None:
+    for first in range(1, 601, 100):
+        await log.append(first, [event(n) for n in range(first, first + 100)])
+    assert await log.check() == 600
+
+
+async def test_a_repetition_gets_its_first_receipt(log: Log) -> None:
+    first = await log.append(1, [event(1), event(2)])
+    mixed = await log.append(2, [event(2), event(3)])
+    assert mixed.receipts[0] == first.receipts[1]
+    assert mixed.receipts[1].index == 2
+    alone = await log.append(1, [event(1), event(2), event(3)])
+    assert [receipt.index for receipt in alone.receipts] == [0, 1, 2]
+    assert await log.check() == 3
+
+
+async def test_other_content_under_a_known_number_is_refused(log: Log) -> None:
+    await log.append(1, [event(1)])
+    for other in (event(1, fields={"number": "2"}), event(1, resource="x"), event(9)):
+        with pytest.raises(Fault, match="SEQUENCE_REUSED") as refusal:
+            await log.append(1, [other])
+        assert refusal.value.metadata == {"sequence": "1"}
+    assert await log.check() == 1
+
+
+async def test_a_gap_is_refused_by_the_number_expected(log: Log) -> None:
+    await log.append(1, [event(1)])
+    with pytest.raises(Fault, match="SEQUENCE_GAP") as refusal:
+        await log.append(3, [event(3)])
+    assert refusal.value.metadata == {"expected": "2"}
+    with pytest.raises(Fault, match="SEQUENCE_GAP") as refusal:
+        await log.append(7, [event(7)], "sharing")
+    assert refusal.value.metadata == {"expected": "1"}
+    assert await log.check() == 1
+
+
+async def test_an_event_stands_in_the_log_under_one_number(log: Log) -> None:
+    await log.append(1, [event(1)])
+    for producer, first, events in (
+        ("account", 2, [event(1)]),
+        ("sharing", 1, [event(1)]),
+        ("account", 2, [event(5), event(5)]),
+    ):
+        with pytest.raises(Fault, match="EVENT_ID_REUSED"):
+            await log.append(first, events, producer)
+    assert await log.check() == 1
+
+
+async def test_an_entry_beyond_the_format_is_refused_with_its_whole_request(log: Log) -> None:
+    large = event(2, fields={"text": "x" * 65_535})
+    with pytest.raises(Fault, match="ENTRY_TOO_LARGE") as refusal:
+        await log.append(1, [event(1), large])
+    assert refusal.value.metadata == {"sequence": "2"}
+    assert await log.check() == 0
+    await log.append(1, [event(1, fields={"text": "x" * 65_000})])
+    assert await log.check() == 1
+
+
+async def test_one_refused_request_takes_nothing_from_the_others_of_its_group(log: Log) -> None:
+    outcomes = await asyncio.gather(
+        log.append(1, [event(1)]),
+        log.append(5, [event(5)], "sharing"),
+        log.append(2, [event(2)]),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[1], Fault)
+    assert await log.check() == 2
+
+
+async def test_a_full_queue_is_refused_with_a_delay(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append_entries, "_MAX_WAITING", 10)
+    outcomes = await asyncio.gather(
+        *(log.append(1, [event(n)], f"p{n}") for n in range(20)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    assert len(refused) == 10
+    assert all(r.reason == "OVERLOADED" and r.retry_after for r in refused)
+    assert await log.check() == 10
+
+
+async def test_a_caller_that_leaves_harms_no_one(log: Log) -> None:
+    leaving = asyncio.create_task(log.append(1, [event(1)]))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await log.append(1, [event(1)])
+    assert await log.check() == 1
+
+
+async def test_invariant_3_a_restarted_log_goes_on_from_what_it_signed(
+    database_url: str, tmp_path: Path
+) -> None:
+    seen = []
+    async with running(Log.create(database_url, tmp_path)) as log:
+        for first in range(1, 301, 50):
+            await log.append(first, [event(n) for n in range(first, first + 50)])
+        seen = log.seen
+    async with running(Log.at(database_url, tmp_path)) as log:
+        log.seen = seen
+        again = await log.append(300, [event(300), event(301)])
+        assert [receipt.index for receipt in again.receipts] == [299, 300]
+        assert await log.check() == 301
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_invariant_3_a_commit_that_failed_or_not_is_found_out_before_the_next(
+    log: Log, when: str
+) -> None:
+    store = FailingLog(log.database, log.writer._envelope, log.store._clock)
+    log.writer = log.writer_on(store)
+    async with run_writer(log.writer):
+        await log.append(1, [event(1)])
+        store.when = when
+        with pytest.raises(Fault, match="UNAVAILABLE"):
+            await log.append(2, [event(2)])
+        again = await log.append(2, [event(2), event(3)])
+        assert [receipt.index for receipt in again.receipts] == [1, 2]
+    assert await log.check() == 3
+
+
+async def test_invariant_3_two_writers_never_sign_two_histories(log: Log) -> None:
+    """The slower one is refused, looks again, and goes on behind the other."""
+    other = log.writer_on(log.store)
+    await other.open()
+    async with run_writer(other):
+        await log.append(1, [event(1)])
+        with pytest.raises(Fault, match="UNAVAILABLE"):
+            await other.append("sharing", [Submission(1, event(2))])
+        appended = await other.append("sharing", [Submission(1, event(2))])
+        assert appended.receipts[0].index == 1
+        log.seen.append(appended.checkpoint)
+    with pytest.raises(StaleWriterError):
+        await log.store.grow(Growth(0, (), (), EMPTY_ROOT), log.signer)
+    assert await log.check() == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("UPDATE entries SET leaf_hash = leaf WHERE log_index = 2", "do not hash to the root"),
+        ("DELETE FROM entries WHERE log_index = 2", "2 entries are stored|level 0"),
+        ("DELETE FROM checkpoints", "3 entries are stored, and no checkpoint"),
+        ("UPDATE checkpoints SET note = 'x' WHERE size = 3", "cannot be trusted"),
+        ("DELETE FROM checkpoints WHERE size = 3", "newest checkpoint is of 0"),
+    ],
+)
+async def test_a_damaged_log_is_refused_with_the_reason(log: Log, damage: str, reason: str) -> None:
+    await log.append(1, [event(1), event(2), event(3)])
+    await log.database.write(_unguard)
+    await log.database.write(lambda tx: tx.execute(text(damage)))
+    with pytest.raises(LogDamagedError, match=reason):
+        await log.writer_on(log.store).open()
+
+
+async def test_changed_bytes_stop_the_log_instead_of_being_served(log: Log) -> None:
+    await log.append(1, [event(1)])
+    await log.database.write(_unguard)
+    await log.database.write(
+        lambda tx: tx.execute(text("UPDATE entries SET leaf = leaf_hash WHERE log_index = 0"))
+    )
+    with pytest.raises(LogDamagedError, match="entry 0"):
+        await log.entries.by_index(0)
+    with pytest.raises(Fault, match="UNAVAILABLE"):
+        await log.append(1, [event(1)])
+    with pytest.raises(Fault, match="UNAVAILABLE"):
+        await log.append(2, [event(2)])
+
+
+async def test_a_stranger_verifies_the_whole_file(tmp_path: Path) -> None:
+    """The verifier of the SDK shares no code with the log that it checks."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    async with running(Log.create(url, tmp_path)) as log:
+        for first in range(1, 601, 60):
+            await log.append(first, [event(n) for n in range(first, first + 60)])
+        keys = [VerifierKey.parse(str(log.signer.key))]
+    report = await asyncio.to_thread(check_log, tmp_path / "log.db", keys)
+    assert (report.entries, report.covered, report.findings) == (600, 600, [])
+
+
+def _unguard(tx: Connection) -> None:
+    """What only the owner of the tables can do."""
+    if tx.dialect.name == "postgresql":
+        for table in ("entries", "tiles", "checkpoints"):
+            tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER ALL"))
+        return
+    names = tx.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
+    for name in names.all():
+        tx.execute(text(f"DROP TRIGGER {name}"))
