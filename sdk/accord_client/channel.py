@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
 
 import grpc
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from accord_client.fault import fault_of
-from accord_client.profile import ProfileError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
-
-    from google.protobuf.descriptor import ServiceDescriptor
-
-    from accord_client.profile import Profile
+from accord_client.profile import Profile, ProfileError
 
 T = TypeVar("T")
 

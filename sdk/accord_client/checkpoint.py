@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from accord_client.failure import VerificationError
 from accord_client.merkle import HASH_SIZE
 from accord_client.note import Algorithm, Signature, VerifierKey, decode_base64, open_note
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _MAX_PROOF_HASHES = 63  # a tree of 2^63 entries

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
+import grpc
 from accord.account.v1 import staff_service_pb2, staff_service_pb2_grpc
+from accord.account.v1.staff_service_pb2 import InviteStaffResponse
 from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
+from accord.audit.v1.checkpoint_pb2 import Checkpoint
+from accord.audit.v1.entry_pb2 import Entry
+from accord.audit.v1.read_service_pb2 import ListEntriesRequest, ProveInclusionResponse
 from accord.sharing.v1 import (
     contract_service_pb2,
     contract_service_pb2_grpc,
@@ -21,23 +26,13 @@ from accord.sharing.v1 import (
     recipient_service_pb2,
     recipient_service_pb2_grpc,
 )
+from accord.sharing.v1.contract_pb2 import Contract, ContractTerms
+from accord.sharing.v1.decision_pb2 import Decision, Question
+from accord.sharing.v1.recipient_pb2 import Recipient
+from accord.type.v1.callers_pb2 import Role
 
 from accord_client.channel import answer, open_channel
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import grpc
-    from accord.account.v1.staff_service_pb2 import InviteStaffResponse
-    from accord.audit.v1.checkpoint_pb2 import Checkpoint
-    from accord.audit.v1.entry_pb2 import Entry
-    from accord.audit.v1.read_service_pb2 import ListEntriesRequest, ProveInclusionResponse
-    from accord.sharing.v1.contract_pb2 import Contract, ContractTerms
-    from accord.sharing.v1.decision_pb2 import Decision, Question
-    from accord.sharing.v1.recipient_pb2 import Recipient
-    from accord.type.v1.callers_pb2 import Role
-
-    from accord_client.profile import Profile
+from accord_client.profile import Profile
 
 _SECONDS = 10.0
 

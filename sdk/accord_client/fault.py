@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
+import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    import grpc
 
 _DOMAIN = "accord"
 

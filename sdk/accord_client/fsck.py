@@ -19,21 +19,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+from accord.audit.v1.log_entry_pb2 import LogEntry
 
 from accord_client.checkpoint import Checkpoint
 from accord_client.failure import VerificationError
 from accord_client.merkle import CompactRange, leaf_hash, root_of
+from accord_client.note import VerifierKey
 from accord_client.verify import parse_entry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from accord.audit.v1.log_entry_pb2 import LogEntry
-
-    from accord_client.note import VerifierKey
 
 _TILE_WIDTH = 256
 _HASH_SIZE = 32

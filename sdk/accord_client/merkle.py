@@ -7,12 +7,9 @@ Hashing is RFC 6962 §2.1; verification follows RFC 9162 §2.1.3.2 (inclusion) a
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from accord_client.failure import VerificationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 HASH_SIZE = 32
 EMPTY_ROOT = hashlib.sha256(b"").digest()

@@ -8,18 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from accord_client.failure import VerificationError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, get_type_hints
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import get_type_hints
 
 
 class ProfileError(Exception):

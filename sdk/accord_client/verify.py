@@ -18,24 +18,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from accord.audit.v1 import entry_pb2, log_entry_pb2
+from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 from google.protobuf.message import DecodeError
 
 from accord_client.checkpoint import Checkpoint, ProofFile
 from accord_client.failure import VerificationError
 from accord_client.merkle import leaf_hash, verify_inclusion
-from accord_client.note import decode_base64
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
-
-    from accord_client.note import VerifierKey
+from accord_client.note import VerifierKey, decode_base64
 
 _FORMAT = 1
 _SALT_BYTES = 32

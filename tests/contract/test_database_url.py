@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import sqlalchemy
 
-if TYPE_CHECKING:
-    from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer
 
 
 @pytest.mark.parametrize("attempt", ["first", "second"])

@@ -9,14 +9,13 @@ from pathlib import Path
 import click
 from accord.audit.v1 import entry_pb2, read_service_pb2
 from rich.progress import Progress
-from rich.table import Table
 
 from accord_client.checkpoint import ProofFile
+from accord_client.cli.paper import Paper
 from accord_client.cli.session import (
     Exit,
     Failure,
     Session,
-    console,
     emit_json,
     json_option,
     refuse_unverified,
@@ -106,19 +105,22 @@ def list_entries(
     if as_json:
         emit_json(found)
         return
-    table = Table("index", "time", "from", "action", "outcome", "about", "by", "trace")
-    for entry in found:
-        table.add_row(
-            str(entry.index),
-            _time(entry),
-            entry.producer,
-            entry.action,
-            entry.outcome,
-            entry.account,
-            entry.actor,
-            entry.trace_id[:8],
-        )
-    console().print(table)
+    Paper().table(
+        ["index", "time", "from", "action", "outcome", "about", "by", "trace"],
+        (
+            (
+                str(entry.index),
+                _time(entry),
+                entry.producer,
+                entry.action,
+                entry.outcome,
+                entry.account,
+                "self" if entry.actor == entry.account else entry.actor,
+                entry.trace_id,
+            )
+            for entry in found
+        ),
+    )
 
 
 @audit.command()
@@ -136,21 +138,20 @@ def show(session: Session, entry: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    table = Table(show_header=False)
-    for label, value in (
-        ("index", str(found.index)),
-        ("time", _time(found)),
-        ("from", f"{found.producer}, its entry {found.sequence}"),
-        ("event", found.event_id),
-        ("action", f"{found.action} → {found.outcome}"),
-        ("about", found.account),
-        ("by", found.actor),
-        ("on", found.resource),
-        ("trace", found.trace_id),
-        *((field.name, field.value) for field in found.fields),
-    ):
-        table.add_row(label, value)
-    console().print(table)
+    Paper().facts(
+        (
+            ("index", str(found.index)),
+            ("time", _time(found)),
+            ("from", f"{found.producer}, its entry {found.sequence}"),
+            ("event", found.event_id),
+            ("action", f"{found.action} → {found.outcome}"),
+            ("about", found.account),
+            ("by", found.actor),
+            ("on", found.resource),
+            ("trace", found.trace_id),
+            *((field.name, field.value) for field in found.fields),
+        )
+    )
 
 
 @audit.command()
@@ -174,7 +175,7 @@ def prove(session: Session, entry: str, out: Path | None, *, as_json: bool) -> N
     if as_json:
         emit_json({"file": str(file), "index": response.entry.index})
     else:
-        console().print(
+        Paper().say(
             f"Proof of entry {response.entry.index} written to {file}. Verify it with\n"
             f"  accord audit verify {file} --key PINNED.vkey"
         )
@@ -215,7 +216,7 @@ def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
     service has stopped. Exit code 0 means that the log is whole.
     """
     keys = _read_keys(key_file)
-    with Progress(console=console(stderr=True), transient=True) as bar:
+    with Progress(console=Paper(stderr=True).console, transient=True) as bar:
         task = bar.add_task("entries", total=None)
         report = check_log(
             database, keys, lambda done, total: bar.update(task, completed=done, total=total)
@@ -223,16 +224,16 @@ def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
     if as_json:
         emit_json(asdict(report))
     else:
-        out = console()
+        out = Paper()
         for finding in report.findings:
-            out.print(f"[bold red]{finding.where}[/]: {finding.what}")
-        verdict = "[bold red]NOT WHOLE[/]" if report.findings else "[bold green]WHOLE[/]"
+            out.say((finding.where, "bold red"), f": {finding.what}")
         numbers = ", ".join(f"{name} 1 to {last}" for name, last in report.producers.items())
-        out.print(
-            f"{verdict}  {report.entries} entries, {report.tiles} full tiles, "
-            f"{report.checkpoints} checkpoints up to size {report.covered}"
-            f"\nproducers  {numbers or 'none'}"
+        out.say(
+            ("NOT WHOLE", "bold red") if report.findings else ("WHOLE", "bold green"),
+            f"  {report.entries} entries, {report.tiles} full tiles, "
+            f"{report.checkpoints} checkpoints up to size {report.covered}",
         )
+        out.say(f"producers  {numbers or 'none'}")
     click.get_current_context().exit(Exit.REFUSED if report.findings else Exit.OK)
 
 
@@ -264,31 +265,25 @@ def _verified_as_json(verified: VerifiedEntry) -> dict[str, object]:
 
 
 def _print_verified(verified: VerifiedEntry) -> None:
-    out, entry = console(), verified.entry
-    checkpoint = verified.checkpoint
+    out, entry, checkpoint = Paper(), verified.entry, verified.checkpoint
     signers = ", ".join(signature.key.name for signature in checkpoint.signatures)
-    out.print("[bold green]VERIFIED[/]")
-    out.print(
-        f"1. key        {signers} signed the log {checkpoint.origin} at {checkpoint.size} entries"
-    )
-    out.print(
-        f"2. inclusion  this is its entry {verified.index}; its path leads to the signed root"
-    )
-    out.print(f"3. format     {entry.producer} reported it as its number {entry.sequence}")
-    out.print(
+    out.say(("VERIFIED", "bold green"))
+    out.say(f"1. key        {signers} signed {checkpoint.origin} at {checkpoint.size} entries")
+    out.say(f"2. inclusion  this is its entry {verified.index}; the path leads to the signed root")
+    out.say(f"3. format     {entry.producer} reported it as its number {entry.sequence}")
+    out.say(
         f"4. openings   {len(verified.shown)} of {verified.commitments} values are shown, "
         "each as the entry commits to it"
     )
-    table = Table(show_header=False)
-    table.add_row("what", f"{entry.action} → {entry.outcome}")
-    table.add_row("when", verified.event_time.isoformat())
-    table.add_row("trace", entry.trace_id.hex())
-    for name, value in verified.shown:
-        table.add_row(name, value)
-    out.print(table)
-    out.print(
-        "[dim]Not proved: that what was reported is true, or that nothing else was reported.[/]"
+    out.facts(
+        (
+            ("what", f"{entry.action} → {entry.outcome}"),
+            ("when", verified.event_time.isoformat()),
+            ("trace", entry.trace_id.hex()),
+            *verified.shown,
+        )
     )
+    out.say("Not proved: that what was reported is true, or that nothing else was reported.")
 
 
 def _which(entry: str) -> int | str:

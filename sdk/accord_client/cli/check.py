@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from accord.sharing.v1 import decision_pb2 as sharing
 from accord.sharing.v1 import reason_pb2
-from rich.table import Table
 
-from accord_client.cli.session import Exit, Session, console, emit_json, json_option, run
+from accord_client.cli.paper import Paper
+from accord_client.cli.session import Exit, Session, emit_json, json_option, run, word
 from accord_client.clients import Sharing
 
 _STYLE = {
@@ -85,31 +85,38 @@ def check(
 
 def print_decision(decision: sharing.Decision) -> None:
     """Prints a decision with all its reasons and citations."""
-    out = console()
+    out = Paper()
     outcome = sharing.Outcome.Name(decision.outcome).removeprefix("OUTCOME_")
-    style = _STYLE.get(decision.outcome, "")
-    out.print(f"[{style}]{outcome}[/]  {decision.name}")
+    out.say((outcome, _STYLE.get(decision.outcome, "")), f"  {decision.name}")
     if decision.reasons:
-        table = Table("", "reason", "gate", "where it is written", "categories")
-        for item in decision.reasons:
-            table.add_row(
-                sharing.Outcome.Name(item.outcome).removeprefix("OUTCOME_"),
-                reason_pb2.Reason.Name(item.reason).removeprefix("REASON_"),
-                str(item.gate),
-                "\n".join(item.citations),
-                "\n".join(item.categories),
-            )
-        out.print(table)
+        out.table(
+            ["", "reason", "gate", "where it is written", "categories"],
+            (
+                (
+                    sharing.Outcome.Name(item.outcome).removeprefix("OUTCOME_"),
+                    reason_pb2.Reason.Name(item.reason).removeprefix("REASON_"),
+                    str(item.gate),
+                    "\n".join(item.citations),
+                    "\n".join(item.categories),
+                )
+                for item in decision.reasons
+            ),
+        )
     if decision.grounds:
-        table = Table("rests on", "legal basis", "categories")
-        for ground in decision.grounds:
-            basis = sharing.LegalBasis.Name(ground.basis).removeprefix("LEGAL_BASIS_").lower()
-            table.add_row(ground.citation, basis, "\n".join(ground.categories))
-        out.print(table)
+        out.table(
+            ["rests on", "legal basis", "categories"],
+            (
+                (
+                    ground.citation,
+                    word(sharing.LegalBasis.Name(ground.basis), "LEGAL_BASIS_"),
+                    "\n".join(ground.categories),
+                )
+                for ground in decision.grounds
+            ),
+        )
     if decision.obligations:
         names = [sharing.Obligation.Name(item) for item in decision.obligations]
-        duties = ", ".join(name.removeprefix("OBLIGATION_").lower() for name in names)
-        out.print(f"obligations  {duties}")
+        out.say("obligations  ", ", ".join(word(name, "OBLIGATION_") for name in names))
     if decision.contract:
-        out.print(f"contract     {decision.contract}")
-    out.print(f"trace        {decision.trace_id}")
+        out.say(f"contract     {decision.contract}")
+    out.say(f"trace        {decision.trace_id}")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from io import BufferedReader
 
 import click
 from accord.sharing.v1 import contract_pb2 as sharing
-from rich.table import Table
 
-from accord_client.cli.session import Session, console, emit_json, json_option, run, word
+from accord_client.cli.paper import Paper
+from accord_client.cli.session import Session, emit_json, json_option, run, word
 from accord_client.clients import Sharing
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from io import BufferedReader
 
 
 @click.group()
@@ -41,18 +38,21 @@ def list_contracts(session: Session, recipient: str, *, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    table = Table("name", "recipient", "version", "state", "purposes", "from", "until")
-    for contract in found:
-        table.add_row(
-            contract.name,
-            contract.recipient,
-            str(contract.version),
-            _state(contract.state),
-            ", ".join(contract.terms.purposes),
-            contract.terms.effective_date,
-            contract.terms.expire_date,
-        )
-    console().print(table)
+    Paper().table(
+        ["name", "recipient", "version", "state", "purposes", "from", "until"],
+        (
+            (
+                contract.name,
+                contract.recipient,
+                str(contract.version),
+                _state(contract.state),
+                ", ".join(contract.terms.purposes),
+                contract.terms.effective_date,
+                contract.terms.expire_date,
+            )
+            for contract in found
+        ),
+    )
 
 
 @contracts.command()
@@ -191,25 +191,25 @@ def _do(
 
 
 def _print_contract(contract: sharing.Contract) -> None:
-    out, terms = console(), contract.terms
-    out.print(f"[bold]{contract.name}[/]  version {contract.version}  {_state(contract.state)}")
-    table = Table(show_header=False)
-    for label, value in (
-        ("recipient", contract.recipient),
-        ("purposes", ", ".join(terms.purposes)),
-        ("categories", ", ".join(terms.categories)),
-        ("people of", ", ".join(terms.origins)),
-        ("data goes to", ", ".join(terms.destinations)),
-        ("safeguards", ", ".join(terms.safeguards) or "none"),
-        ("in force", f"{terms.effective_date} to {terms.expire_date}"),
-        ("due diligence", _due_diligence(terms)),
-        ("author", contract.author),
-    ):
-        table.add_row(label, value)
-    out.print(table)
+    out, terms = Paper(), contract.terms
+    head = f"  version {contract.version}  {_state(contract.state)}"
+    out.say((contract.name, "bold"), head)
+    out.facts(
+        (
+            ("recipient", contract.recipient),
+            ("purposes", ", ".join(terms.purposes)),
+            ("categories", ", ".join(terms.categories)),
+            ("people of", ", ".join(terms.origins)),
+            ("data goes to", ", ".join(terms.destinations)),
+            ("safeguards", ", ".join(terms.safeguards) or "none"),
+            ("in force", f"{terms.effective_date} to {terms.expire_date}"),
+            ("due diligence", _due_diligence(terms)),
+            ("author", contract.author),
+        )
+    )
     for event in contract.history:
         moment = event.event_time.ToDatetime().isoformat(timespec="seconds")
-        out.print(f"{moment}Z  version {event.version}  {_state(event.state)}  by {event.actor}")
+        out.say(f"{moment}Z  version {event.version}  {_state(event.state)}  by {event.actor}")
 
 
 def _due_diligence(terms: sharing.ContractTerms) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 from accord.sharing.v1.recipient_pb2 import Recipient
-from rich.table import Table
 
-from accord_client.cli.session import Session, console, emit_json, json_option, run
+from accord_client.cli.paper import Paper
+from accord_client.cli.session import Session, emit_json, json_option, run
 from accord_client.clients import Sharing
 
 
@@ -86,9 +86,7 @@ def _show(found: list[Recipient], *, as_json: bool) -> None:
     if as_json:
         emit_json(found)
         return
-    table = Table("name", "called", "kind", "jurisdiction")
-    for recipient in found:
-        table.add_row(
-            recipient.name, recipient.display_name, recipient.kind, recipient.jurisdiction
-        )
-    console().print(table)
+    Paper().table(
+        ["name", "called", "kind", "jurisdiction"],
+        ((each.name, each.display_name, each.kind, each.jurisdiction) for each in found),
+    )

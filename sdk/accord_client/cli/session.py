@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+from collections.abc import Callable, Coroutine, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import grpc
 from google.protobuf.json_format import MessageToDict
-from rich.console import Console
+from google.protobuf.message import Message
 
+from accord_client.failure import VerificationError
 from accord_client.fault import Fault
 from accord_client.profile import Profile, ProfileError, load_profile
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
-    from pathlib import Path
-
-    from google.protobuf.message import Message
-
-    from accord_client.failure import VerificationError
-
 T = TypeVar("T")
-
-_PIPE_WIDTH = 140
 
 
 class Exit(IntEnum):
@@ -120,15 +112,11 @@ def emit_json(value: object) -> None:
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A terminal to print tables to; through a pipe they keep a fixed, generous width."""
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(width=width, highlight=False, stderr=stderr)
-
-
 def plain(message: Message) -> dict[str, Any]:
     """A message as an object of JSON."""
-    return MessageToDict(message, preserving_proto_field_name=True)
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
 
 
 def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- json's hook takes what it cannot print

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
+from accord.account.v1.staff_service_pb2 import InviteStaffResponse
 from accord.type.v1.callers_pb2 import Role
 
-from accord_client.cli.session import Session, console, emit_json, json_option, run
+from accord_client.cli.paper import Paper
+from accord_client.cli.session import Session, emit_json, json_option, run
 from accord_client.clients import Staff
-
-if TYPE_CHECKING:
-    from accord.account.v1.staff_service_pb2 import InviteStaffResponse
 
 
 @click.group()
@@ -45,4 +42,4 @@ def add(session: Session, role: str, name: str, *, as_json: bool) -> None:
     if as_json:
         emit_json({"link": link, "role": role, "name": name, "expire_time": f"{expires}Z"})
     else:
-        console().print(f"{name} becomes {role} at\n  {link}\ngood once, until {expires}Z")
+        Paper().say(f"{name} becomes {role} at\n  {link}\ngood once, until {expires}Z")

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from accord_client.cli import cli
@@ -19,9 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.sdk.evidence import ORIGIN, Signer, checkpoint_text, entry
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LOG = Signer(ORIGIN)
 SIZE = 600

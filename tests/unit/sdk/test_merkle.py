@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from accord_client.failure import VerificationError
@@ -22,9 +23,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.vectors import vectors
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def read_cases(kind: str) -> list[tuple[str, dict[str, Any]]]:
