@@ -115,7 +115,8 @@ def check_question(question: Question, rulebook: Rulebook) -> None:
         raise invalid("service", "unknown key")
     if question.purpose not in rulebook.purposes:
         raise invalid("purpose", "unknown key")
-    if question.destination not in rulebook.places:
+    # Without a destination the recipient's jurisdiction is meant, which was checked before.
+    if question.destination and question.destination not in rulebook.places:
         raise invalid("destination", "no country of ISO 3166-1")
     _check_categories(question, rulebook)
     _check_person(question, rulebook)

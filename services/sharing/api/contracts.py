@@ -1,0 +1,147 @@
+"""Serves accord.sharing.v1.ContractService."""
+
+from accord.sharing.v1 import contract_service_pb2 as pb
+
+from runtime.call import Call
+from services.sharing.api import decoding, encoding, fields
+from services.sharing.cases import move_contract
+from services.sharing.cases.means import Means
+from services.sharing.cases.read_contracts import get_contract, list_contracts
+from services.sharing.cases.write_contract import amend_contract, create_contract
+from services.sharing.domain.agreement import Agreement
+from services.sharing.domain.ports import Request
+
+_MAX_NOTE = 400
+
+
+class ContractServicer:
+    """What was agreed with recipients."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    async def create_contract(
+        self, request: pb.CreateContractRequest, call: Call
+    ) -> pb.CreateContractResponse:
+        """Record a contract as a draft."""
+        fields.required("terms", request, "terms")
+        recipient = fields.name("recipient", request.recipient, "recipients")
+        terms = decoding.terms(request.terms)
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.CreateContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await create_contract(self._means, once, recipient, terms, fields.acting(call))
+        return pb.CreateContractResponse.FromString(answer)
+
+    async def amend_contract(
+        self, request: pb.AmendContractRequest, call: Call
+    ) -> pb.AmendContractResponse:
+        """Record new terms as a new draft version."""
+        fields.required("terms", request, "terms")
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.AmendContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await amend_contract(
+            self._means,
+            once,
+            name=fields.name("name", request.name, "contracts"),
+            version=request.version,
+            terms=decoding.terms(request.terms),
+            acting=fields.acting(call),
+        )
+        return pb.AmendContractResponse.FromString(answer)
+
+    async def submit_contract(
+        self, request: pb.SubmitContractRequest, call: Call
+    ) -> pb.SubmitContractResponse:
+        """Hand a draft in for review."""
+        name = fields.name("name", request.name, "contracts")
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.SubmitContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await move_contract.submit_contract(
+            self._means, once, name, request.version, fields.acting(call)
+        )
+        return pb.SubmitContractResponse.FromString(answer)
+
+    async def activate_contract(
+        self, request: pb.ActivateContractRequest, call: Call
+    ) -> pb.ActivateContractResponse:
+        """Put a version in force, by somebody other than its author."""
+        name = fields.name("name", request.name, "contracts")
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.ActivateContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await move_contract.activate_contract(
+            self._means, once, name, request.version, fields.acting(call)
+        )
+        return pb.ActivateContractResponse.FromString(answer)
+
+    async def suspend_contract(
+        self, request: pb.SuspendContractRequest, call: Call
+    ) -> pb.SuspendContractResponse:
+        """Stop the version in force for a while."""
+        name = fields.name("name", request.name, "contracts")
+        note = fields.text("note", request.note, _MAX_NOTE)
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.SuspendContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await move_contract.suspend_contract(
+            self._means, once, name, note, fields.acting(call)
+        )
+        return pb.SuspendContractResponse.FromString(answer)
+
+    async def terminate_contract(
+        self, request: pb.TerminateContractRequest, call: Call
+    ) -> pb.TerminateContractResponse:
+        """End a contract for good."""
+        name = fields.name("name", request.name, "contracts")
+        note = fields.text("note", request.note, _MAX_NOTE)
+        once: Request[Agreement] = fields.once(
+            call,
+            request,
+            request.request_id,
+            lambda a: pb.TerminateContractResponse(contract=encoding.contract(a)),
+        )
+        answer = await move_contract.terminate_contract(
+            self._means, once, name, note, fields.acting(call)
+        )
+        return pb.TerminateContractResponse.FromString(answer)
+
+    async def get_contract(
+        self,
+        request: pb.GetContractRequest,
+        call: Call,  # noqa: ARG002  the runtime's signature
+    ) -> pb.GetContractResponse:
+        """Return a contract with its history."""
+        agreement = await get_contract(self._means, fields.name("name", request.name, "contracts"))
+        return pb.GetContractResponse(contract=encoding.contract(agreement))
+
+    async def list_contracts(
+        self, request: pb.ListContractsRequest, call: Call
+    ) -> pb.ListContractsResponse:
+        """List contracts, newest first."""
+        recipient = request.recipient
+        if recipient:
+            fields.name("recipient", recipient, "recipients")
+        page = fields.page(call, request, request.page_size, request.page_token)
+        found, following = await list_contracts(self._means, page, recipient)
+        return pb.ListContractsResponse(
+            contracts=[encoding.contract(agreement) for agreement in found],
+            next_page_token=fields.next_token(call, request, following),
+        )

@@ -1,0 +1,71 @@
+"""Serves accord.sharing.v1.DecisionService."""
+
+from collections.abc import Mapping
+
+from accord.sharing.v1 import decision_service_pb2 as pb
+
+from runtime.call import Call
+from runtime.fault import Fault
+from services.sharing.api import decoding, encoding, fields
+from services.sharing.cases.check_sharing import check_sharing
+from services.sharing.cases.means import Means
+from services.sharing.cases.read_decisions import get_decision, list_decisions
+from services.sharing.domain.decision import Decision
+
+_UNBOUND: frozenset[str] = frozenset()
+
+
+class DecisionServicer:
+    """Decides, and shows what was decided to those whom it concerns."""
+
+    def __init__(self, means: Means, apps: Mapping[str, frozenset[str]]) -> None:
+        self._means = means
+        self._apps = apps
+
+    async def check(self, request: pb.CheckRequest, call: Call) -> pb.CheckResponse:
+        """Decide one question and record the answer."""
+        fields.required("question", request, "question")
+        question = decoding.question(request.question, self._means.region)
+        self._require_bound(call.caller.name, question.service)
+        decision = await check_sharing(self._means, question, call.caller.name, fields.acting(call))
+        return pb.CheckResponse(decision=encoding.decision(decision))
+
+    async def list_decisions(
+        self, request: pb.ListDecisionsRequest, call: Call
+    ) -> pb.ListDecisionsResponse:
+        """List the decisions about the person who acts, newest first."""
+        account = fields.person(call, self._means.region)
+        outcome = decoding.outcome(request.outcome)
+        page = fields.page(call, request, request.page_size, request.page_token)
+        found, following = await list_decisions(self._means, page, account, outcome)
+        return pb.ListDecisionsResponse(
+            decisions=[encoding.decision(decision) for decision in found],
+            next_page_token=fields.next_token(call, request, following),
+        )
+
+    async def get_decision(
+        self, request: pb.GetDecisionRequest, call: Call
+    ) -> pb.GetDecisionResponse:
+        """Return one decision."""
+        name = fields.name("name", request.name, "decisions")
+        decision = await get_decision(self._means, name, lambda decision: _may_see(decision, call))
+        return pb.GetDecisionResponse(decision=encoding.decision(decision))
+
+    def _require_bound(self, app: str, service: str) -> None:
+        """Refuse an app that speaks for a service that is not its own."""
+        known = service in self._means.rulebook.services
+        if known and service not in self._apps.get(app, _UNBOUND):
+            raise Fault(
+                "APP_NOT_BOUND",
+                "this app may not ask for this service",
+                metadata={"app": app, "service": service},
+            )
+
+
+def _may_see(decision: Decision, call: Call) -> bool:
+    """Tell whether a decision is the caller's own, or the caller audits."""
+    if call.caller.kind == "app":
+        return decision.asker == call.caller.name
+    if call.actor is None:  # staff with a certificate: the method's rule admits auditors alone
+        return True
+    return "auditor" in call.actor.roles or decision.question.account == call.actor.subject

@@ -1,0 +1,207 @@
+"""From the domain's values to messages."""
+
+from datetime import datetime
+
+from accord.sharing.v1 import (
+    consent_pb2,
+    contract_pb2,
+    decision_pb2,
+    preference_pb2,
+    reason_pb2,
+    recipient_pb2,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.sharing.domain.agreement import Agreement
+from services.sharing.domain.decision import Decision
+from services.sharing.domain.question import Question
+from services.sharing.domain.records import (
+    Consent,
+    ConsentState,
+    ContractState,
+    Preference,
+    PreferenceKind,
+    Recipient,
+    Terms,
+)
+from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
+
+# The wire's name of each word is the word in capitals behind the enum's prefix; a word without
+# one fails at import.
+OUTCOMES = {word: decision_pb2.Outcome.Value(f"OUTCOME_{word.name}") for word in Outcome}
+BASES = {word: decision_pb2.LegalBasis.Value(f"LEGAL_BASIS_{word.name}") for word in Basis}
+REASONS = {word: reason_pb2.Reason.Value(f"REASON_{word.name}") for word in Reason}
+_OBLIGATIONS = {
+    word: decision_pb2.Obligation.Value(f"OBLIGATION_{word.name}") for word in Obligation
+}
+_CONTRACTS = {
+    word: contract_pb2.ContractState.Value(f"CONTRACT_STATE_{word.name}") for word in ContractState
+}
+_CONSENTS = {
+    word: consent_pb2.ConsentState.Value(f"CONSENT_STATE_{word.name}") for word in ConsentState
+}
+_OPT_OUTS = {
+    "": preference_pb2.OPT_OUT_CHOICE_UNSPECIFIED,
+    "direct_marketing": preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING,
+    "personalisation": preference_pb2.OPT_OUT_CHOICE_PERSONALISATION,
+}
+
+
+def stamp(value: datetime | None) -> Timestamp | None:
+    """Encode an instant; absence is absence."""
+    if value is None:
+        return None
+    moment = Timestamp()
+    moment.FromDatetime(value)
+    return moment
+
+
+def recipient(value: Recipient) -> recipient_pb2.Recipient:
+    """Encode a recipient."""
+    return recipient_pb2.Recipient(
+        name=value.name,
+        display_name=value.display_name,
+        kind=value.kind,
+        jurisdiction=value.jurisdiction,
+        create_time=stamp(value.created),
+    )
+
+
+def contract(value: Agreement) -> contract_pb2.Contract:
+    """Encode a contract."""
+    in_force = value.active_state is ContractState.ACTIVE
+    return contract_pb2.Contract(
+        name=value.name,
+        recipient=value.recipient,
+        version=value.version,
+        state=_CONTRACTS[value.state],
+        terms=_terms(value.terms),
+        active_version=value.active_version if in_force else 0,
+        author=value.author,
+        create_time=stamp(value.created),
+        history=[
+            contract_pb2.ContractEvent(
+                version=step.version,
+                state=_CONTRACTS[step.state],
+                actor=step.actor,
+                event_time=stamp(step.time),
+            )
+            for step in value.history
+        ],
+    )
+
+
+def consent(value: Consent) -> consent_pb2.Consent:
+    """Encode a consent."""
+    return consent_pb2.Consent(
+        name=value.name,
+        scope=consent_pb2.ConsentScope(
+            service=value.scope.service,
+            purposes=sorted(value.scope.purposes),
+            categories=sorted(value.scope.categories),
+            recipient=value.scope.recipient,
+        ),
+        state=_CONSENTS[value.state],
+        indicate_time=stamp(value.at),
+        withdraw_time=stamp(value.withdrawn),
+        expire_time=stamp(value.expires),
+        notice=value.notice,
+        language=value.language,
+    )
+
+
+def preference(value: Preference) -> preference_pb2.Preference:
+    """Encode a standing choice."""
+    kind = value.kind
+
+    def where(wanted: PreferenceKind) -> str:
+        return value.value if kind is wanted else ""
+
+    return preference_pb2.Preference(
+        name=value.name,
+        opt_out=_OPT_OUTS[where(PreferenceKind.OPT_OUT)],
+        object_to=where(PreferenceKind.OBJECT_TO),
+        stop_sharing_with=where(PreferenceKind.STOP_SHARING_WITH),
+        accepted_notice=where(PreferenceKind.ACCEPTED_NOTICE),
+        create_time=stamp(value.at),
+        lift_time=stamp(value.lifted),
+    )
+
+
+def decision(value: Decision) -> decision_pb2.Decision:
+    """Encode a decision."""
+    answer = value.answer
+    return decision_pb2.Decision(
+        name=value.name,
+        outcome=OUTCOMES[answer.outcome],
+        reasons=[
+            decision_pb2.DecisionReason(
+                reason=REASONS[found.reason],
+                outcome=OUTCOMES[found.outcome],
+                gate=found.gate,
+                citations=found.citations,
+                categories=found.categories,
+            )
+            for found in answer.findings
+        ],
+        permitted_categories=answer.permitted_categories,
+        obligations=[_OBLIGATIONS[duty] for duty in answer.obligations],
+        grounds=[
+            decision_pb2.Ground(
+                categories=ground.categories,
+                citation=ground.citation,
+                basis=BASES[ground.basis],
+                consent=ground.consent,
+            )
+            for ground in answer.grounds
+        ],
+        contract=answer.contract,
+        question=_question(value.question),
+        decide_time=stamp(value.time),
+        rulebook_digest=value.rulebook_digest,
+        trace_id=value.trace_id,
+        asker=value.asker,
+    )
+
+
+def _question(value: Question) -> decision_pb2.Question:
+    return decision_pb2.Question(
+        account=value.account,
+        service=value.service,
+        recipient=value.recipient,
+        purpose=value.purpose,
+        categories=value.categories,
+        destination=value.destination,
+        relation=value.relation,
+        subprocessor=value.subprocessor,
+        signed_in=value.signed_in,
+        de_identified=value.de_identified,
+    )
+
+
+def _terms(value: Terms) -> contract_pb2.ContractTerms:
+    message = contract_pb2.ContractTerms(
+        purposes=sorted(value.purposes),
+        categories=sorted(value.categories),
+        origins=sorted(value.origins),
+        destinations=sorted(value.destinations),
+        safeguards=sorted(value.safeguards),
+        effective_date=value.effective.isoformat(),
+        expire_date=value.expires.isoformat(),
+        subprocessors=sorted(value.subprocessors),
+        confidentiality=value.confidentiality,
+        delete_on_termination=value.delete_on_termination,
+    )
+    found = value.due_diligence
+    if found:
+        message.due_diligence.outcome = (
+            contract_pb2.DUE_DILIGENCE_OUTCOME_PASSED
+            if found.passed
+            else contract_pb2.DUE_DILIGENCE_OUTCOME_FAILED
+        )
+        message.due_diligence.on_date = found.on.isoformat()
+        message.due_diligence.expire_date = found.expires.isoformat()
+    if value.document:
+        message.document.sha256 = bytes.fromhex(value.document.sha256)
+        message.document.location = value.document.location
+    return message

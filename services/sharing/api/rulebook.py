@@ -1,0 +1,83 @@
+"""Serves accord.sharing.v1.RulebookService."""
+
+from accord.sharing.v1 import decision_pb2, vocabulary_pb2
+from accord.sharing.v1 import rulebook_service_pb2 as pb
+
+from runtime.call import Call
+from services.sharing.api.encoding import BASES, REASONS
+from services.sharing.domain.rulebook import Labels, Rulebook
+from services.sharing.domain.vocabulary import Reason
+
+
+class RulebookServicer:
+    """The words of the rules; they do not change while the process runs."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self._vocabulary = _vocabulary(rulebook)
+
+    async def get_vocabulary(
+        self,
+        request: pb.GetVocabularyRequest,  # noqa: ARG002  the runtime's signature
+        call: Call,  # noqa: ARG002  the runtime's signature
+    ) -> pb.GetVocabularyResponse:
+        """Return every key of the rules with its names for people."""
+        return pb.GetVocabularyResponse(vocabulary=self._vocabulary)
+
+
+def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
+    speaks: dict[str, list[str]] = {notice: [] for notice in rulebook.notices}
+    for service in rulebook.services.values():
+        for lineage in service.lineages:
+            for notice in lineage:
+                speaks[notice].append(service.key)
+    return vocabulary_pb2.Vocabulary(
+        rulebook_digest=rulebook.digest,
+        services=[_term(service.key, service.labels) for service in rulebook.services.values()],
+        kinds=[
+            vocabulary_pb2.RecipientKind(
+                term=_term(kind.key, kind.labels),
+                contract_required=kind.contract,
+                due_diligence_required=kind.due_diligence,
+                confidentiality_required=kind.confidentiality,
+            )
+            for kind in rulebook.kinds.values()
+        ],
+        purposes=[
+            vocabulary_pb2.Purpose(
+                term=_term(purpose.key, purpose.labels),
+                basis=BASES[purpose.basis]
+                if purpose.basis
+                else decision_pb2.LEGAL_BASIS_UNSPECIFIED,
+            )
+            for purpose in rulebook.purposes.values()
+        ],
+        categories=[
+            vocabulary_pb2.Category(
+                term=_term(category.key, category.labels),
+                sensitive=category.sensitive,
+                personal=category.personal,
+            )
+            for category in rulebook.categories.values()
+        ],
+        notices=[
+            vocabulary_pb2.Notice(
+                term=_term(notice.id, notice.labels),
+                effective_date=notice.effective.isoformat() if notice.effective else "",
+                services=speaks[notice.id],
+            )
+            for notice in rulebook.notices.values()
+        ],
+        safeguards=[_term(key, labels) for key, labels in rulebook.safeguards.items()],
+        reasons=[
+            vocabulary_pb2.ReasonTerm(reason=REASONS[Reason(key)], labels=_labels(labels))
+            for key, labels in rulebook.reasons.items()
+        ],
+    )
+
+
+def _term(key: str, labels: Labels) -> vocabulary_pb2.Term:
+    return vocabulary_pb2.Term(key=key, labels=_labels(labels))
+
+
+def _labels(labels: Labels) -> list[vocabulary_pb2.Label]:
+    return [vocabulary_pb2.Label(language=language, text=text) for language, text in labels.items()]

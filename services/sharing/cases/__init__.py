@@ -1,0 +1,1 @@
+"""What sharing does, one use case a file: unit of work, rule, event, commit."""

@@ -1,0 +1,55 @@
+"""Records a standing choice of a person: opt-out, objection, stop, accepted notice."""
+
+from runtime.event import Event
+from runtime.fault import not_found
+from runtime.ids import opaque_id
+from services.sharing.cases.means import Means
+from services.sharing.domain.acting import Acting
+from services.sharing.domain.admission import RECIPIENT_PREFIX, check_choice
+from services.sharing.domain.ports import Records, Request
+from services.sharing.domain.records import Preference, PreferenceKind
+
+
+async def choose(
+    means: Means,
+    request: Request[Preference],
+    *,
+    account: str,
+    kind: PreferenceKind,
+    field: str,
+    value: str,
+    acting: Acting,
+) -> bytes:
+    """Record a choice; one that stands already is answered as it stands."""
+    check_choice(field, kind, value, means.rulebook)
+    now = means.clock.now()
+    preference = Preference(f"{account}/preferences/{opaque_id()}", kind, value, now)
+
+    def unit(records: Records) -> bytes:
+        def change() -> Preference:
+            if value.startswith(RECIPIENT_PREFIX) and records.recipients.get(value) is None:
+                raise not_found(value)
+            standing = [p for p in records.preferences.of(account) if p.kind is kind]
+            if kind is PreferenceKind.ACCEPTED_NOTICE:
+                standing = standing[-1:]  # only the last acceptance says what is accepted
+            for known in standing:
+                if known.value == value:
+                    return known
+            records.preferences.add(account, preference)
+            records.publish(
+                Event(
+                    action=f"sharing:preference:{kind.value}",
+                    outcome="ok",
+                    time=now,
+                    account=account,
+                    actor=acting.who,
+                    resource=preference.name,
+                    fields={"value": value},
+                    trace=acting.trace,
+                )
+            )
+            return preference
+
+        return records.once(request, now, change)
+
+    return await means.store.write(unit)

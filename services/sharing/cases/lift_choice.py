@@ -1,0 +1,45 @@
+"""Lifts a standing choice of a person from now on."""
+
+from dataclasses import replace
+
+from runtime.event import Event
+from runtime.fault import invalid, not_found
+from services.sharing.cases.means import Means
+from services.sharing.domain.acting import Acting
+from services.sharing.domain.ports import Records, Request
+from services.sharing.domain.records import Preference, PreferenceKind
+
+
+async def lift_choice(
+    means: Means, request: Request[Preference], *, account: str, name: str, acting: Acting
+) -> bytes:
+    """Lift a choice; one that is lifted already is answered as it is."""
+    now = means.clock.now()
+
+    def unit(records: Records) -> bytes:
+        def change() -> Preference:
+            known = records.preferences.get(account, name)
+            if known is None:
+                raise not_found(name)
+            if known.kind is PreferenceKind.ACCEPTED_NOTICE:
+                raise invalid("name", "the acceptance of a notice cannot be lifted")
+            if known.lifted is not None:
+                return known
+            records.preferences.lift(name, now)
+            records.publish(
+                Event(
+                    action="sharing:preference:lift",
+                    outcome="ok",
+                    time=now,
+                    account=account,
+                    actor=acting.who,
+                    resource=name,
+                    fields={"kind": known.kind.value, "value": known.value},
+                    trace=acting.trace,
+                )
+            )
+            return replace(known, lifted=now)
+
+        return records.once(request, now, change)
+
+    return await means.store.write(unit)

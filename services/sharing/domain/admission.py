@@ -1,0 +1,76 @@
+"""Holds records against the rulebook before they are kept: INVALID_FIELD for what it knows not."""
+
+from collections.abc import Collection, Iterable
+
+from runtime.fault import invalid
+from services.sharing.domain.records import OPT_OUTS, PreferenceKind, Scope, Terms
+from services.sharing.domain.rulebook import EVERYWHERE, Rulebook
+
+RECIPIENT_PREFIX = "recipients/"
+
+
+def check_country(field: str, country: str, rulebook: Rulebook) -> None:
+    """Refuse what is no country."""
+    if country not in rulebook.places:
+        raise invalid(field, "no country of ISO 3166-1")
+
+
+def check_notice(field: str, notice: str, rulebook: Rulebook) -> None:
+    """Refuse an unknown version of a notice."""
+    if notice not in rulebook.notices:
+        raise invalid(field, "unknown notice")
+
+
+def check_terms(terms: Terms, rulebook: Rulebook) -> None:
+    """Refuse terms with words that the rulebook does not know, or that can never be in force."""
+    areas = {EVERYWHERE, *rulebook.places, *rulebook.area_countries}
+    _keys("terms.purposes", terms.purposes, rulebook.purposes)
+    _keys("terms.categories", terms.categories, rulebook.category_scopes)
+    _keys("terms.origins", terms.origins, areas)
+    _keys("terms.destinations", terms.destinations, areas)
+    _known("terms.safeguards", terms.safeguards, rulebook.safeguards)
+    if terms.expires < terms.effective:
+        raise invalid("terms.expire_date", "is before the effective date")
+    if terms.due_diligence and terms.due_diligence.expires < terms.due_diligence.on:
+        raise invalid("terms.due_diligence.expire_date", "is before its own date")
+
+
+def check_scope(scope: Scope, rulebook: Rulebook) -> None:
+    """Refuse the scope of a consent with words that the rulebook does not know."""
+    if scope.service and scope.service not in rulebook.services:
+        raise invalid("scope.service", "unknown key")
+    _keys("scope.purposes", scope.purposes, rulebook.purposes)
+    _keys("scope.categories", scope.categories, rulebook.category_scopes)
+    check_recipient_scope("scope.recipient", scope.recipient, rulebook)
+
+
+def check_recipient_scope(field: str, recipient: str, rulebook: Rulebook) -> None:
+    """Refuse what is neither the name of a recipient nor a kind or a kind prefix."""
+    if not recipient.startswith(RECIPIENT_PREFIX) and recipient not in rulebook.kind_scopes:
+        raise invalid(field, "neither recipients/… nor a kind of recipients")
+
+
+def check_choice(field: str, kind: PreferenceKind, value: str, rulebook: Rulebook) -> None:
+    """Refuse a choice that no rule reads."""
+    match kind:
+        case PreferenceKind.OPT_OUT:
+            _known(field, [value], OPT_OUTS)
+        case PreferenceKind.OBJECT_TO:
+            _known(field, [value], rulebook.purposes)
+            if not rulebook.purposes[value].objectable:
+                raise invalid(field, "this purpose does not rest on legitimate interest")
+        case PreferenceKind.STOP_SHARING_WITH:
+            check_recipient_scope(field, value, rulebook)
+        case PreferenceKind.ACCEPTED_NOTICE:
+            check_notice(field, value, rulebook)
+
+
+def _keys(field: str, keys: Collection[str], known: Collection[str]) -> None:
+    if not keys:
+        raise invalid(field, "at least one is needed")
+    _known(field, keys, known)
+
+
+def _known(field: str, keys: Iterable[str], known: Collection[str]) -> None:
+    if any(key not in known for key in keys):
+        raise invalid(field, "unknown key")

@@ -1,0 +1,116 @@
+"""Puts the sharing service together: settings, rulebook, store, doors."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from accord.audit.v1 import append_service_pb2
+from accord.sharing.v1 import (
+    consent_service_pb2,
+    contract_service_pb2,
+    decision_service_pb2,
+    preference_service_pb2,
+    recipient_service_pb2,
+    rulebook_service_pb2,
+    subject_service_pb2,
+)
+
+from runtime import logs
+from runtime.actor import KeySource
+from runtime.channel import Channel
+from runtime.clock import Clock, SystemClock
+from runtime.db import Database
+from runtime.migrations import is_current, migrate
+from runtime.relay import Relay
+from runtime.server import Server
+from runtime.telemetry import Telemetry
+from services.sharing.api.consents import ConsentServicer
+from services.sharing.api.contracts import ContractServicer
+from services.sharing.api.decisions import DecisionServicer
+from services.sharing.api.preferences import PreferenceServicer
+from services.sharing.api.recipients import RecipientServicer
+from services.sharing.api.rulebook import RulebookServicer
+from services.sharing.api.subjects import SubjectServicer
+from services.sharing.cases.means import Means
+from services.sharing.domain.rulebook import RulebookError
+from services.sharing.peers.account import ActorKeys
+from services.sharing.settings import SharingSettings
+from services.sharing.store.apps import AppsError, load_apps
+from services.sharing.store.records import MIGRATIONS, SqlStore
+from services.sharing.store.rulebook import load_rulebook
+from services.sharing.store.tables import outbox
+
+log = logs.get(__name__)
+
+_APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
+
+
+class NotReadyError(Exception):
+    """The service must not start; the message says what to do about it."""
+
+
+@asynccontextmanager
+async def assembled(
+    settings: SharingSettings, *, clock: Clock, actor_keys: KeySource, traces: Telemetry
+) -> AsyncIterator[Server]:
+    """Load the rules, open the store, and hand out the server, ready to start.
+
+    RulebookError or AppsError for data that contradicts itself, NotReadyError for a database that
+    is not migrated.
+    """
+    rulebook = load_rulebook()
+    apps = load_apps(settings.apps_file, rulebook.services)
+    if not is_current(settings.database, MIGRATIONS):
+        raise NotReadyError(
+            "the database is not migrated: run `python -m services.sharing migrate`"
+        )
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        audit = Channel("audit", settings.audit_address, settings, [_APPEND])
+        stack.push_async_callback(audit.close)
+        means = Means(SqlStore(database), rulebook, clock, settings.region)
+        relay = Relay(database, outbox, audit, clock)
+        server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
+        for protos, name, servicer in (
+            (subject_service_pb2, "SubjectService", SubjectServicer(means)),
+            (recipient_service_pb2, "RecipientService", RecipientServicer(means)),
+            (contract_service_pb2, "ContractService", ContractServicer(means)),
+            (consent_service_pb2, "ConsentService", ConsentServicer(means)),
+            (preference_service_pb2, "PreferenceService", PreferenceServicer(means)),
+            (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),
+            (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
+        ):
+            server.add(protos.DESCRIPTOR.services_by_name[name], servicer)
+        yield server.also("relay", relay.run).ready_when(database.ping)
+
+
+async def serve(settings: SharingSettings) -> None:
+    """Serve until told to stop."""
+    logs.configure("sharing", settings.region, settings.log_level)
+    traces = Telemetry("sharing", settings.region, settings.otlp_endpoint)
+    account = ActorKeys(settings.account_address, settings)
+    try:
+        async with assembled(
+            settings, clock=SystemClock(), actor_keys=account.fetch, traces=traces
+        ) as server:
+            await server.run()
+    except (NotReadyError, RulebookError, AppsError) as error:
+        log.error("not started", reason=str(error))  # noqa: TRY400  the reason is the message
+        raise SystemExit(1) from error
+    finally:
+        await account.close()
+        traces.close()
+
+
+def check(settings: SharingSettings) -> None:
+    """Raise NotReadyError, RulebookError or AppsError unless the service could start."""
+    load_apps(settings.apps_file, load_rulebook().services)
+    if not is_current(settings.database, MIGRATIONS):
+        raise NotReadyError(
+            "the database is not migrated: run `python -m services.sharing migrate`"
+        )
+
+
+def migrate_all(settings: SharingSettings) -> None:
+    """Bring the database to the newest revision; run as the owner of the tables."""
+    migrate(settings.database, MIGRATIONS)
