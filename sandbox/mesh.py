@@ -238,6 +238,11 @@ class Mesh:
                     "form_key_file": material.make_key("portal-form.key"),
                     "log_key_file": material.log_key,
                 }
+            case "sharing":
+                # The very file that the data centers use.
+                settings["apps_file"] = (
+                    _PROJECT / "deploy" / "k8s" / "base" / "sharing" / "apps.yaml"
+                )
             case "audit":
                 settings |= {
                     "key_database_url": f"sqlite:///{material.database('audit-keys')}",
