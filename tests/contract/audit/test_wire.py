@@ -1,0 +1,398 @@
+"""The service over real mTLS: what callers get, what bad input gets, and who gets nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+import pytest
+from accord.audit.v1 import append_service_pb2 as append_pb
+from accord.audit.v1 import read_service_pb2 as read_pb
+from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
+from accord.audit.v1.entry_pb2 import READABILITY_FULL, Field
+from accord.audit.v1.log_entry_pb2 import LogEntry
+from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from runtime.authority import Authority
+from runtime.errors import from_error
+from runtime.fault import Fault
+from runtime.server import Server
+from runtime.testing import NOON, Bench, serving
+from services.audit.domain.merkle import leaf_hash
+from services.audit.domain.sealing import commitment
+from services.audit.domain.verification import consistent, included
+from services.audit.main import NotReadyError, assembled, check, migrate_all
+from services.audit.settings import AuditSettings, log_origin
+from services.audit.store.key_encryption import create_key
+from services.audit.store.log_key import LogKey
+
+T = TypeVar("T")
+
+PERSON = "accounts/nl-0123456789abcdefghjkmnpqrs"
+AUDITOR = "staff/auditor/ines"
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+READS: Sequence[tuple[str, Message]] = (
+    ("ListEntries", read_pb.ListEntriesRequest()),
+    ("GetEntry", read_pb.GetEntryRequest(index=0)),
+    ("GetCheckpoint", read_pb.GetCheckpointRequest()),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(index=0)),
+    ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=1)),
+)
+
+
+@dataclass
+class Audit:
+    """The running service, and calls to it as anyone."""
+
+    bench: Bench
+    server: Server
+
+    async def send(
+        self, request: append_pb.AppendRequest, by: str = "svc/account"
+    ) -> append_pb.AppendResponse:
+        async with self.bench.client(self.server, "audit", by) as channel:
+            return await answer(AppendServiceStub(channel).Append(request, timeout=10))
+
+    async def append(self, *entries: append_pb.NewEntry) -> append_pb.AppendResponse:
+        return await self.send(append_pb.AppendRequest(entries=entries))
+
+    async def read(
+        self, method: str, request: Message, *, by: str = AUDITOR, token: str = ""
+    ) -> Message:
+        metadata = (("accord-actor", token),) if token else ()
+        async with self.bench.client(self.server, "audit", by) as channel:
+            call: Callable[..., Awaitable[Message]] = getattr(ReadServiceStub(channel), method)
+            return await answer(call(request, timeout=10, metadata=metadata))
+
+    async def list(
+        self, request: read_pb.ListEntriesRequest, by: str = AUDITOR
+    ) -> read_pb.ListEntriesResponse:
+        response = await self.read("ListEntries", request, by=by)
+        assert isinstance(response, read_pb.ListEntriesResponse)
+        return response
+
+
+async def answer(call: Awaitable[T]) -> T:
+    """The answer, or the Fault that came instead."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_error(error, "audit") from error
+
+
+def entry(sequence: int = 1, **changes: object) -> append_pb.NewEntry:
+    """A well-formed entry, with changes."""
+    stamp = Timestamp()
+    stamp.FromDatetime(NOON)
+    values: dict[str, object] = {
+        "sequence": sequence,
+        "event_id": f"{sequence:032x}",
+        "action": "account:link:add",
+        "outcome": "success",
+        "event_time": stamp,
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "span_id": "b7ad6b7169203331",
+        "trace_flags": 1,
+        "account": PERSON,
+        "actor": PERSON,
+        "resource": "links/google",
+        "fields": [Field(name="provider", value="google")],
+    }
+    return append_pb.NewEntry(**values | changes)  # type: ignore[arg-type]  # protobuf checks them
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def settings(database_url: str, bench: Bench, tmp_path: Path) -> AuditSettings:
+    """Settings of a service whose keys are made and whose databases are migrated."""
+    LogKey.create(tmp_path / "log.key", log_origin("nl"))
+    create_key(tmp_path, "2026-06")
+    settings = bench.settings(
+        AuditSettings,
+        "audit",
+        database_url=database_url,
+        key_database_url=f"sqlite:///{tmp_path / 'keys.db'}",
+        log_key_file=tmp_path / "log.key",
+        kek_directory=tmp_path,
+        account_address="127.0.0.1:1",
+    )
+    migrate_all(settings)
+    return settings
+
+
+@pytest.fixture
+async def audit(settings: AuditSettings, bench: Bench) -> AsyncIterator[Audit]:
+    """The service on an empty log."""
+    async with (
+        assembled(
+            settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
+        ) as server,
+        serving(server),
+    ):
+        yield Audit(bench, server)
+
+
+async def test_what_is_appended_is_shown_and_proved(audit: Audit) -> None:
+    appended = await audit.append(entry(1), entry(2, account="", actor="", resource=""))
+    assert [receipt.index for receipt in appended.receipts] == [0, 1]
+    assert appended.checkpoint.size == 2
+    proof = await audit.read("ProveInclusion", read_pb.ProveInclusionRequest(index=0))
+    assert isinstance(proof, read_pb.ProveInclusionResponse)
+    shown = proof.entry
+    assert (shown.account, shown.actor, shown.resource) == (PERSON, PERSON, "links/google")
+    assert [(field.name, field.value) for field in shown.fields] == [("provider", "google")]
+    assert shown.readability == READABILITY_FULL
+    assert (shown.trace_id, shown.span_id, shown.trace_flags) == (
+        "0af7651916cd43dd8448eb211c80319c",
+        "b7ad6b7169203331",
+        1,
+    )
+    assert leaf_hash(shown.leaf) == appended.receipts[0].leaf_hash
+    assert included(0, 2, leaf_hash(shown.leaf), proof.proof, proof.checkpoint.root_hash)
+    leaf = LogEntry.FromString(shown.leaf)
+    assert (leaf.producer, leaf.sequence, leaf.format) == ("account", 1, 1)
+    for opening in proof.openings:
+        expected = leaf.sections[opening.section].commitments[opening.position]
+        assert commitment(opening.salt, opening.name, opening.value) == expected
+    assert [opening.name for opening in proof.openings] == [
+        "@account",
+        "@actor",
+        "@resource",
+        "provider",
+    ]
+
+
+async def test_growth_is_proved_consistent(audit: Audit) -> None:
+    before = (await audit.append(entry(1), entry(2), entry(3))).checkpoint
+    after = (await audit.append(entry(4), entry(5))).checkpoint
+    proof = await audit.read("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=3))
+    assert isinstance(proof, read_pb.ProveConsistencyResponse)
+    assert (proof.from_size, proof.to_size, proof.checkpoint) == (3, 5, after)
+    assert consistent(3, 5, before.root_hash, after.root_hash, proof.proof)
+
+
+async def test_the_portal_reads_for_an_auditor_alone(audit: Audit) -> None:
+    await audit.append(entry())
+    auditor = audit.bench.token("accounts/nl-ines", "person", "auditor", audience="audit")
+    person = audit.bench.token(PERSON, "person", audience="audit")
+    elsewhere = audit.bench.token("accounts/nl-ines", "auditor", audience="sharing")
+    for method, request in READS:
+        await audit.read(method, request, by="svc/portal", token=auditor)
+        for token, reason in (
+            ("", "ACTOR_REQUIRED"),
+            (person, "ACTOR_ROLE_MISSING"),
+            (elsewhere, "ACTOR_INVALID"),
+        ):
+            with pytest.raises(Fault, match=reason):
+                await audit.read(method, request, by="svc/portal", token=token)
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    "caller", ["svc/account", "svc/sharing", "svc/audit", "app/mi-store", "staff/officer/ana"]
+)
+async def test_invariant_6_the_log_is_read_by_auditors_alone(audit: Audit, caller: str) -> None:
+    for method, request in READS:
+        with pytest.raises(Fault, match="CALLER_NOT_ALLOWED"):
+            await audit.read(method, request, by=caller)
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    "caller", ["svc/portal", "svc/audit", "app/mi-store", AUDITOR, "staff/operator/olga"]
+)
+async def test_invariant_6_the_log_is_written_by_its_producers_alone(
+    audit: Audit, caller: str
+) -> None:
+    with pytest.raises(Fault, match="CALLER_NOT_ALLOWED"):
+        await audit.send(append_pb.AppendRequest(entries=[entry()]), by=caller)
+
+
+@SQLITE
+async def test_another_ca_and_another_region_get_nothing(audit: Audit) -> None:
+    foreign = Authority.create("nl.accord.internal")
+    async with audit.bench.client(audit.server, "audit", AUDITOR, foreign) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await ReadServiceStub(channel).GetCheckpoint(read_pb.GetCheckpointRequest(), timeout=5)
+    assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE  # no handshake, no answer
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("sequence", 0),
+        ("sequence", 2**63),
+        ("event_id", ""),
+        ("event_id", "A" * 32),
+        ("event_id", "0" * 31),
+        ("action", ""),
+        ("action", "link:add"),
+        ("action", "account:link:add:more"),
+        ("action", "Account:link:add"),
+        ("action", "account:link:" + "a" * 100),
+        ("action", "account:link:add\n"),
+        ("outcome", ""),
+        ("outcome", "SUCCESS"),
+        ("outcome", "a" * 33),
+        ("event_time", None),
+        ("event_time", Timestamp(seconds=2**62)),
+        ("event_time", Timestamp(nanos=-1)),
+        ("trace_id", "0" * 32),
+        ("trace_id", "0af7"),
+        ("trace_id", ""),
+        ("span_id", "0" * 16),
+        ("span_id", "xyz"),
+        ("trace_flags", 256),
+        ("account", "a" * 201),
+        ("account", "@organisation"),
+        ("actor", "@organisation"),
+        ("actor", "é" * 201),
+        ("resource", "r" * 401),
+        ("fields", [Field(name="", value="")]),
+        ("fields", [Field(name="@account", value="")]),
+        ("fields", [Field(name="a" * 65, value="")]),
+        ("fields", [Field(name="a", value="1"), Field(name="a", value="2")]),
+        ("fields", [Field(name=f"f{n}") for n in range(1025)]),
+    ],
+)
+async def test_a_malformed_entry_is_refused_by_field(
+    audit: Audit, field: str, value: object
+) -> None:
+    with pytest.raises(Fault, match="INVALID_FIELD") as refusal:
+        await audit.append(entry(**{field: value}))  # type: ignore[arg-type]  # protobuf checks it
+    assert refusal.value.violations[0][0].startswith(f"entries[0].{field}")
+    assert not (await audit.list(read_pb.ListEntriesRequest())).entries
+
+
+@SQLITE
+async def test_a_malformed_request_is_refused(audit: Audit) -> None:
+    for entries in ([], [entry(1), entry(3)], [entry(2), entry(1)], [entry(1), entry(1)]):
+        with pytest.raises(Fault, match="INVALID_FIELD"):
+            await audit.append(*entries)
+    with pytest.raises(Fault, match="INVALID_FIELD"):
+        await audit.append(*(entry(n) for n in range(1, 258)))
+    with pytest.raises(Fault, match="OVERLOADED"):  # beyond the size of a message
+        await audit.append(entry(fields=[Field(name="a", value="x" * (2 << 20))]))
+    with pytest.raises(Fault, match="ENTRY_TOO_LARGE"):
+        await audit.append(entry(fields=[Field(name="a", value="x" * 66_000)]))
+    async with audit.bench.client(audit.server, "audit", "svc/account") as channel:
+        raw: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/accord.audit.v1.AppendService/Append"
+        )
+        for garbage in (b"\xff\xff\xff", b"\n\x03\x22\x01\xff"):
+            with pytest.raises(Fault, match="MALFORMED_MESSAGE"):
+                await answer(raw(garbage, timeout=5))
+    assert not (await audit.list(read_pb.ListEntriesRequest())).entries
+
+
+@SQLITE
+@pytest.mark.parametrize(
+    ("method", "request_", "reason"),
+    [
+        ("ListEntries", read_pb.ListEntriesRequest(account="a" * 401), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(actor="a" * 401), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(action_prefix="%"), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(action_prefix="a" * 101), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(producer="SHARING"), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(trace_id="0" * 32), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(trace_id="xyz"), "INVALID_FIELD"),
+        (
+            "ListEntries",
+            read_pb.ListEntriesRequest(start_time=Timestamp(seconds=2**60)),
+            "INVALID_FIELD",
+        ),
+        (
+            "ListEntries",
+            read_pb.ListEntriesRequest(end_time=Timestamp(nanos=2 * 10**9)),
+            "INVALID_FIELD",
+        ),
+        ("ListEntries", read_pb.ListEntriesRequest(page_size=-1), "INVALID_FIELD"),
+        ("ListEntries", read_pb.ListEntriesRequest(order=7), "INVALID_FIELD"),  # type: ignore[arg-type]  # an unknown value
+        ("ListEntries", read_pb.ListEntriesRequest(page_token="made up"), "PAGE_TOKEN_INVALID"),
+        ("ListEntries", read_pb.ListEntriesRequest(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
+        ("GetEntry", read_pb.GetEntryRequest(), "INVALID_FIELD"),
+        ("GetEntry", read_pb.GetEntryRequest(event_id="xyz"), "INVALID_FIELD"),
+        ("GetEntry", read_pb.GetEntryRequest(event_id="f" * 32), "NOT_FOUND"),
+        ("GetEntry", read_pb.GetEntryRequest(index=1), "NOT_FOUND"),
+        ("GetEntry", read_pb.GetEntryRequest(index=2**64 - 1), "NOT_FOUND"),
+        ("ProveInclusion", read_pb.ProveInclusionRequest(), "INVALID_FIELD"),
+        ("ProveInclusion", read_pb.ProveInclusionRequest(index=1), "NOT_FOUND"),
+        ("ProveInclusion", read_pb.ProveInclusionRequest(event_id=""), "INVALID_FIELD"),
+        ("ProveConsistency", read_pb.ProveConsistencyRequest(), "INVALID_FIELD"),
+        ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=2), "TREE_SIZE_UNKNOWN"),
+        (
+            "ProveConsistency",
+            read_pb.ProveConsistencyRequest(from_size=1, to_size=2**64 - 1),
+            "TREE_SIZE_UNKNOWN",
+        ),
+        (
+            "ProveConsistency",
+            read_pb.ProveConsistencyRequest(from_size=1, to_size=0),
+            "INVALID_FIELD",
+        ),
+    ],
+)
+async def test_a_malformed_question_gets_a_typed_answer(
+    audit: Audit, method: str, request_: Message, reason: str
+) -> None:
+    await audit.append(entry())
+    with pytest.raises(Fault, match=reason):
+        await audit.read(method, request_)
+
+
+@SQLITE
+async def test_pages_follow_one_another_for_their_filter_and_caller_alone(audit: Audit) -> None:
+    await audit.append(*(entry(n) for n in range(1, 8)))
+    request = read_pb.ListEntriesRequest(account=PERSON, page_size=3)
+    indexes = []
+    while True:
+        page = await audit.list(request)
+        indexes += [found.index for found in page.entries]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert indexes == list(range(7))
+    for other, by in (
+        (read_pb.ListEntriesRequest(producer="account"), AUDITOR),
+        (read_pb.ListEntriesRequest(account=PERSON, order=read_pb.ORDER_NEWEST_FIRST), AUDITOR),
+        (read_pb.ListEntriesRequest(account=PERSON), "staff/auditor/bo"),
+    ):
+        other.page_token = request.page_token
+        with pytest.raises(Fault, match="PAGE_TOKEN_INVALID"):
+            await audit.list(other, by=by)
+
+
+@SQLITE
+async def test_a_service_without_its_keys_or_migrations_does_not_start(
+    settings: AuditSettings, tmp_path: Path
+) -> None:
+    check(settings)
+    unmigrated = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'new.db'}"})
+    with pytest.raises(NotReadyError, match="not migrated"):
+        check(unmigrated)
+    with pytest.raises(NotReadyError, match="not of in"):
+        check(settings.model_copy(update={"region": "in"}))
+    (tmp_path / "2026-06.kek").chmod(0o604)
+    with pytest.raises(NotReadyError, match="open to others"):
+        check(settings)
+
+
+@SQLITE
+def test_log_and_keys_need_databases_of_their_own(settings: AuditSettings) -> None:
+    values = settings.model_dump(exclude_none=True)
+    with pytest.raises(ValueError, match="database of their own"):
+        AuditSettings.model_validate(values | {"key_database_url": settings.database_url})
+    with pytest.raises(ValueError, match="exactly one of key_database_url"):
+        AuditSettings.model_validate(
+            {name: value for name, value in values.items() if name != "key_database_url"}
+        )
