@@ -15,6 +15,7 @@ _OF = (
     .order_by(consents.c.at, consents.c.ordinal)
 )
 _FIRST = consents.alias("first")
+_ANY = consents.alias("any_revision")
 
 
 class StoredConsents:
@@ -69,8 +70,9 @@ class StoredConsents:
     def list(self, page: Page, account: str) -> tuple[list[Consent], str]:
         """List newest first; return the cursor of what follows, or empty."""
         newest = (
-            select(func.max(consents.c.revision))
-            .where(consents.c.name == _FIRST.c.name)
+            select(func.max(_ANY.c.revision))
+            .where(_ANY.c.name == _FIRST.c.name)
+            .correlate(_FIRST)
             .scalar_subquery()
         )
         query = (
