@@ -20,7 +20,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import code_pb2
 
 from deploy.wire import ROOT, rpcs
-from runtime.settings import ServiceSettings
+from runtime.settings import DatabaseSettings, GrpcSettings, ServiceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,6 @@ def errors() -> str:
 
 def settings() -> str:
     """docs/settings.md: what all services share, then what each adds."""
-    shared = _fields(ServiceSettings)
     lines = [
         "# Settings",
         "",
@@ -135,15 +134,18 @@ def settings() -> str:
         "Each process reads them once, from its environment, and ends with a sentence per mistake",
         "and exit status 78 before a port is opened.",
         "Secrets are never values: they are paths of files.",
-        "",
-        "## Every service",
-        "",
-        *_settings_table(shared),
     ]
-    for service in SERVICES:
-        own = _fields(settings_class(service))
-        added = {name: field for name, field in own.items() if name not in shared}
-        lines += ["", f"## {service}", "", *_settings_table(added)]
+    told: set[str] = set()
+    kinds: dict[str, type[ServiceSettings]] = {
+        "Every service": ServiceSettings,
+        "Services that serve gRPC: account, audit, sharing": GrpcSettings,
+        "Services with a database: account, audit, sharing": DatabaseSettings,
+    }
+    for title, kind in (kinds | {name: settings_class(name) for name in SERVICES}).items():
+        added = {name: field for name, field in _fields(kind).items() if name not in told}
+        if kind in kinds.values():
+            told |= added.keys()
+        lines += ["", f"## {title}", "", *_settings_table(added)]
     return "\n".join(lines) + "\n"
 
 
@@ -184,7 +186,12 @@ def _sentence(comment: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     cells = [head, tuple("---" for _ in head), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+    return ["| " + " | ".join(_cell(text) for text in row) + " |" for row in cells]
+
+
+def _cell(text: str) -> str:
+    """A text that Markdown shows as it is, on one line of a table."""
+    return text.replace("|", "\\|").replace("<", "\\<")
 
 
 TABLES = {"callers.md": callers, "errors.md": errors, "settings.md": settings}

@@ -36,7 +36,11 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/gRPC collector, http(s)://host:port; none: no export"
     )
-    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
+        description="least severe lines to write: DEBUG, INFO, WARNING or ERROR",
+    )
 
     @property
     def trust_domain(self) -> str:

@@ -23,7 +23,7 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _DATABASES = {
     "account": (_ALL, "services.account.store:migrations"),
     "sharing": (_ALL, "services.sharing.store:migrations"),
-    "audit": ("SELECT, INSERT", LOG_MIGRATIONS),
+    "audit": ("SELECT", LOG_MIGRATIONS),
     "audit_keys": (_ALL, KEY_MIGRATIONS),
 }
 
@@ -83,6 +83,8 @@ def test_a_service_reads_and_adds(server: PostgresServer, database: str) -> None
         assert len(tables) > 1
         for table in tables:
             connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table))
+            if database == "audit" and table == sql.Identifier("alembic_version"):
+                continue  # the log's service adds to the log alone
             connection.execute(
                 sql.SQL("INSERT INTO {} SELECT * FROM {} WHERE false").format(table, table)
             )
