@@ -52,7 +52,7 @@ class Catalog:
 
     def day(self, day: date) -> str:
         """Write a calendar day out."""
-        return format_date(day, "long", locale=self.locale)
+        return format_date(day, self("format.day"), locale=self.locale)
 
     def moment(self, moment: datetime) -> str:
         """Write a moment out in UTC, to the minute; the zone is named."""

@@ -159,7 +159,5 @@ async def _offer_page(visit: Visit, wrong: Wrong) -> Response:
         offer=offer,
         recipients=recipients,
         words=Words(visit.t, vocabulary, {each.name: each for each in recipients}),
-        chosen=visit.form.many("categories")
-        if visit.request.method == "POST"
-        else offer.categories,
+        chosen=visit.form.many("categories"),
     )
