@@ -62,7 +62,7 @@ def _event(decision: Decision, acting: Acting) -> Event:
     question, answer = decision.question, decision.answer
     return Event(
         action=f"sharing:decision:{answer.outcome.lower()}",
-        outcome=answer.outcome.value,
+        outcome=answer.outcome.lower(),
         time=decision.time,
         account=question.account,
         actor=acting.who,

@@ -125,10 +125,29 @@ def test_what_is_not_of_the_grammar_is_nobody(spiffe_id: str) -> None:
     assert parse(spiffe_id) is None
 
 
-@given(st.dictionaries(st.text(), st.text()), st.text())
+NAMES = st.from_regex(r"[a-z][a-z0-9_.]{0,63}", fullmatch=True)
+
+
+@given(st.dictionaries(NAMES, st.text()), st.text())
 def test_an_event_survives_its_row(fields: dict[str, str], name: str) -> None:
     event = Event("a:b:c", "done", NOON, name, name, name, fields, Trace("1" * 32, "2" * 16, 1))
     assert decode(encode(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome", "field"),
+    [
+        ("a:b", "done", "f"),
+        ("a:b:C", "done", "f"),
+        ("a:b:c", "PERMIT", "f"),
+        ("a:b:c", "done", "F"),
+    ],
+)
+def test_an_event_that_the_log_would_refuse_is_never_made(
+    action: str, outcome: str, field: str
+) -> None:
+    with pytest.raises(ValueError, match=r"reads|lower case"):
+        Event(action, outcome, NOON, fields={field: "value"})
 
 
 def test_no_reason_is_used_that_the_proto_does_not_know(request: pytest.FixtureRequest) -> None:
