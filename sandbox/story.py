@@ -20,23 +20,26 @@ class Story:
         self._console = console
         self._chapters = 0
 
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, emoji=False)
+
     def chapter(self, title: str) -> None:
         """Begin a chapter."""
         self._chapters += 1
-        self._console.print(f"\n[bold]{self._chapters}. {escape(title)}[/]", highlight=False)
+        self._print(f"\n[bold]{self._chapters}. {escape(title)}[/]", highlight=False, emoji=False)
 
     def tell(self, sentence: str) -> None:
         """Say what somebody does."""
-        self._console.print(f"   {escape(sentence)}", highlight=False)
+        self._print(f"   {escape(sentence)}")
 
     def quote(self, words: str) -> None:
         """Show what a page or a command says."""
         for line in words.splitlines():
-            self._console.print(f"   [dim]│[/] {escape(line)}", highlight=False)
+            self._print(f"   [dim]│[/] {escape(line)}")
 
     def command(self, words: str) -> None:
         """Show a command as it would be typed."""
-        self._console.print(f"   [cyan]$ {escape(words)}[/]", highlight=False)
+        self._print(f"   [cyan]$ {escape(words)}[/]")
 
     def decision(self, decision: sharing.Decision) -> None:
         """Say how a question was answered, and where that is written."""
@@ -48,4 +51,6 @@ class Story:
         lines += [f"by {citation}" for citation in {item.citation: 0 for item in decision.grounds}]
         if decision.outcome == sharing.OUTCOME_PERMIT and decision.contract:
             lines.append(f"and {decision.contract}")
-        self._console.print(f"   [{style}]{name}[/]  {escape('; '.join(lines))}", highlight=False)
+        self._print(
+            f"   [{style}]{name}[/]  {escape('; '.join(lines))}", highlight=False, emoji=False
+        )
