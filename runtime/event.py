@@ -4,18 +4,10 @@ Pure vocabulary. A case makes the event, `runtime.outbox.publish` writes it in t
 transaction, `runtime.relay` numbers and delivers it.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
-
-# As accord.audit.v1.NewEntry has them.
-_WORD = r"[a-z][a-z0-9_]*"
-_ACTION = re.compile(rf"{_WORD}:{_WORD}:{_WORD}")
-_LONGEST_ACTION = 100
-_OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_FIELD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +38,3 @@ class Event:
     fields: Mapping[str, str] = field(default_factory=dict)
     trace: Trace = Trace()
     event_id: str = field(default_factory=lambda: uuid4().hex)
-
-    def __post_init__(self) -> None:
-        """Refuse what the log would refuse, while the case can still fail.
-
-        Once committed, an event that the log does not take would hold up all that follow it.
-        """
-        if not (_ACTION.fullmatch(self.action) and len(self.action) <= _LONGEST_ACTION):
-            raise ValueError("an action reads source:subject:action")
-        if not _OUTCOME.fullmatch(self.outcome):
-            raise ValueError("an outcome is a word in lower case")
-        if not all(_FIELD.fullmatch(name) for name in self.fields):
-            raise ValueError("the name of a field is a word in lower case")

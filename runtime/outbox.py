@@ -5,6 +5,7 @@ removes a row only when a signed checkpoint of the log covers it.
 """
 
 import json
+import re
 from datetime import datetime
 
 from sqlalchemy import (
@@ -21,6 +22,13 @@ from sqlalchemy import (
 
 from runtime.db import BigInt, Instant
 from runtime.event import Event, Trace
+
+# As accord.audit.v1.NewEntry has them.
+_WORD = r"[a-z][a-z0-9_]*"
+_ACTION = re.compile(rf"{_WORD}:{_WORD}:{_WORD}")
+_LONGEST_ACTION = 100
+_OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_FIELD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -47,14 +55,28 @@ def outbox_table(metadata: MetaData) -> Table:
 
 
 def publish(tx: Connection, table: Table, *events: Event) -> None:
-    """Write events in the caller's transaction."""
+    """Write events in the caller's transaction.
+
+    ValueError for what the log would refuse: once committed, such an event would hold up all that
+    follow it; here the case itself still fails.
+    """
     xid: ColumnElement[int] | int = (
         literal_column("pg_current_xact_id()::text::bigint")
         if tx.dialect.name == "postgresql"
         else 0
     )
     for event in events:
+        _check(event)
         tx.execute(table.insert().values(xid=xid, event=encode(event)))
+
+
+def _check(event: Event) -> None:
+    if not (_ACTION.fullmatch(event.action) and len(event.action) <= _LONGEST_ACTION):
+        raise ValueError("an action reads source:subject:action")
+    if not _OUTCOME.fullmatch(event.outcome):
+        raise ValueError("an outcome is a word in lower case")
+    if not all(map(_FIELD.fullmatch, event.fields)):
+        raise ValueError("the name of a field is a word in lower case")
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
