@@ -26,7 +26,7 @@ class Story:
     def chapter(self, title: str) -> None:
         """Begin a chapter."""
         self._chapters += 1
-        self._print(f"\n[bold]{self._chapters}. {escape(title)}[/]", highlight=False, emoji=False)
+        self._print(f"\n[bold]{self._chapters}. {escape(title)}[/]")
 
     def tell(self, sentence: str) -> None:
         """Say what somebody does."""
@@ -51,6 +51,4 @@ class Story:
         lines += [f"by {citation}" for citation in {item.citation: 0 for item in decision.grounds}]
         if decision.outcome == sharing.OUTCOME_PERMIT and decision.contract:
             lines.append(f"and {decision.contract}")
-        self._print(
-            f"   [{style}]{name}[/]  {escape('; '.join(lines))}", highlight=False, emoji=False
-        )
+        self._print(f"   [{style}]{name}[/]  {escape('; '.join(lines))}")
