@@ -72,7 +72,7 @@ def sane(field: Field, text: object, *, verified: bool) -> tuple[Value, ...]:
         return ()
     if field is Field.PICTURE and not text.startswith("https://"):
         return ()
-    if field is Field.EMAIL and "@" not in text:
+    if field is Field.EMAIL and text.count("@") != 1:
         return ()
     return (Value(field, text, verified),)
 

@@ -42,5 +42,7 @@ class EmailAuthority:
         """Return whether the provider verified the address and is the authority for it."""
         if verified is not True or not isinstance(email, str):
             return False
-        domain = email.rpartition("@")[2].lower()
+        local, _, domain = email.lower().partition("@")
+        if not local or "@" in domain:
+            return False
         return domain in self.domains or (self.hosted and hosted_domain == domain)

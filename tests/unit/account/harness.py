@@ -4,6 +4,8 @@ Sharing is met at the wire by a servicer that keeps what it is told; the mesh te
 real one.
 """
 
+from __future__ import annotations  # the asynchronous stubs exist for type checkers alone
+
 import asyncio
 import base64
 import json
@@ -73,13 +75,14 @@ class Region:
     server: Server
     subjects: Subjects
     database: Path
-    sessions: session_service_pb2_grpc.SessionServiceStub
-    links: link_service_pb2_grpc.LinkServiceStub
-    accounts: account_service_pb2_grpc.AccountServiceStub
-    staff: staff_service_pb2_grpc.StaffServiceStub
-    keys: key_service_pb2_grpc.KeyServiceStub
-    inviting: staff_service_pb2_grpc.StaffServiceStub
+    sessions: session_service_pb2_grpc.SessionServiceAsyncStub
+    links: link_service_pb2_grpc.LinkServiceAsyncStub
+    accounts: account_service_pb2_grpc.AccountServiceAsyncStub
+    staff: staff_service_pb2_grpc.StaffServiceAsyncStub
+    keys: key_service_pb2_grpc.KeyServiceAsyncStub
+    inviting: staff_service_pb2_grpc.StaffServiceAsyncStub
     browser: httpx.AsyncClient
+    portal: grpc.aio.Channel
 
     async def at_provider(self, url: str, person: str, **form: str) -> Callback:
         """Pick a person on the provider's page; return what the browser brings back."""
@@ -115,7 +118,7 @@ class Region:
         begun, callback = await self.begin(person, provider)
         return await self.complete(begun.flow_secret, callback)
 
-    async def sign_up(self, person: str, provider: str = "google", **form: object) -> "Signed":
+    async def sign_up(self, person: str, provider: str = "google", **form: object) -> Signed:
         outcome = await self.sign_in(person, provider)
         assert outcome.WhichOneof("outcome") == "registration"
         registered = await self.sessions.Register(
@@ -123,7 +126,7 @@ class Region:
         )
         return await self.signed(registered.session.secret)
 
-    async def signed(self, secret: str) -> "Signed":
+    async def signed(self, secret: str) -> Signed:
         answer = await self.sessions.Authenticate(
             session_service_pb2.AuthenticateRequest(session_secret=secret, audiences=["account"])
         )
@@ -131,7 +134,7 @@ class Region:
 
     async def begin_link(
         self,
-        signed: "Signed",
+        signed: Signed,
         person: str,
         provider: str = "facebook",
         imports: tuple[int, ...] = (),
@@ -143,7 +146,7 @@ class Region:
         return begun.flow_secret, await self.at_provider(begun.authorization_url, person)
 
     async def complete_link(
-        self, signed: "Signed", flow_secret: str, callback: Callback
+        self, signed: Signed, flow_secret: str, callback: Callback
     ) -> link_service_pb2.CompleteLinkResponse:
         return await self.links.CompleteLink(
             link_service_pb2.CompleteLinkRequest(flow_secret=flow_secret, **callback),
@@ -152,7 +155,7 @@ class Region:
 
     async def link(
         self,
-        signed: "Signed",
+        signed: Signed,
         person: str,
         provider: str = "facebook",
         imports: tuple[int, ...] = (),
@@ -161,7 +164,7 @@ class Region:
             signed, *await self.begin_link(signed, person, provider, imports)
         )
 
-    async def listed(self, signed: "Signed") -> link_service_pb2.ListLinksResponse:
+    async def listed(self, signed: Signed) -> link_service_pb2.ListLinksResponse:
         return await self.links.ListLinks(
             link_service_pb2.ListLinksRequest(parent=signed.account), metadata=signed.metadata
         )
@@ -273,4 +276,5 @@ async def region_running(
                 key_service_pb2_grpc.KeyServiceStub(portal),
                 staff_service_pb2_grpc.StaffServiceStub(operator),
                 browser,
+                portal,
             )
