@@ -97,6 +97,16 @@ async def test_other_content_under_a_known_number_is_refused(log: Log) -> None:
     assert await log.check() == 1
 
 
+async def test_of_two_contents_under_one_number_at_once_the_first_stands(log: Log) -> None:
+    first, second = await asyncio.gather(
+        log.append(1, [event(1)]), log.append(1, [event(2)]), return_exceptions=True
+    )
+    assert not isinstance(first, BaseException)
+    assert isinstance(second, Fault)
+    assert second.reason == "SEQUENCE_REUSED"
+    assert await log.check() == 1
+
+
 async def test_a_gap_is_refused_by_the_number_expected(log: Log) -> None:
     await log.append(1, [event(1)])
     with pytest.raises(Fault, match="SEQUENCE_GAP") as refusal:
@@ -239,6 +249,25 @@ async def test_changed_bytes_stop_the_log_instead_of_being_served(log: Log) -> N
     with pytest.raises(Fault, match="UNAVAILABLE"):
         await log.append(1, [event(1)])
     with pytest.raises(Fault, match="UNAVAILABLE"):
+        await log.append(2, [event(2)])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_bit_that_flips_on_its_way_to_the_disk_is_never_signed(log: Log) -> None:
+    await log.append(1, [event(1)])
+    await log.database.write(_unguard)
+    await log.database.write(
+        lambda tx: tx.execute(
+            text(
+                "CREATE TRIGGER flip AFTER INSERT ON entries BEGIN"
+                " UPDATE entries SET leaf = leaf_hash WHERE log_index = NEW.log_index; END"
+            )
+        )
+    )
+    with pytest.raises(Fault, match="UNAVAILABLE"):
+        await log.append(2, [event(2)])
+    assert await log.check() == 1
+    with pytest.raises(Fault, match="UNAVAILABLE"):  # and the writer has stopped for good
         await log.append(2, [event(2)])
 
 
