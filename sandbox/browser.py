@@ -205,6 +205,13 @@ class Browser:
         response.raise_for_status()
         return response.content
 
+    def cookie(self, name: str) -> str:
+        """Return the value of a cookie; LostError when there is none."""
+        value = self._client.cookies.get(name)
+        if value is None:
+            raise LostError(f"no cookie {name}")
+        return value
+
     def _follow(self, request: httpx.Request) -> Page:
         trace_ids: list[str] = []
         for _ in range(_MAX_HOPS):

@@ -1,0 +1,18 @@
+"""The running region that mesh and browser tests share: real processes over mTLS."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.mesh import Mesh, Ports
+
+
+@pytest.fixture(scope="session")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """Region nl, started once for the test process on free ports, empty at first.
+
+    `region.portal` is its address, `region.material.web_root` the root to trust for it,
+    `region.material.profile("mi-store")` a profile for the SDK and the command.
+    """
+    with Mesh("nl", tmp_path_factory.mktemp("region"), Ports.free()) as mesh:
+        yield mesh

@@ -1,0 +1,136 @@
+"""Calls with any certificate, any bytes, any metadata: what an attacker inside could send."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from accord.account.v1 import (
+    account_service_pb2,
+    key_service_pb2,
+    link_service_pb2,
+    session_service_pb2,
+    staff_service_pb2,
+)
+from accord.audit.v1 import append_service_pb2, read_service_pb2
+from accord.sharing.v1 import (
+    consent_service_pb2,
+    contract_service_pb2,
+    decision_service_pb2,
+    preference_service_pb2,
+    recipient_service_pb2,
+    rulebook_service_pb2,
+    subject_service_pb2,
+)
+from accord.type.v1 import callers_pb2
+from google.protobuf.descriptor import MethodDescriptor
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from runtime.authority import Issued
+from sandbox.mesh import Mesh
+
+_FILES = (
+    account_service_pb2,
+    key_service_pb2,
+    link_service_pb2,
+    session_service_pb2,
+    staff_service_pb2,
+    append_service_pb2,
+    read_service_pb2,
+    consent_service_pb2,
+    contract_service_pb2,
+    decision_service_pb2,
+    preference_service_pb2,
+    recipient_service_pb2,
+    rulebook_service_pb2,
+    subject_service_pb2,
+)
+METHODS: list[MethodDescriptor] = [
+    method
+    for file in _FILES
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+]
+_TIMEOUT_S = 10.0
+
+
+def rule(method: MethodDescriptor) -> callers_pb2.Callers:
+    """The method's rule, as its .proto states it."""
+    return method.GetOptions().Extensions[callers_pb2.callers]
+
+
+def service_of(method: MethodDescriptor) -> str:
+    """The service that serves the method: `accord.audit.v1.ReadService.GetEntry` → `audit`."""
+    return method.full_name.split(".")[1]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a call ended: code and reason; OK has neither reason nor message."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    message: str = ""
+    body: bytes = b""
+
+
+class Wire:
+    """A connection to one service under one identity."""
+
+    def __init__(self, region: Mesh, service: str, credentials: grpc.ChannelCredentials) -> None:
+        name = f"{service}.{region.region}.accord.internal"
+        options = [("grpc.ssl_target_name_override", name), ("grpc.enable_retries", 0)]
+        self._channel = grpc.secure_channel(region.address(service), credentials, options)
+
+    def __enter__(self) -> "Wire":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def call(
+        self,
+        method: MethodDescriptor,
+        body: bytes = b"",
+        actor: str = "",
+        timeout: float = _TIMEOUT_S,
+    ) -> Answer:
+        """Send bytes to a method."""
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        metadata = [("accord-actor", actor)] if actor else []
+        ask = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
+        try:
+            return Answer(grpc.StatusCode.OK, body=ask(body, timeout=timeout, metadata=metadata))
+        except grpc.RpcError as error:
+            return _answer(error)
+
+
+def identity(region: Mesh, name: str) -> grpc.ChannelCredentials:
+    """The credentials of a holder of the region: `portal`, `mi-store`, `officer` …"""
+    certificate, key = region.material.certificate(name)
+    return credentials(region, Issued(certificate.read_bytes(), key.read_bytes()))
+
+
+def credentials(
+    region: Mesh, issued: Issued | None, trusted: Path | None = None
+) -> grpc.ChannelCredentials:
+    """The credentials over any certificate, or none."""
+    roots = (trusted or region.material.trust_bundle).read_bytes()
+    if issued is None:
+        return grpc.ssl_channel_credentials(roots)
+    return grpc.ssl_channel_credentials(roots, issued.key, issued.certificate)
+
+
+def method(name: str) -> MethodDescriptor:
+    """One method by its short name: `DecisionService.Check`."""
+    return next(each for each in METHODS if each.full_name.endswith(f".{name}"))
+
+
+def _answer(error: grpc.RpcError) -> Answer:
+    assert isinstance(error, grpc.Call)
+    info = error_details_pb2.ErrorInfo()
+    status = rpc_status.from_call(error)
+    for detail in status.details if status else ():
+        if detail.Unpack(info):
+            break
+    return Answer(error.code(), info.reason, error.details() or "")
