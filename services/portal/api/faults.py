@@ -38,52 +38,52 @@ class FaultPage:
     way_words: str
 
     @classmethod
-    def of_fault(cls, t: Catalog, fault: Fault) -> "FaultPage":
+    def of_fault(cls, t: Catalog, fault: Fault, path: str) -> "FaultPage":
         """Return the page of a reason, or of its status where the catalog has no words for it."""
         key = f"fault.{fault.reason}"
         if not t.has(f"{key}.title"):
-            return cls.of_status(t, status_of(fault))
+            return cls.of_status(t, status_of(fault), path)
         region = fault.metadata.get("region", "")
         return cls(
             t(f"{key}.title"),
             t(f"{key}.text", region=t.word("region", region) if region else ""),
-            *_way(t, fault.reason),
+            *(("/sign-in", t("way.sign_in")) if fault.reason in _BEGIN_AGAIN else _way(t, path)),
         )
 
     @classmethod
-    def of_status(cls, t: Catalog, status: int) -> "FaultPage":
+    def of_status(cls, t: Catalog, status: int, path: str) -> "FaultPage":
         """Return the page of a status."""
         known = status if status in _KNOWN_STATUS else 500
-        return cls(t(f"error.{known}.title"), t(f"error.{known}.text"), "/", t("way.home"))
+        return cls(t(f"error.{known}.title"), t(f"error.{known}.text"), *_way(t, path))
 
 
-_WAYS = {
-    "LAST_SIGN_IN": "/account",
-    "IDENTITY_TAKEN": "/account",
-    "FLOW_UNKNOWN": "/sign-in",
-    "FLOW_EXPIRED": "/sign-in",
-    "FLOW_REPLAYED": "/sign-in",
-    "FLOW_MISMATCH": "/sign-in",
-    "SIGN_IN_DECLINED": "/sign-in",
-    "PROOF_REFUSED": "/sign-in",
-    "PROVIDER_UNAVAILABLE": "/sign-in",
-    "REGISTRATION_UNKNOWN": "/sign-in",
-    "REGISTRATION_EXPIRED": "/sign-in",
-    "REGISTRATION_USED": "/sign-in",
-    "FOUR_EYES": "/officer/contracts",
-    "CONTRACT_STATE": "/officer/contracts",
-    "CONTRACT_VERSION": "/officer/contracts",
-    "CONTRACT_INCOMPLETE": "/officer/contracts",
-    "CONTRACT_NOT_FOUND": "/officer/contracts",
-}
-_WAY_WORDS = {
-    "/": "way.home",
-    "/account": "way.account",
-    "/sign-in": "way.sign_in",
-    "/officer/contracts": "way.contracts",
+_BEGIN_AGAIN = frozenset(
+    {
+        "FLOW_UNKNOWN",
+        "FLOW_EXPIRED",
+        "FLOW_REPLAYED",
+        "FLOW_MISMATCH",
+        "SIGN_IN_DECLINED",
+        "PROOF_REFUSED",
+        "PROVIDER_UNAVAILABLE",
+        "REGISTRATION_UNKNOWN",
+        "REGISTRATION_EXPIRED",
+        "REGISTRATION_USED",
+    }
+)
+_OVERVIEWS = {
+    "/account": "nav.account",
+    "/sharing": "nav.sharing",
+    "/shared": "nav.shared",
+    "/officer/recipients": "nav.recipients",
+    "/officer/contracts": "nav.contracts",
+    "/audit": "nav.audit",
 }
 
 
-def _way(t: Catalog, reason: str) -> tuple[str, str]:
-    path = _WAYS.get(reason, "/")
-    return path, t(_WAY_WORDS[path])
+def _way(t: Catalog, path: str) -> tuple[str, str]:
+    """Lead from a page below an overview to that overview, and from anywhere else home."""
+    for overview, words in _OVERVIEWS.items():
+        if path.startswith(f"{overview}/"):
+            return overview, t("way.page", page=t(words))
+    return "/", t("way.home")

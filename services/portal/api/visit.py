@@ -142,14 +142,20 @@ class Visit:
 
     def refusal(self, status: int) -> Response:
         """Answer with the page of an HTTP status."""
-        return self.page("error.html", status=status, what=FaultPage.of_status(self.t, status))
+        return self.page(
+            "error.html",
+            status=status,
+            what=FaultPage.of_status(self.t, status, self.request.url.path),
+        )
 
     def fault(self, fault: Fault) -> Response:
         """Answer a fault with a page that says what it means and what to do next."""
         if fault.reason == "SESSION_INVALID":
             return self.sign_in_first()
         response = self.page(
-            "error.html", status=status_of(fault), what=FaultPage.of_fault(self.t, fault)
+            "error.html",
+            status=status_of(fault),
+            what=FaultPage.of_fault(self.t, fault, self.request.url.path),
         )
         if fault.retry_after:
             response.headers["retry-after"] = str(max(1, int(fault.retry_after.total_seconds())))

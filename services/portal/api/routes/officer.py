@@ -82,7 +82,7 @@ async def create_recipient(visit: Visit) -> Response:
             country=form.text("country"),
         )
     except Fault as fault:
-        if fault.reason == "RECIPIENT_EXISTS":
+        if fault.reason == "ALREADY_EXISTS":
             return await _recipients_page(visit, [("key", "wrong.key_taken")])
         return await _recipients_page(visit, wrong_fields(fault, _RECIPIENT_FIELDS))
     return visit.go("/officer/recipients", "registered_recipient")

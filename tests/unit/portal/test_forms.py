@@ -1,0 +1,64 @@
+"""Posted forms: strictly decoded, or refused; never a crash."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.exceptions import HTTPException
+
+from services.portal.api.forms import Form, decode_form, new_request_id
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20)
+
+
+@given(st.lists(st.tuples(words.filter(bool), words), max_size=20))
+def test_what_a_browser_sends_is_read_back(pairs: list[tuple[str, str]]) -> None:
+    form = decode_form(urlencode(pairs).encode())
+    for name, value in dict(pairs).items():
+        assert form.text(name) == value.strip()
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_form_or_a_refusal(body: bytes) -> None:
+    with suppress(HTTPException):
+        assert isinstance(decode_form(body), Form)
+
+
+@pytest.mark.parametrize(
+    "body", [b"a=%ff", b"a=\xff", b"a=%00", b"a=%1b", b"nothing", b"&".join([b"a=1"] * 400)]
+)
+def test_what_is_no_form_of_ours_is_refused(body: bytes) -> None:
+    with pytest.raises(HTTPException) as refused:
+        decode_form(body)
+    assert refused.value.status_code == 400
+
+
+def test_boxes_lines_and_days() -> None:
+    form = Form(
+        {
+            "box": ["b", "a", "b", " "],
+            "lines": ["one\r\n two \n\none"],
+            "day": ["2026-02-28"],
+            "no_day": ["2026-02-30"],
+            "odd_day": ["20260228"],
+        }
+    )
+    assert form.many("box") == ("b", "a")
+    assert form.lines("lines") == ("one", "two")
+    assert form.day("day") == date(2026, 2, 28)
+    assert form.day("absent") is None
+    for name in ("no_day", "odd_day"):
+        with pytest.raises(ValueError, match="day"):
+            form.day(name)
+
+
+def test_a_form_takes_effect_once() -> None:
+    known = new_request_id()
+    assert Form({"request_id": [known]}).request_id == known
+    with pytest.raises(HTTPException):
+        _ = Form({"request_id": ["made up"]}).request_id
