@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.sharing.domain.vocabulary import STATISTICS, Basis, Obligation, prefixes
+from services.sharing.domain.vocabulary import Basis, Obligation, prefixes
 
 Labels = Mapping[str, str]  # BCP 47 tag to text
 
@@ -244,8 +244,10 @@ class Rulebook:
     def _purposes_of(self, row: Row) -> list[Purpose]:
         if row.purposes:
             return [self.purposes[key] for key in row.purposes]
-        # "Any that the person asks for": statistics name no person who could ask.
-        return [purpose for purpose in self.purposes.values() if purpose.key != STATISTICS]
+        # "Any that the person asks for": what the law orders and what is about nobody is not
+        # theirs to ask for.
+        others = {Basis.LEGAL_OBLIGATION, Basis.NOT_PERSONAL}
+        return [purpose for purpose in self.purposes.values() if purpose.basis not in others]
 
     def _categories_of(self, row: Row, purpose: Purpose) -> list[str]:
         wanted = purpose.needs if row.categories is None else row.categories

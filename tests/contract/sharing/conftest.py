@@ -13,6 +13,7 @@ import grpc
 import pytest
 from accord.sharing.v1 import (
     consent_service_pb2_grpc,
+    contract_pb2,
     contract_service_pb2,
     contract_service_pb2_grpc,
     decision_pb2,
@@ -74,7 +75,7 @@ class Sharing:
 
     async def call(
         self, service: str, method: str, request: Message, *, as_: str, actor: tuple[str, ...] = ()
-    ) -> Any:  # noqa: ANN401  every method has a response of its own
+    ) -> Any:
         """Call `service.method` with the certificate `as_` and a token of (subject, role…)."""
         if as_ not in self.channels:
             client = self.bench.client(self.server, "sharing", as_)
@@ -86,22 +87,20 @@ class Sharing:
         stub = STUBS[service](self.channels[as_])
         return await getattr(stub, method)(request, metadata=metadata, timeout=10)
 
-    async def app(self, service: str, method: str, request: Message) -> Any:  # noqa: ANN401
+    async def app(self, service: str, method: str, request: Message) -> Any:
         return await self.call(service, method, request, as_="app/mi-store")
 
-    async def by_person(self, service: str, method: str, request: Message) -> Any:  # noqa: ANN401
+    async def by_person(self, service: str, method: str, request: Message) -> Any:
         return await self.call(
             service, method, request, as_="svc/portal", actor=(self.person, "person")
         )
 
-    async def by_officer(
-        self, service: str, method: str, request: Message, who: str = ""
-    ) -> Any:  # noqa: ANN401
+    async def by_officer(self, service: str, method: str, request: Message, who: str = "") -> Any:
         return await self.call(
             service, method, request, as_="svc/portal", actor=(who or self.officer, "officer")
         )
 
-    async def know_person(self, version: int = 1, **facts: Any) -> None:  # noqa: ANN401
+    async def know_person(self, version: int = 1, **facts: Any) -> None:
         subject = subject_pb2.Subject(
             account=self.person,
             jurisdiction="NL",
@@ -131,13 +130,13 @@ class Sharing:
         name: str = answer.recipient.name
         return name
 
-    async def draft(self, recipient: str, **terms: Any) -> Any:  # noqa: ANN401
+    async def draft(self, recipient: str, **terms: Any) -> Any:
         request = contract_service_pb2.CreateContractRequest(
             request_id=request_id(), recipient=recipient, terms=terms_of(**terms)
         )
         return (await self.by_officer("contracts", "CreateContract", request)).contract
 
-    async def in_force(self, recipient: str, **terms: Any) -> Any:  # noqa: ANN401
+    async def in_force(self, recipient: str, **terms: Any) -> Any:
         contract = await self.draft(recipient, **terms)
         submit = contract_service_pb2.SubmitContractRequest(
             request_id=request_id(), name=contract.name, version=1
@@ -146,16 +145,14 @@ class Sharing:
         activate = contract_service_pb2.ActivateContractRequest(
             request_id=request_id(), name=contract.name, version=1
         )
-        answer = await self.by_officer(
-            "contracts", "ActivateContract", activate, who=self.second
-        )
+        answer = await self.by_officer("contracts", "ActivateContract", activate, who=self.second)
         return answer.contract
 
-    async def check(self, **question: Any) -> Any:  # noqa: ANN401
+    async def check(self, **question: Any) -> Any:
         request = decision_service_pb2.CheckRequest(question=self.question(**question))
         return (await self.app("decisions", "Check", request)).decision
 
-    def question(self, **given: Any) -> decision_pb2.Question:  # noqa: ANN401
+    def question(self, **given: Any) -> decision_pb2.Question:
         usual: dict[str, Any] = {
             "account": self.person,
             "service": "mi_store",
@@ -167,7 +164,7 @@ class Sharing:
         return decision_pb2.Question(**usual | given)
 
 
-def terms_of(**given: Any) -> dict[str, Any]:  # noqa: ANN401
+def terms_of(**given: Any) -> contract_pb2.ContractTerms:
     """Terms that let DHL deliver within the EEA."""
     usual: dict[str, Any] = {
         "purposes": ["delivery"],
@@ -183,7 +180,7 @@ def terms_of(**given: Any) -> dict[str, Any]:  # noqa: ANN401
         "expire_date": "2027-12-31",
         "document": {"sha256": bytes(32), "location": "archive://contracts/dhl-1.pdf"},
     }
-    return usual | given
+    return contract_pb2.ContractTerms(**usual | given)
 
 
 @pytest.fixture
@@ -200,9 +197,7 @@ async def sharing(database_url: str, tmp_path: Path) -> AsyncIterator[Sharing]:
     )
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
-            assembled(
-                settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
-            )
+            assembled(settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces)
         )
         await stack.enter_async_context(serving(server))
         yield Sharing(bench, server, database_url, stack)

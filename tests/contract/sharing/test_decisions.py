@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from accord.sharing.v1 import (
+    consent_pb2,
     consent_service_pb2,
     decision_service_pb2,
     preference_pb2,
@@ -38,15 +39,15 @@ def reasons(decision: Decision) -> list[str]:
     return [reason_pb2.Reason.Name(found.reason)[7:] for found in decision.reasons]
 
 
-def consent(**scope: object) -> consent_service_pb2.GiveConsentRequest:
-    usual: dict[str, object] = {
+def consent(**scope: Any) -> consent_service_pb2.GiveConsentRequest:
+    usual: dict[str, Any] = {
         "purposes": ["direct_marketing"],
         "categories": ["contact.email"],
         "recipient": ADS,
     }
     return consent_service_pb2.GiveConsentRequest(
         request_id=request_id(),
-        scope=usual | scope,  # type: ignore[arg-type]  protobuf takes a mapping for a message
+        scope=consent_pb2.ConsentScope(**usual | scope),
         notice="mi-store@2025-05-20",
         language="en",
     )
