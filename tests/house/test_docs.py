@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +41,33 @@ def test_links_lead_somewhere(name: str) -> None:
     assert broken == []
 
 
+def _accord_commands() -> set[tuple[str, ...]]:
+    """Every `accord …` command that some page names, without its arguments."""
+    pattern = re.compile(
+        r"(?:^|[`/ ])(?<!--namespace )accord (?:--profile \S+ )?(?P<words>[a-z]+(?: [a-z]+)?)",
+        re.MULTILINE,
+    )
+    named = {
+        tuple(match["words"].split())
+        for name in files("*.md")
+        for code in re.findall(r"`[^`\n]+`|^```.*?^```", text(name), re.DOTALL | re.MULTILINE)
+        for match in pattern.finditer(code)
+    }
+    assert named
+    return named
+
+
+def test_commands_of_accord_explain_themselves() -> None:
+    for words in _accord_commands():
+        shown = subprocess.run(  # noqa: S603  our own command, asked for its help
+            [Path(sys.executable).parent / "accord", *words, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert shown.returncode == 0, (words, shown.stderr)
+
+
 def _commands() -> Iterator[tuple[str, str]]:
     for name in files("*.md"):
         for block in _FENCE.findall(text(name)):
@@ -56,5 +87,7 @@ def test_commands_exist(name: str, command: str) -> None:
         assert shutil.which(program, path=str(ROOT)) or (ROOT / program).exists(), (
             f"{name}: {command}"
         )
+    elif words[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(words[2]), f"{name}: {command}"
     else:
         assert program in _OUTSIDE, f"{name}: {command}"
