@@ -21,6 +21,7 @@ from uuid import uuid4
 import grpc
 import httpx
 import pytest
+import yaml
 from accord.account.v1 import (
     account_service_pb2_grpc,
     key_service_pb2_grpc,
@@ -40,6 +41,7 @@ from runtime.migrations import migrate
 from runtime.server import Server
 from runtime.settings import GrpcSettings
 from runtime.testing import Bench, serving
+from sandbox.material import Material
 from services.account.main import MIGRATIONS, assembled
 from services.account.settings import AccountSettings
 
@@ -210,15 +212,15 @@ def audit_events(database: Path) -> list[dict[str, object]]:
     return [json.loads(row[0]) for row in rows]
 
 
-def providers_yaml(origin: str) -> str:
-    """Return the sandbox's own providers file, for the origin at which it runs.
-
-    In these tests Facebook is not on offer in Belgium.
-    """
-    source = Path("sandbox/providers/providers.yaml").resolve()
-    text = source.read_text(encoding="utf-8").replace("localhost:9443", urlsplit(origin).netloc)
-    text = text.replace("not_in: [RU]", "not_in: [RU, BE]")
-    return text.replace("client_secret_file: ", f"client_secret_file: {source.parent}/")
+def providers_file(directory: Path, origin: str) -> Path:
+    """Write the file with which `make up` starts; here Facebook is not on offer in Belgium."""
+    material = Material(directory, "nl")
+    material.home.mkdir()
+    file = material.write_providers(origin)
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["providers"][1]["availability"] = {"not_in": ["BE", "RU"]}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return file
 
 
 @asynccontextmanager
@@ -231,7 +233,6 @@ async def region_running(
     url = f"sqlite:///{database}"
     migrate(url, MIGRATIONS)
     (directory / "sealing.key").write_bytes(base64.b64encode(bytes(range(32))))
-    (directory / "providers.yaml").write_text(providers_yaml(origin), encoding="utf-8")
     subjects = Subjects()
     subjects.there.set()
     sharing = Server(
@@ -250,7 +251,7 @@ async def region_running(
                 "sharing_address": f"127.0.0.1:{sharing.port}",
                 "audit_address": "127.0.0.1:1",  # away: events wait in the outbox
                 "portal_origin": PORTAL,
-                "providers_file": directory / "providers.yaml",
+                "providers_file": providers_file(directory, origin),
                 "provider_ca_file": ca_file,
                 "sealing_key_file": directory / "sealing.key",
             }
