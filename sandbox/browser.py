@@ -3,6 +3,7 @@
 It knows nothing of Accord but its address. What it can do, a person without JavaScript can do.
 """
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -179,7 +180,8 @@ class Browser:
 
     def __init__(self, origin: str, trust: Path) -> None:
         self._origin = origin
-        self._client = httpx.Client(verify=str(trust), timeout=_TIMEOUT_S, follow_redirects=False)
+        context = ssl.create_default_context(cafile=trust)
+        self._client = httpx.Client(verify=context, timeout=_TIMEOUT_S, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ Used by `make up`, by the mesh tests and by the browser tests. What it keeps lie
 
 import os
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,7 +193,8 @@ class Mesh:
 
     def _answers(self) -> bool:
         try:
-            httpx.get(f"{self.providers}/style.css", verify=str(self.material.web_root), timeout=1)
+            trust = ssl.create_default_context(cafile=self.material.web_root)
+            httpx.get(f"{self.providers}/style.css", verify=trust, timeout=1)
         except httpx.HTTPError:
             return False
         return True

@@ -89,7 +89,8 @@ def _say_where(mesh: Mesh, console: Console) -> None:
 
 
 def _stop(mesh: Mesh, console: Console) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it up
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second Ctrl-C must not leave half of it up
+        signal.signal(number, signal.SIG_IGN)
     console.print("\nStopping …")
     killed = mesh.stop()
     console.print(f"Killed, since they did not stop: {', '.join(killed)}" if killed else "Stopped.")
