@@ -122,7 +122,7 @@ async def test_what_sharing_has_not_heard_waits_until_it_has(store: SqlStore) ->
     assert await store.read(lambda tx: tx.accounts.untold(10)) == [first]
 
 
-async def test_a_flow_is_taken_once_of_a_hundred_at_once(store: SqlStore) -> None:
+async def test_invariant_7_a_flow_is_taken_once_of_a_hundred_at_once(store: SqlStore) -> None:
     _, flow = a_flow()
     await store.write(lambda tx: tx.flows.add(flow, NOON))
     outcomes = await asyncio.gather(
@@ -183,7 +183,9 @@ async def test_a_link_holds_its_imports_and_forgets_them_when_removed(store: Sql
     assert (await store.read(lambda tx: tx.links.of(account.name)))[0].imports == ()
 
 
-async def test_an_identity_belongs_to_one_account_of_many_at_once(store: SqlStore) -> None:
+async def test_invariant_7_an_identity_belongs_to_one_account_of_many_at_once(
+    store: SqlStore,
+) -> None:
     accounts = [an_account() for _ in range(16)]
     for account in accounts:
         await store.write(lambda tx, a=account: tx.accounts.add(a))  # type: ignore[misc]  # bound now

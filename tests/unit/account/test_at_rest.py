@@ -22,7 +22,9 @@ EVERYTHING = (
 )
 
 
-async def test_no_secret_and_no_imported_value_is_at_rest_in_clear(region: Region) -> None:
+async def test_invariant_4_no_secret_and_no_imported_value_is_at_rest_in_clear(
+    region: Region,
+) -> None:
     begun, callback = await region.begin("anna")
     outcome = await region.complete(begun.flow_secret, callback)
     sealed = outcome.registration.secret
@@ -59,7 +61,7 @@ async def test_no_secret_and_no_imported_value_is_at_rest_in_clear(region: Regio
     assert b'"d"' not in at_rest  # no private half of a signing key
 
 
-async def test_no_secret_and_no_person_is_in_the_logs(
+async def test_invariant_4_no_secret_and_no_person_is_in_the_logs(
     region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = io.StringIO()

@@ -20,10 +20,10 @@ from tests.unit.account.harness import (
 MANY = 100
 
 
-async def test_a_proof_is_bound_to_account_provider_subject_and_flow_and_used_once(
+async def test_invariant_7_a_proof_is_bound_to_account_provider_subject_and_flow_and_used_once(
     region: Region,
 ) -> None:
-    """Invariant 7: a hundred redemptions of one callback at once; one proves, none links twice."""
+    """A hundred redemptions of one callback at once; one proves, none links twice."""
     anna = await region.sign_up("anna")
     flow_secret, callback = await region.begin_link(anna, "anna")
 
@@ -211,8 +211,8 @@ async def test_another_persons_account_and_links_do_not_exist(region: Region) ->
         assert (await refusal(call)).reason == "NOT_FOUND"
 
 
-async def test_people_of_another_home_leave_nothing_behind(region: Region) -> None:
-    """Invariant 5: before the country says that this is home, nothing of the person is at rest."""
+async def test_invariant_5_people_of_another_home_leave_nothing_behind(region: Region) -> None:
+    """Before the country says that this is home, nothing of the person is at rest."""
     outcome = await region.sign_in("arjun")
     assert outcome.registration.suggestions
     fault = await refusal(

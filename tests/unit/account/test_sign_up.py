@@ -193,7 +193,9 @@ async def test_signing_out_ends_the_session(region: Region) -> None:
     assert (await refusal(region.signed(anna.secret))).reason == "SESSION_INVALID"
 
 
-async def test_every_state_change_is_in_the_log_exactly_once(region: Region) -> None:
+async def test_invariant_3_every_state_change_is_on_its_way_to_the_log_exactly_once(
+    region: Region,
+) -> None:
     anna = await region.sign_up("anna", imports=[EMAIL])
     linked = await region.link(anna, "anna")
     await unlink(region, anna, linked.link.name)
