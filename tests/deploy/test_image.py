@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
 
 from tests.deploy.conftest import ROOT
 
@@ -36,6 +39,36 @@ def test_image_takes_no_secret_and_nothing_that_is_not_there() -> None:
         assert (ROOT / source).exists(), source
         assert not source.startswith((".", "var", "tests")), source
     assert _instructions("ADD") == []
+
+
+def _imported() -> set[str]:
+    """The outermost names that the code of the image imports."""
+    names = set()
+    for tree in ("gen", "runtime", "sdk", "services"):
+        for path in (ROOT / tree).rglob("*.py"):
+            # Made for tests alone, and imported by tests alone.
+            if path == ROOT / "runtime/testing.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names.add(node.module.partition(".")[0])
+    return names - {"accord", "accord_client", "runtime", "services"} - sys.stdlib_module_names
+
+
+def test_image_holds_every_package_that_its_code_imports() -> None:
+    served = {
+        re.sub(r"[-_.]+", "-", package.partition("==")[0])
+        for package in _LOCKED.findall((ROOT / "deploy/images/requirements.lock").read_text())
+    }
+    distributions = packages_distributions()
+    missing = {
+        name
+        for name in _imported()
+        if not {re.sub(r"[-_.]+", "-", found).lower() for found in distributions[name]} & served
+    }
+    assert missing == set()
 
 
 def test_packages_are_installed_by_hash_and_are_a_part_of_the_lock() -> None:

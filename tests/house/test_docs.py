@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(#[^)]*)?\)")
 _FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A file in backticks, also with a test's name behind it; no pattern, no place at run time.
+_FILE = re.compile(r"`(?!var/|/)([\w./-]+\.(?:py|sql|proto|yaml|md|lock|Dockerfile))(?:::[^`]*)?`")
 # Programs of the machine that a reader has or is told to install.
 _OUTSIDE = {"cd", "curl", "docker", "git", "kubectl", "make", "openssl", "sqlite3", "psql", "sudo"}
 
@@ -39,6 +41,19 @@ def test_links_lead_somewhere(name: str) -> None:
         and not (folder / target).exists()
     ]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", files("*.md"))
+def test_files_that_are_named_exist(name: str) -> None:
+    roots = (ROOT, (ROOT / name).parent)
+    ours = tuple(f"/{path}" for path in files())
+    gone = [
+        path
+        for path in _FILE.findall(text(name))
+        if not any((root / path).exists() for root in roots)
+        and not any(other.endswith(f"/{path}") for other in ours)
+    ]
+    assert gone == []
 
 
 def _accord_commands() -> set[tuple[str, ...]]:
