@@ -46,6 +46,7 @@ from services.account.peers.http import http_client
 from services.account.peers.sharing import SharingPeer
 from services.account.settings import AccountSettings
 from services.account.store.actor_keys import ActorKeys
+from services.account.store.seal import UnsealError
 from services.account.store.tables import outbox
 from services.account.store.unit import SqlStore
 from services.account.store.vault import SealedVault
@@ -73,7 +74,7 @@ async def assembled(
 ) -> AsyncIterator[Server]:
     """Open what the service stands on, and hand out the server, ready to start.
 
-    NotReadyError for a providers' file or a database that is not as it must be.
+    NotReadyError for a providers' file, a database or a key that is not as it must be.
     """
     if not is_current(settings.database, MIGRATIONS):
         raise NotReadyError("the database is not migrated: `python -m services.account migrate`")
@@ -95,6 +96,10 @@ async def assembled(
         sealer = settings.sealer
         store, vault = SqlStore(db, sealer), SealedVault(sealer)
         keys = ActorKeys(db, sealer, clock, settings.region)
+        try:
+            await keys.check()
+        except UnsealError as error:
+            raise NotReadyError("the sealing key is not that of this database") from error
         sharing = SharingPeer(to_sharing)
         begin = BeginFlow(store, providers, vault, clock)
         prove = Prove(store, providers, vault, clock)

@@ -37,6 +37,12 @@ class ActorKeys:
     _key: ECKey | None = None
     _retires: datetime | None = None
 
+    async def check(self) -> None:
+        """Raise UnsealError when the sealing key is not that of this database."""
+        rows = await self.db.read(lambda tx: tx.execute(select(actor_keys)).all())
+        for row in rows:
+            self.sealer.open(row.private_key, _PURPOSE, row.kid)
+
     async def sign(
         self, account: str, roles: frozenset[str], audiences: Sequence[str], auth_time: datetime
     ) -> tuple[str, datetime]:

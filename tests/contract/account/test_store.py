@@ -26,7 +26,7 @@ from services.account.domain.session import ABSOLUTE, Session
 from services.account.domain.staff import Invitation, Role
 from services.account.main import MIGRATIONS
 from services.account.store.actor_keys import ActorKeys
-from services.account.store.seal import Sealer
+from services.account.store.seal import Sealer, UnsealError
 from services.account.store.tables import METADATA
 from services.account.store.unit import SqlStore
 
@@ -278,10 +278,11 @@ async def test_processes_that_start_together_sign_with_keys_that_both_show(
     assert len(kids) == 1
 
 
-async def test_a_signing_key_in_another_row_does_not_open(database: Database) -> None:
+async def test_another_sealing_key_is_noticed(database: Database) -> None:
     clock = SettableClock(NOON)
-    keys = ActorKeys(database, Sealer(bytes(32)), clock, "nl")
+    keys = ActorKeys(database, SEALER, clock, "nl")
+    await keys.check()  # nothing is sealed yet
     await keys.jwks()
-    stranger = ActorKeys(database, Sealer(bytes(31) + b"\x01"), clock, "nl")
-    with pytest.raises(Exception):  # noqa: B017, PT011  the very type is the sealer's own matter
-        await stranger.sign("accounts/x", frozenset({"person"}), ["account"], NOON)
+    await keys.check()
+    with pytest.raises(UnsealError):
+        await ActorKeys(database, Sealer(bytes(31) + b"\x01"), clock, "nl").check()
