@@ -19,6 +19,7 @@ from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
 from services.audit.domain.faults import (
     LogDamagedError,
+    StaleWriterError,
     log_unavailable,
     queue_full,
 )
@@ -139,7 +140,10 @@ class AppendEntries:
                 request.settle(log_unavailable())
             if isinstance(error, LogDamagedError) or not isinstance(error, Exception):
                 raise
-            log.warning("group not committed", count=len(requests), exc_info=error)
+            if isinstance(error, Fault | StaleWriterError):
+                log.warning("group not committed", count=len(requests), reason=str(error))
+            else:
+                log.exception("group not committed: a bug", count=len(requests), exc_info=error)
             return
         for request, outcome in zip(requests, outcomes, strict=True):
             request.settle(outcome)

@@ -94,7 +94,12 @@ class StoredLog:
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""
         wanted = set(nodes)
-        return await self._database.read(lambda tx: {node: _node_hash(tx, node) for node in wanted})
+
+        def query(tx: Connection) -> dict[Node, bytes]:
+            full: dict[tuple[int, int], bytes | None] = {}  # a proof asks often for the same tile
+            return {node: _node_hash(tx, node, full) for node in wanted}
+
+        return await self._database.read(query)
 
     async def _entries(
         self, queries: Iterable[Select[tuple[int, bytes, bytes]]]
@@ -212,20 +217,17 @@ def _row_hashes(tx: Connection, level: int, start: int, end: int) -> list[bytes]
     return found
 
 
-def _node_hash(tx: Connection, node: Node) -> bytes:
+def _node_hash(tx: Connection, node: Node, full: dict[tuple[int, int], bytes | None]) -> bytes:
     """Return a subtree's hash from the full tile it lies in, or from the row below that tile."""
     level, height = divmod(node.height, TILE_HEIGHT)
     start = node.index << height
     end = start + (1 << height)
     number, offset = divmod(start, TILE_WIDTH)
-    packed = tx.execute(
-        select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.number == number)
-    ).scalar_one_or_none()
+    if (level, number) not in full:
+        stored = select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.number == number)
+        full[level, number] = tx.execute(stored).scalar_one_or_none()
+    packed = full[level, number]
     if packed is None:
         return tree_hash(_row_hashes(tx, level, start, end))
-    return tree_hash(
-        [
-            packed[at * HASH_SIZE : (at + 1) * HASH_SIZE]
-            for at in range(offset, offset + end - start)
-        ]
-    )
+    places = range(offset, offset + end - start)
+    return tree_hash([packed[at * HASH_SIZE : (at + 1) * HASH_SIZE] for at in places])

@@ -116,14 +116,14 @@ class Log:
         self.seen.append(appended.checkpoint)
         return appended
 
-    async def check(self) -> int:
-        """Proves every entry and every checkpoint seen against the newest one; returns the size."""
+    async def check(self, every: int = 1) -> int:
+        """Proves entries and all checkpoints seen against the newest one; returns the size."""
         newest = await self.tree.newest_checkpoint()
         inclusion, consistency = (
             ProveInclusion(self.tree, self.entries),
             ProveConsistency(self.tree),
         )
-        for index in range(newest.size):
+        for index in range(0, newest.size, every):
             proof = await inclusion.of_index(index)
             stored = proof.entry.stored
             assert stored.index == index

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
+from itertools import count
 from pathlib import Path
 
 import pytest
 from accord_client.fsck import check_log
 from accord_client.note import VerifierKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from runtime.clock import SettableClock
+from runtime.event import Event
 from runtime.fault import Fault
+from runtime.testing import NOON
+from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases import append_entries
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
@@ -75,7 +84,7 @@ async def test_waiting_requests_share_one_commit(log: Log) -> None:
 async def test_tiles_fill_and_prove_across_their_borders(log: Log) -> None:
     for first in range(1, 601, 100):
         await log.append(first, [event(n) for n in range(first, first + 100)])
-    assert await log.check() == 600
+    assert await log.check(every=7) == 600
 
 
 async def test_a_repetition_gets_its_first_receipt(log: Log) -> None:
@@ -192,7 +201,7 @@ async def test_invariant_3_a_restarted_log_goes_on_from_what_it_signed(
 async def test_invariant_3_a_commit_that_failed_or_not_is_found_out_before_the_next(
     log: Log, when: str
 ) -> None:
-    store = FailingLog(log.database, log.writer._envelope, log.store._clock)
+    store = FailingLog(log.database, LogEntryEnvelope(), SettableClock(NOON))
     log.writer = log.writer_on(store)
     async with run_writer(log.writer):
         await log.append(1, [event(1)])
@@ -218,6 +227,74 @@ async def test_invariant_3_two_writers_never_sign_two_histories(log: Log) -> Non
     with pytest.raises(StaleWriterError):
         await log.store.grow(Growth(0, (), (), EMPTY_ROOT), log.signer)
     assert await log.check() == 2
+
+
+STEPS = st.tuples(
+    st.sampled_from(["account", "sharing"]),
+    st.sampled_from(["new", "repeat", "gap", "other", "fail before", "fail after", "restart"]),
+    st.integers(1, 130),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(STEPS, max_size=12))
+def test_invariant_3_any_history_of_appends_failures_and_restarts_is_one_log(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    """Whatever comes in whatever order: what was acknowledged is there, in order, provably."""
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(_live_through(steps, Path(directory)))
+
+
+async def _live_through(steps: list[tuple[str, str, int]], directory: Path) -> None:
+    url = f"sqlite:///{directory / 'log.db'}"
+    kept: dict[str, list[Event]] = {"account": [], "sharing": []}
+    numbers = count(1)
+    log = Log.create(url, directory)
+    seen = log.seen
+    store, running_log = await _begin(log)
+    for producer, what, amount in steps:
+        mine = kept[producer]
+        fresh = [event(next(numbers)) for _ in range(amount)]
+        if what == "restart":
+            await running_log.aclose()
+            log = Log.at(url, directory)
+            log.seen = seen
+            store, running_log = await _begin(log)
+        elif what == "gap":
+            with pytest.raises(Fault, match="SEQUENCE_GAP"):
+                await log.append(len(mine) + 2, fresh, producer)
+        elif what == "repeat" and mine:
+            first = max(0, len(mine) - amount)
+            again = await log.append(first + 1, mine[first:], producer)
+            assert [receipt.sequence for receipt in again.receipts] == [
+                *range(first + 1, len(mine) + 1)
+            ]
+        elif what == "other" and mine:
+            with pytest.raises(Fault, match="SEQUENCE_REUSED"):
+                await log.append(len(mine), fresh[:1], producer)
+        else:
+            if what.startswith("fail"):
+                store.when = what.removeprefix("fail ")
+                with pytest.raises(Fault, match="UNAVAILABLE"):
+                    await log.append(len(mine) + 1, fresh, producer)
+            await log.append(len(mine) + 1, fresh, producer)
+            mine += fresh
+    assert await log.check(every=37) == sum(len(events) for events in kept.values())
+    for producer, events in kept.items():
+        stored = await log.store.by_sequence(producer, range(1, len(events) + 1))
+        ordered = sorted(stored, key=lambda entry: entry.index)
+        assert [e.sealed.event_id for e in ordered] == [e.event_id for e in events]
+    await running_log.aclose()
+
+
+async def _begin(log: Log) -> tuple[FailingLog, contextlib.AsyncExitStack]:
+    """Starts a log's writer on a store that can be told to fail."""
+    store = FailingLog(log.database, LogEntryEnvelope(), SettableClock(NOON))
+    log.writer = log.writer_on(store)
+    stack = contextlib.AsyncExitStack()
+    await stack.enter_async_context(running(log))
+    return store, stack
 
 
 @pytest.mark.parametrize(
