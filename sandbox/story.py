@@ -4,8 +4,8 @@ from accord.sharing.v1 import decision_pb2 as sharing
 from accord.sharing.v1.reason_pb2 import Reason
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
-_WIDTH = 100
 _OUTCOMES = {
     sharing.OUTCOME_PERMIT: ("PERMIT", "bold green"),
     sharing.OUTCOME_DENY: ("DENY", "bold red"),
@@ -19,8 +19,15 @@ class Story:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._chapters = 0
+        self._told: list[str] = []
+
+    @property
+    def told(self) -> str:
+        """What was told so far, without its colours."""
+        return "\n".join(self._told)
 
     def _print(self, line: str) -> None:
+        self._told.append(Text.from_markup(line, emoji=False).plain)
         self._console.print(line, highlight=False, emoji=False)
 
     def chapter(self, title: str) -> None:

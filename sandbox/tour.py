@@ -42,10 +42,10 @@ class Tour:
         self._mesh = mesh
         self._story = story
         self._today = datetime.now(UTC).date()
-        self._account = ""
-        self._sign_up_trace = ""
+        self.account = ""
+        self.sign_up_trace = ""
         self._contracts: dict[str, str] = {}  # recipient → path of its page
-        self._permit = sharing.Decision()
+        self.permit = sharing.Decision()
 
     def play(self) -> None:
         """Play it from the first page to the last proof."""
@@ -74,12 +74,12 @@ class Tour:
             imports=["nickname", "email"],
             notice="yes",
         )
-        self._sign_up_trace = page.trace_ids[0]
+        self.sign_up_trace = page.trace_ids[0]
         found = re.search(r"accounts/nl-[0-9a-z]{26}", page.html)
         if found is None:
             raise TourError(f"no account on {page}")
-        self._account = found[0]
-        self._story.tell(f"Her account is {self._account}: born in the region nl, kept there.")
+        self.account = found[0]
+        self._story.tell(f"Her account is {self.account}: born in the region nl, kept there.")
 
     def _link(self, anna: Browser) -> None:
         self._story.chapter("She links Facebook, and unlinks it again")
@@ -134,11 +134,11 @@ class Tour:
     def _ask(self, anna: Browser, second: Browser) -> None:
         self._story.chapter("The Mi Store backend asks before it shares")
         self._story.tell("May DHL have name, phone and address to deliver order 4711?")
-        self._permit = self._check("dhl", "delivery", _DELIVERY, relation="order-4711")
-        self._expect_outcome(self._permit, sharing.OUTCOME_PERMIT)
-        citations = {ground.citation for ground in self._permit.grounds}
-        if citations != {"mi-store@2025-05-20 §4.1.3"} or not self._permit.contract:
-            raise TourError(f"a permit that cites {citations} and {self._permit.contract!r}")
+        self.permit = self._check("dhl", "delivery", _DELIVERY, relation="order-4711")
+        self._expect_outcome(self.permit, sharing.OUTCOME_PERMIT)
+        citations = {ground.citation for ground in self.permit.grounds}
+        if citations != {"mi-store@2025-05-20 §4.1.3"} or not self.permit.contract:
+            raise TourError(f"a permit that cites {citations} and {self.permit.contract!r}")
         self._story.tell("May Northlight have her email for direct marketing?")
         self._expect_outcome(
             self._check("northlight", "direct_marketing", ["contact.email"]),
@@ -172,7 +172,7 @@ class Tour:
         page = anna.open("/shared")
         for name in ("DHL", "Northlight Advertising"):
             self._expect(name in page.text, f"{name} is on the page", page)
-        page = anna.open(f"/shared/{self._permit.name.removeprefix('decisions/')}")
+        page = anna.open(f"/shared/{self.permit.name.removeprefix('decisions/')}")
         self._expect("order-4711" in page.text, "the order is named", page)
         self._story.quote(page.heading)
         self._story.tell(f"with the clause it rests on, at {page.path}")
@@ -180,17 +180,17 @@ class Tour:
     def _audit(self, auditor: Browser) -> None:
         self._story.chapter("An auditor follows one request, and verifies the record without us")
         self._enrol(auditor, "auditor", "美玲", "meiling")
-        entries = self._trace(self._sign_up_trace, {"account", "sharing"})
+        entries = self._trace(self.sign_up_trace, {"account", "sharing"})
         self._story.tell("Her sign-up was one request: browser, portal, account, sharing.")
-        self._story.command(f"accord --profile … audit list --trace {self._sign_up_trace}")
+        self._story.command(f"accord --profile … audit list --trace {self.sign_up_trace}")
         for entry in entries:
             self._story.quote(f"{entry['producer']}  {entry['action']}  {entry['outcome']}")
-        page = auditor.open(f"/audit/traces/{self._sign_up_trace}")
+        page = auditor.open(f"/audit/traces/{self.sign_up_trace}")
         self._expect(str(entries[0]["action"]) in page.text, "the portal shows the trace", page)
         (entry,) = [
             each
-            for each in self._trace(self._permit.trace_id, {"sharing"})
-            if each.get("resource") == self._permit.name
+            for each in self._trace(self.permit.trace_id, {"sharing"})
+            if each.get("resource") == self.permit.name
         ]
         index = str(entry.get("index", "0"))
         with tempfile.TemporaryDirectory() as directory:
@@ -296,7 +296,7 @@ class Tour:
         relation: str = "",
     ) -> sharing.Decision:
         question = sharing.Question(
-            account=self._account,
+            account=self.account,
             service="mi_store",
             recipient=f"recipients/{recipient}",
             purpose=purpose,
@@ -342,6 +342,11 @@ class Tour:
         if done.returncode != exit_code:
             raise TourError(f"accord {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    @property
+    def told(self) -> str:
+        """What was told so far."""
+        return self._story.told
 
     @property
     def _store(self) -> Profile:
