@@ -37,6 +37,7 @@ def main() -> None:
         ssl_keyfile=options.key,
         log_level="warning",
         access_log=False,  # addresses carry codes and states
+        timeout_graceful_shutdown=1,
     )
     config.load()
     print(origin, flush=True)  # from here on a connection waits until it is accepted
