@@ -172,6 +172,8 @@ def _accepted_version(case: Case, since: date) -> str:
 
 
 def _found_consents(case: Case, verdict: ConsentVerdict, reason: Reason, topic: str) -> None:
+    if not case.consents:
+        return
     concerned = _those(case, (key for key, (found, _) in case.consents.items() if found is verdict))
     if concerned:
         case.found(reason, case.topic(topic), concerned)
