@@ -84,6 +84,15 @@ def test_only_the_services_may_ask(rendered: Rendered) -> None:
     assert rendered.of("ClusterRole", "ClusterRoleBinding") == []
 
 
+def test_pods_trust_the_bundle_that_is_written_for_them(rendered: Rendered) -> None:
+    bundle = rendered.named("Bundle", "trust-bundle")
+    told = rendered.named("ConfigMap", "mesh")["data"]["ACCORD_TRUST_BUNDLE_FILE"]
+    assert told == f"/run/accord/trust/{bundle['spec']['target']['configMap']['key']}"
+    for name, pod in rendered.pods():
+        (trust,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "trust")
+        assert trust["configMap"]["name"] == bundle["metadata"]["name"], name
+
+
 def test_the_names_in_the_protos_are_those_of_the_pods(rendered: Rendered) -> None:
     deployed = {deployment["metadata"]["name"] for deployment in rendered.of("Deployment")}
     assert deployed == SERVICES

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.tables import settings_class
 from runtime.settings import load
-from tests.deploy.conftest import containers
+from tests.deploy.conftest import ROOT, containers
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered, Resource
@@ -91,6 +91,20 @@ def test_no_secret_is_in_a_config_map_and_none_is_committed(rendered: Rendered) 
             assert not named or _KEPT_APART.search(name) or value.startswith("sqlite:///"), name
             assert "://" not in value or "@" not in value, name  # a URL with a password
             assert "PRIVATE KEY" not in value, name
+
+
+def test_operators_are_told_of_every_secret_and_its_files(rendered: Rendered) -> None:
+    guide = (ROOT / "docs/operations.md").read_text()
+    for name, pod in rendered.pods():
+        for volume in pod["spec"]["volumes"]:
+            if "secret" in volume:
+                assert f"`{volume['secret']['secretName']}`" in guide, name
+        for container in containers(pod):
+            for value in _environment(rendered, container).values():
+                for path in _PATH.findall(value):
+                    directory, file = path.rsplit("/", 1)
+                    if directory in {"/run/accord/secrets", "/run/accord/owner"}:
+                        assert f"`{file}`" in guide or file == "providers.yaml", (name, file)
 
 
 def test_a_change_of_settings_rolls_the_pods(rendered: Rendered) -> None:
