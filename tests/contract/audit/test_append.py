@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from accord_client.fsck import check_log
 from accord_client.note import VerifierKey
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
@@ -236,7 +236,12 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(st.lists(STEPS, max_size=12))
 def test_invariant_3_any_history_of_appends_failures_and_restarts_is_one_log(
     steps: list[tuple[str, str, int]],

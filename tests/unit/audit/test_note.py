@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.audit.domain.checkpoint import Checkpoint
@@ -14,6 +14,8 @@ from services.audit.domain.merkle import EMPTY_ROOT
 from services.audit.domain.note import MalformedNoteError, VerifierKey, open_note, sign_note
 from services.audit.store.log_key import LogKey, LogVerifier, vkey_path
 
+# The same examples each time, and no judgement of how busy the machine is.
+patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 ORIGIN = "nl.accord.internal/audit"
 # The example of c2sp.org/signed-note.
 EXAMPLE_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
@@ -31,6 +33,7 @@ def test_keys_of_others_read_and_print_the_same(text: str) -> None:
     assert str(VerifierKey.parse(text)) == text
 
 
+@patient
 @given(st.data())
 def test_a_key_that_is_cut_or_changed_is_refused(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(EXAMPLE_KEY) - 1))
@@ -50,6 +53,7 @@ def test_a_checkpoint_is_four_lines_a_stranger_can_read(key: LogKey) -> None:
     assert Checkpoint.read(checkpoint.note, LogVerifier(key.key)) == checkpoint
 
 
+@patient
 @given(st.data())
 def test_no_flipped_bit_of_a_checkpoint_goes_unseen(data: st.DataObject) -> None:
     key = LogKey(ORIGIN, Ed25519PrivateKey.generate())

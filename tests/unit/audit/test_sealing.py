@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.event import Event, Trace
@@ -25,6 +25,8 @@ from services.audit.domain.sealing import (
 )
 from services.audit.store.party_keys import StoredPartyKeys
 
+# The same examples each time, and no judgement of how busy the machine is.
+patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 ORIGIN = "nl.accord.internal/audit"
 PERSON, OFFICER = "accounts/nl-person", "spiffe://nl.accord.internal/staff/officer/ana"
 KEYS = {
@@ -59,6 +61,7 @@ def opened(event: Event, *with_keys_of: str) -> OpenedEntry:
     )
 
 
+@patient
 @given(EVENTS)
 def test_an_event_comes_back_whole_from_its_bytes(event: Event) -> None:
     entry = opened(event, *KEYS)
@@ -66,6 +69,7 @@ def test_an_event_comes_back_whole_from_its_bytes(event: Event) -> None:
     assert entry.readability is Readability.FULL
 
 
+@patient
 @given(EVENTS)
 def test_every_opening_matches_its_commitment(event: Event) -> None:
     entry = opened(event, *KEYS)
@@ -76,6 +80,7 @@ def test_every_opening_matches_its_commitment(event: Event) -> None:
     assert len({opening.salt for opening in entry.openings}) == len(entry.openings)
 
 
+@patient
 @given(EVENTS)
 def test_invariant_4_no_value_stands_in_clear_in_an_entry(event: Event) -> None:
     marked = Event(
@@ -140,6 +145,7 @@ def test_a_section_opens_in_its_own_place_alone(moved: str) -> None:
         )
 
 
+@patient
 @given(EVENTS, EVENTS)
 def test_a_repetition_is_told_from_other_content(event: Event, other: Event) -> None:
     entry = opened(event, *KEYS)
