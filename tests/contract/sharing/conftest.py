@@ -27,12 +27,14 @@ from accord.sharing.v1 import (
     subject_service_pb2,
     subject_service_pb2_grpc,
 )
+from sqlalchemy import create_engine, func, select
 
 from runtime.ids import new_account
 from runtime.migrations import migrate
 from runtime.testing import Bench, serving
 from services.sharing.main import assembled
 from services.sharing.settings import SharingSettings
+from services.sharing.store import tables
 from services.sharing.store.records import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -162,6 +164,17 @@ class Sharing:
             "relation": "order-4711",
         }
         return decision_pb2.Question(**usual | given)
+
+
+def rows(url: str, table: str) -> int:
+    """Count the rows of a table."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        counted = connection.execute(
+            select(func.count()).select_from(tables.METADATA.tables[table])
+        ).scalar_one()
+    engine.dispose()
+    return counted
 
 
 def terms_of(**given: Any) -> contract_pb2.ContractTerms:
