@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from accord.account.v1 import account_pb2
 from accord.account.v1 import link_service_pb2 as pb
 
-from runtime.call import Call
-from runtime.fault import not_found
+from runtime.call import Actor, Call
+from runtime.fault import Fault, not_found
 from runtime.ids import request_uuid, require_home
 from runtime.paging import cursor_of, page_size, page_token
 from services.account.api import convert
@@ -74,7 +74,7 @@ class LinkServicer:
         account, _ = split_name(request.name)
         require_home(account, self.region, "name")
         request_id = request_uuid(request.request_id)
-        await self.unlinking(request.name, request_id, call.person(), call.trace)
+        await self.unlinking(request.name, request_id, _acting(call), call.trace)
         return pb.UnlinkResponse()
 
     async def _listed(self, account: str) -> list[account_pb2.Link]:
@@ -87,3 +87,10 @@ class LinkServicer:
         """Return the provider's name; its key when it is no longer configured."""
         titles = {provider.key: provider.title for provider in self.providers.all()}
         return titles.get(link.provider, link.provider)
+
+
+def _acting(call: Call) -> Actor:
+    """Return the person for whom the call is made; ACTOR_REQUIRED without one."""
+    if call.actor is None:
+        raise Fault("ACTOR_REQUIRED", "this call is made for a person: their token is missing")
+    return call.actor

@@ -57,7 +57,7 @@ class CompleteSignIn:
             if account is None or account.state is not State.ACTIVE:
                 raise faults.account_not_active()
             tx.links.renew(link, identity, (), now)
-            session = Session(digest(secret), link.account, began=now, seen=now)
+            session = Session(digest(secret), link.account, link.link_id, began=now, seen=now)
             tx.sessions.add(session)
             tx.publish(
                 Event(

@@ -132,7 +132,7 @@ class Register:
         )
         tx.accounts.add(account)
         tx.links.add(link, identity, values, now)
-        tx.sessions.add(Session(key, account.name, began=now, seen=now))
+        tx.sessions.add(Session(key, account.name, link.link_id, began=now, seen=now))
         events: list[tuple[str, str, dict[str, str]]] = [
             (
                 "account:account:register",

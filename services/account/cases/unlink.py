@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from runtime.call import Actor
 from runtime.clock import Clock
 from runtime.event import Event, Trace
 from runtime.fault import not_found
@@ -17,8 +18,13 @@ class Unlink:
     providers: Providers
     clock: Clock
 
-    async def __call__(self, name: str, request_id: str, account: str, trace: Trace) -> None:
-        """End the link; another person's is answered as one that does not exist."""
+    async def __call__(self, name: str, request_id: str, actor: Actor, trace: Trace) -> None:
+        """End the link; another person's is answered as one that does not exist.
+
+        Sessions that began through it end with it, or whoever linked an identity of theirs would
+        stay in after it is gone (pre-hijacking, the unexpired session). The acting one stays.
+        """
+        account = actor.subject
         owner, link_id = split_name(name)
         if owner != account:
             raise not_found(name)
@@ -33,6 +39,7 @@ class Unlink:
                     raise not_found(name)
                 require_another_sign_in(link, links, offered)
                 tx.links.remove(link)
+                ended = tx.sessions.remove_begun_through(link_id, but=actor.auth_time)
                 tx.publish(
                     Event(
                         "account:link:remove",
@@ -41,7 +48,7 @@ class Unlink:
                         account=account,
                         actor=account,
                         resource=name,
-                        fields={"provider": link.provider},
+                        fields={"provider": link.provider, "ended_sessions": str(ended)},
                         trace=trace,
                     )
                 )

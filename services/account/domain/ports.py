@@ -104,6 +104,10 @@ class Sessions(Protocol):
         """Remove it."""
         ...
 
+    def remove_begun_through(self, link_id: str, but: datetime) -> int:
+        """Remove those begun through a link, but for those begun in the second of `but`."""
+        ...
+
 
 class Staff(Protocol):
     """Invitations and roles."""

@@ -14,6 +14,7 @@ class Session:
 
     digest: bytes  # of the secret
     account: str
+    link_id: str  # through which it began
     began: datetime
     seen: datetime
 

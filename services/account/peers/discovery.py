@@ -1,5 +1,6 @@
 """What an OpenID provider says of itself, and the keys it signs with, each kept for a while."""
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Discovery:
         self._provider = provider
         self._issuer = issuer
         self._hosts = hosts
+        self._reading = asyncio.Lock()  # however many sign in at once, one asks
         self._metadata: Metadata | None = None
         self._metadata_until = float("-inf")
         self._keys: KeySet | None = None
@@ -52,20 +54,26 @@ class Discovery:
 
     async def metadata(self) -> Metadata:
         """Return the document, at most an hour old."""
-        if self._metadata is None or time.monotonic() >= self._metadata_until:
-            document, _ = await self._get(self._issuer + "/.well-known/openid-configuration")
-            self._metadata = self._read(document)
-            self._metadata_until = time.monotonic() + _DISCOVERY_S
-        return self._metadata
+        async with self._reading:
+            if self._metadata is None or time.monotonic() >= self._metadata_until:
+                document, _ = await self._get(self._issuer + "/.well-known/openid-configuration")
+                self._metadata = self._read(document)
+                self._metadata_until = time.monotonic() + _DISCOVERY_S
+            return self._metadata
 
     async def keys(self, kid: object) -> KeySet:
         """Return the key set, anew when it is too old or lacks the key asked for."""
+        address = (await self.metadata()).jwks_uri
+        async with self._reading:
+            return await self._current_keys(kid, address)
+
+    async def _current_keys(self, kid: object, address: str) -> KeySet:
         now = time.monotonic()
         fresh = self._keys is not None and now < self._keys_until
         known = self._keys is not None and any(key.kid == kid for key in self._keys.keys)
         may_ask = now >= self._keys_fetched + _REFETCH_S
         if self._keys is None or (may_ask and not (fresh and known)):
-            document, headers = await self._get((await self.metadata()).jwks_uri)
+            document, headers = await self._get(address)
             try:
                 # What we cannot use (other key types, symmetric keys) is none of our concern.
                 rows = document["keys"]

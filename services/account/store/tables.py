@@ -61,6 +61,7 @@ sessions = Table(
     Column("account", Text, ForeignKey("accounts.name"), nullable=False, index=True),
     Column("began", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
+    Column("link_id", Text, nullable=False, server_default="", index=True),
     sqlite_strict=True,
 )
 

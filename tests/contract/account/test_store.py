@@ -219,8 +219,8 @@ async def test_a_unit_that_raises_changes_nothing(store: SqlStore) -> None:
 async def test_sessions_are_kept_touched_removed_and_forgotten(store: SqlStore) -> None:
     account = an_account()
     await store.write(lambda tx: tx.accounts.add(account))
-    old = Session(secret.digest("old"), account.name, NOON, NOON)
-    new = Session(secret.digest("new"), account.name, NOON + ABSOLUTE, NOON + ABSOLUTE)
+    old = Session(secret.digest("old"), account.name, "l1", NOON, NOON)
+    new = Session(secret.digest("new"), account.name, "l1", NOON + ABSOLUTE, NOON + ABSOLUTE)
     await store.write(lambda tx: tx.sessions.add(old))
     touched = NOON + timedelta(minutes=5)
     await store.write(lambda tx: tx.sessions.touch(old.digest, touched))
@@ -230,6 +230,29 @@ async def test_sessions_are_kept_touched_removed_and_forgotten(store: SqlStore) 
     await store.write(lambda tx: tx.sessions.remove(new.digest))
     await store.write(lambda tx: tx.sessions.touch(new.digest, touched))
     assert await store.read(lambda tx: tx.sessions.get(new.digest)) is None
+
+
+async def test_sessions_begun_through_a_link_are_removed_but_the_acting_one(
+    store: SqlStore,
+) -> None:
+    account = an_account()
+    await store.write(lambda tx: tx.accounts.add(account))
+    acting = NOON + timedelta(seconds=10, microseconds=999_999)
+    begun = {
+        "acting": ("l1", acting),
+        "before": ("l1", NOON + timedelta(seconds=9, microseconds=999_999)),
+        "after": ("l1", NOON + timedelta(seconds=11)),
+        "other": ("l2", NOON),
+    }
+    for name, (link_id, began) in begun.items():
+        session = Session(secret.digest(name), account.name, link_id, began, began)
+        await store.write(lambda tx, s=session: tx.sessions.add(s))  # type: ignore[misc]  # bound now
+    auth_time = acting.replace(microsecond=0)  # as a token states it
+    assert await store.write(lambda tx: tx.sessions.remove_begun_through("l1", auth_time)) == 2
+    left = await store.read(
+        lambda tx: {name for name in begun if tx.sessions.get(secret.digest(name))}
+    )
+    assert left == {"acting", "other"}
 
 
 async def test_an_invitation_binds_its_role_once(store: SqlStore) -> None:

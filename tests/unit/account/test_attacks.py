@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from accord.account.v1 import account_pb2, account_service_pb2, link_service_pb2
@@ -186,6 +187,19 @@ async def test_the_same_email_never_links(region: Region) -> None:
     outcome = await region.sign_in("pieter", "facebook")
     assert outcome.WhichOneof("outcome") == "registration"
     assert len((await region.listed(pieter)).links) == 1
+
+
+async def test_sessions_begun_through_a_link_end_with_it(region: Region) -> None:
+    """Pre-hijacking, the unexpired session: whoever linked an identity of theirs is out."""
+    anna = await region.sign_up("anna")
+    linked = await region.link(anna, "twan")  # an intruder's, linked in an unwatched moment
+    region.bench.clock.advance(timedelta(seconds=1))
+    intruder = (await region.sign_in("twan", "facebook")).session
+    assert intruder.account == anna.account
+    request = link_service_pb2.UnlinkRequest(name=linked.link.name, request_id=str(uuid4()))
+    await region.links.Unlink(request, metadata=anna.metadata)
+    assert (await refusal(region.signed(intruder.secret))).reason == "SESSION_INVALID"
+    assert (await region.signed(anna.secret)).account == anna.account
 
 
 async def test_an_identity_of_another_account_cannot_be_linked(region: Region) -> None:

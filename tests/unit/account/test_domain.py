@@ -166,7 +166,7 @@ def test_an_email_is_verified_only_by_who_runs_the_mailbox(
 
 @given(st.timedeltas(timedelta(0), 2 * ABSOLUTE), st.timedeltas(timedelta(0), 2 * ABSOLUTE))
 def test_a_session_ends_when_idle_or_old(seen_after: timedelta, asked_after: timedelta) -> None:
-    session = Session(b"", ACCOUNT, NOON, NOON + seen_after)
+    session = Session(b"", ACCOUNT, "", NOON, NOON + seen_after)
     asked = NOON + seen_after + asked_after
     assert session.valid(asked) == (asked_after < IDLE and seen_after + asked_after < ABSOLUTE)
 
