@@ -150,6 +150,10 @@ def _options(host: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str
         ("grpc.service_config", json.dumps(config)),
         ("grpc.enable_retries", 1),
         ("grpc.max_receive_message_length", _MAX_RESPONSE),
+        # A peer that comes back is found again within a second, not when a backoff of minutes ends.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 1_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
     ]
