@@ -181,7 +181,12 @@ class Browser:
     def __init__(self, origin: str, trust: Path) -> None:
         self._origin = origin
         context = ssl.create_default_context(cafile=trust)
-        self._client = httpx.Client(verify=context, timeout=_TIMEOUT_S, follow_redirects=False)
+        self._client = httpx.Client(
+            verify=context,
+            timeout=_TIMEOUT_S,
+            follow_redirects=False,
+            limits=httpx.Limits(max_keepalive_connections=0),  # or a server's stop waits for us
+        )
 
     def __enter__(self) -> Self:
         return self
