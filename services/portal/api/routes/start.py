@@ -89,6 +89,8 @@ async def callback(visit: Visit) -> Response:
         cookies.put(response, cookies.REGISTRATION, result.secret, cookies.REGISTRATION_SECONDS)
     else:
         response = visit.go("/account", "linked")
+    # Facebook adds a fragment of its own, which would cling to the address.
+    response.headers["location"] += "#main"
     cookies.drop(response, cookies.FLOW)
     return response
 

@@ -1,0 +1,94 @@
+"""Every page, on a phone and on a desktop, light and dark, in both languages: fit to be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.assess import assess
+from tests.browser.test_officers import fill_terms, register
+from tests.browser.visitor import DESKTOP, DMITRI, PHONE, PIETER, Visitor, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from playwright.sync_api import StorageState
+
+LOOKS = [
+    Window(language="en", dark=False),
+    Window(language="zh-TW", dark=True),
+]
+OPEN_TO_ALL = ["/", "/sign-in", "/nowhere"]
+PERSONAL = [
+    "/",
+    "/account",
+    "/account/link/facebook",
+    "/sharing",
+    *(f"/sharing/offers/{offer}" for offer in ("newsletter", "advertising", "posting")),
+    "/shared",
+    "/shared?outcome=deny",
+    "/officer/contracts",
+]
+
+
+def _judge(visitor: Visitor, paths: Iterable[str]) -> dict[str, list[str]]:
+    found = {}
+    for path in paths:
+        visitor.open(path)
+        for width in (PHONE, DESKTOP):
+            visitor.look(width)
+            wrong = assess(visitor.page)
+            if wrong:
+                found[f"{path} at {width}"] = wrong
+    return found
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["english-light", "chinese-dark"])
+def test_pages_for_everyone(open_window: Callable[..., Visitor], look: Window) -> None:
+    assert _judge(open_window(look), OPEN_TO_ALL) == {}
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["english-light", "chinese-dark"])
+def test_pages_of_a_person(open_window: Callable[..., Visitor], look: Window) -> None:
+    signed_in = open_window()
+    signed_in.sign_in("陳美玲")
+    visitor = open_window(Window(look.width, look.language, look.dark, cookies=signed_in.cookies))
+    visitor.open("/account")
+    unlink = visitor.page.locator("a[href$='/unlink']").first.get_attribute("href") or ""
+    assert _judge(visitor, [*PERSONAL, unlink]) == {}
+
+
+def test_the_sign_up_form_also_when_it_is_sent_back(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.press("Continue with Facebook")
+    visitor.choose_person("Twan Jansen")
+    assert _judge(visitor, ["/sign-up"]) == {}
+    visitor.press("Create my account")
+    assert assess(visitor.page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["english-light", "chinese-dark"])
+def test_pages_of_an_officer(
+    open_window: Callable[..., Visitor], staff: dict[str, StorageState], look: Window
+) -> None:
+    author = open_window(Window(cookies=staff[PIETER]))
+    register(author, "Parcels Perth", "perth", "service_provider.delivery")
+    author.open("/officer/contracts/new")
+    fill_terms(author, "Parcels Perth", document=True)
+    author.press("Save the draft")
+    contract = author.path
+    visitor = open_window(Window(look.width, look.language, look.dark, cookies=staff[PIETER]))
+    pages = ["/officer/recipients", "/officer/contracts", "/officer/contracts/new"]
+    parts = [contract, f"{contract}/amend", f"{contract}/suspend", f"{contract}/terminate"]
+    assert _judge(visitor, [*pages, *parts]) == {}
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=["english-light", "chinese-dark"])
+def test_pages_of_an_auditor(
+    open_window: Callable[..., Visitor], staff: dict[str, StorageState], look: Window
+) -> None:
+    visitor = open_window(Window(look.width, look.language, look.dark, cookies=staff[DMITRI]))
+    visitor.open("/audit")
+    trace = visitor.page.locator("a[href^='/audit/traces/']").first.get_attribute("href") or ""
+    assert _judge(visitor, ["/audit", trace, "/audit/entries/0"]) == {}

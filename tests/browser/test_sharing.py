@@ -1,0 +1,117 @@
+"""A person agrees, takes it back, and reads what was answered in their name."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from accord.sharing.v1 import decision_pb2 as sharing
+from accord_client.clients import Sharing
+from accord_client.profile import load_profile
+
+from tests.browser.test_officers import register
+
+if TYPE_CHECKING:
+    from sandbox.mesh import Mesh
+    from tests.browser.visitor import Visitor
+
+ANNA = "Anna de Vries"
+
+
+@pytest.fixture
+def anna(visitor: Visitor) -> Visitor:
+    visitor.sign_in(ANNA)
+    return visitor
+
+
+def test_consent_is_given_narrowly_and_withdrawn_with_one_click(anna: Visitor) -> None:
+    anna.open("/sharing")
+    anna.follow("Look at it Advertising that fits you")
+    boxes = anna.page.get_by_role("checkbox")
+    assert boxes.count() == 6
+    assert not any(box.is_checked() for box in boxes.all())  # nothing is agreed to by default
+    anna.press("Yes, I agree")
+    assert "Choose at least one kind of data" in anna.text
+    boxes.nth(1).check()
+    anna.press("Yes, I agree")
+    assert "You can take it back below at any time" in anna.text
+    card = anna.page.locator("section", has_text="You agreed to").locator("li.card")
+    assert card.count() == 1
+    assert card.locator(".chips li").count() == 1
+    anna.press("Withdraw")
+    assert "Withdrawn. It counts from now on" in anna.text
+    assert "You have not agreed to anything" in anna.text
+    anna.page.get_by_text("Earlier answers").click()
+    assert anna.page.get_by_role("cell", name="Withdrawn").first.is_visible()
+
+
+def test_a_form_that_is_sent_twice_counts_once(anna: Visitor) -> None:
+    anna.open("/sharing/offers/review")
+    anna.page.get_by_role("checkbox").first.check()
+    anna.press("Yes, I agree")
+    anna.page.go_back()
+    anna.press("Yes, I agree")
+    assert anna.path == "/sharing"
+    cards = anna.page.locator("section", has_text="You agreed to").locator("li.card")
+    assert cards.count() == 1
+    anna.press("Withdraw")
+
+
+def test_saying_no_is_as_easy_and_is_kept(anna: Visitor) -> None:
+    anna.open("/sharing/offers/posting")
+    anna.press("No, thank you")
+    assert "We will not do it" in anna.text
+
+
+def test_choices_stand_until_they_are_lifted(anna: Visitor) -> None:
+    anna.open("/sharing")
+    anna.press("Opt out Marketing")
+    assert "You have opted out." in anna.text
+    anna.press("Lift this Marketing")
+    assert "Lifted." in anna.text
+
+    anna.page.get_by_label("With whom").select_option("affiliate")
+    anna.press("Stop sharing")
+    assert "Nothing is shared with them any more." in anna.text
+    anna.press("Allow again")
+    assert "Lifted." in anna.text
+
+    anna.page.get_by_label("Which use").select_option("service_analytics")
+    anna.press("Object")
+    assert "Your objection is recorded." in anna.text
+    anna.press("Lift the objection")
+    assert "Lifted." in anna.text
+
+
+def test_what_was_asked_is_shown_with_its_reason_and_clause(
+    anna: Visitor, officers: tuple[Visitor, Visitor], region: Mesh
+) -> None:
+    register(officers[0], "Bank of Breda", "bank", "payment_provider")
+    decision = asyncio.run(_ask(region, anna.account))
+    assert decision.outcome == sharing.OUTCOME_PERMIT
+    anna.open("/shared")
+    assert anna.page.get_by_role("img").is_visible()
+    row = anna.page.get_by_role("row").nth(1)
+    assert "Permitted" in row.inner_text()
+    anna.page.locator(f"a[href='/shared/{decision.name.removeprefix('decisions/')}']").click()
+    assert anna.heading == "Bank of Breda was permitted: Taking your payment"
+    assert "mi-store@2025-05-20 §3.1.1" in anna.text
+    assert "order-4711" in anna.text
+    anna.open("/shared?outcome=deny")
+    assert "Nobody has asked" in anna.text
+
+
+async def _ask(region: Mesh, account: str) -> sharing.Decision:
+    """Ask, as the store's backend, for a payment: its recipient needs no contract."""
+    async with Sharing.connect(load_profile(region.material.profile("mi-store"), {})) as client:
+        return await client.check(
+            sharing.Question(
+                account=account,
+                service="mi_store",
+                recipient="recipients/bank",
+                purpose="payment",
+                categories=["payment.request", "payment.total"],
+                relation="order-4711",
+            )
+        )
