@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 
 from runtime.clock import SettableClock
 from runtime.fault import Fault
@@ -103,13 +104,7 @@ async def test_a_discovery_document_is_believed_about_its_own_issuer_and_hosts_a
 
 async def test_discovery_and_keys_are_kept_and_asked_again_for_an_unknown_key() -> None:
     asked: list[str] = []
-    key = {
-        "kty": "EC",
-        "crv": "P-256",
-        "kid": "1",
-        "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-    }
-    key["y"] = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+    key = ECKey.generate_key("P-256", {"kid": "1"}).as_dict(private=False)
 
     def handler(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path)
