@@ -362,7 +362,7 @@ async def test_persons_requests(sharing: Sharing) -> None:
     assert (fault.reason, fault.metadata) == ("WRONG_REGION", {"region": "in"})
 
 
-async def test_wrong_callers(sharing: Sharing) -> None:
+async def test_invariant_6_wrong_callers_are_refused(sharing: Sharing) -> None:
     check = decision_service_pb2.CheckRequest(**question())
     consents = consent_service_pb2.ListConsentsRequest()
     contracts = contract_service_pb2.ListContractsRequest()

@@ -169,7 +169,7 @@ async def test_a_mutation_happens_once(sharing: Sharing) -> None:
     assert list(listed.consents) == [withdrawn.consent]
 
 
-async def test_every_state_change_is_published_once(sharing: Sharing) -> None:
+async def test_invariant_3_every_state_change_is_published_once(sharing: Sharing) -> None:
     await sharing.know_person()
     await sharing.know_person()  # the same version again changes nothing
     await sharing.in_force(await sharing.register())
@@ -241,7 +241,7 @@ async def test_a_page_token_is_good_for_its_list_alone(sharing: Sharing) -> None
     assert await reason_of(call) == "PAGE_TOKEN_INVALID"
 
 
-async def test_no_permit_leaves_before_its_record_is_durable(
+async def test_invariant_1_no_permit_leaves_before_its_record_is_durable(
     sharing: Sharing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Invariant 1: a failed commit answers nobody; whoever has an answer finds its record."""

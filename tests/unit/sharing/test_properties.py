@@ -243,7 +243,7 @@ def test_default_deny(asked: tuple[Question, str], country: str) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(cases(), st.data())
-def test_adding_an_objection_never_turns_a_denial_into_a_permit(
+def test_invariant_9_adding_an_objection_never_turns_a_denial_into_a_permit(
     case: tuple[Question, Facts, datetime], data: st.DataObject
 ) -> None:
     asked, known, now = case
@@ -257,7 +257,7 @@ def test_adding_an_objection_never_turns_a_denial_into_a_permit(
 
 @settings(max_examples=80, deadline=None)
 @given(cases(), st.data())
-def test_narrowing_categories_never_loses_a_permit(
+def test_invariant_9_narrowing_categories_never_loses_a_permit(
     case: tuple[Question, Facts, datetime], data: st.DataObject
 ) -> None:
     asked, known, now = case
