@@ -58,6 +58,12 @@ async def assembled(
         envelope = LogEntryEnvelope()
         stored = StoredLog(log_database, envelope, clock)
         keys = StoredKeys(key_database, load_keys(settings.kek_directory))
+        if months := await keys.months_without_kek():
+            # Going on would give everyone wrapped there new pseudonyms, as if they were erased.
+            raise NotReadyError(
+                f"keys are wrapped under {', '.join(months)}, whose .kek is not in "
+                f"{settings.kek_directory}: put it back, or delete the rows to erase their parties"
+            )
         append = AppendEntries(stored, keys, envelope, signer)
         await append.open()
         entries = ReadEntries(settings.origin, stored, keys)

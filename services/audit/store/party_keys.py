@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from runtime.db import Database, insert_missing
+from services.audit.domain.faults import LogDamagedError
 from services.audit.store.key_encryption import KEY_SIZE, NONCE_SIZE, KeyEncryptionKey
 from services.audit.store.tables import party_keys
 
@@ -72,6 +73,12 @@ class StoredKeys:
         rows = await self._rows(party_keys.c.pseudonym, list(pseudonyms))
         return {row.pseudonym: self._unwrap(row) for row in rows}
 
+    async def months_without_kek(self) -> list[str]:
+        """Return the months under which rows are wrapped although their key is not here."""
+        months = select(party_keys.c.kek).distinct().order_by(party_keys.c.kek)
+        used = await self._database.read(lambda tx: tx.execute(months).scalars().all())
+        return [month for month in used if month not in self._keks]
+
     async def _rows(
         self, column: ColumnElement[bytes], values: Sequence[bytes]
     ) -> list[Row[tuple[bytes, bytes, str, bytes]]]:
@@ -99,5 +106,10 @@ class StoredKeys:
         }
 
     def _unwrap(self, row: Row[tuple[bytes, bytes, str, bytes]]) -> StoredPartyKeys:
-        keys = self._keks[row.kek].unwrap(row.wrapped, row.pseudonym)
+        try:
+            keys = self._keks[row.kek].unwrap(row.wrapped, row.pseudonym)
+        except ValueError as error:
+            raise LogDamagedError(
+                f"the keys of pseudonym {row.pseudonym.hex()}: {error}"
+            ) from error
         return StoredPartyKeys(keys[:KEY_SIZE], row.pseudonym)

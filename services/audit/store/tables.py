@@ -60,7 +60,7 @@ party_keys = Table(
     KEYS,
     Column("lookup", LargeBinary, primary_key=True),  # HMAC of the party's name under its KEK
     Column("pseudonym", LargeBinary, nullable=False, unique=True),
-    Column("kek", Text, nullable=False),  # which key-encryption key wraps the row
+    Column("kek", Text, nullable=False, index=True),  # the month whose key wraps the row
     # nonce ‖ AES-256-GCM(data key ‖ pseudonym key ‖ name)
     Column("wrapped", LargeBinary, nullable=False),
     sqlite_strict=True,

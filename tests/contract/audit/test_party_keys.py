@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from runtime.db import Database
 from runtime.migrations import migrate
+from services.audit.domain.faults import LogDamagedError
 from services.audit.store import KEY_MIGRATIONS
 from services.audit.store.key_encryption import create_key, load_keys
 from services.audit.store.party_keys import StoredKeys
@@ -67,13 +68,14 @@ async def test_without_its_kek_a_row_is_no_ones(database: Database, tmp_path: Pa
     keys = StoredKeys(database, load_keys(tmp_path))
     assert await keys.find([PERSON]) == {}
     assert await keys.of([made[PERSON].pseudonym]) == {}
+    assert await keys.months_without_kek() == ["2026-06"]
 
 
 async def test_a_changed_row_is_found_out(database: Database, tmp_path: Path) -> None:
     keys = StoredKeys(database, load_keys(tmp_path))
     await keys.ensure([PERSON])
     await database.write(lambda tx: tx.execute(text("UPDATE party_keys SET wrapped = lookup")))
-    with pytest.raises(ValueError, match="touched"):
+    with pytest.raises(LogDamagedError, match="touched"):
         await keys.find([PERSON])
 
 

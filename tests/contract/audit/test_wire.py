@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -197,24 +198,25 @@ async def test_the_portal_reads_for_an_auditor_alone(audit: Audit) -> None:
 
 
 @SQLITE
-@pytest.mark.parametrize(
-    "caller", ["svc/account", "svc/sharing", "svc/audit", "app/mi-store", "staff/officer/ana"]
-)
-async def test_invariant_6_the_log_is_read_by_auditors_alone(audit: Audit, caller: str) -> None:
-    for method, request in READS:
-        with pytest.raises(Fault, match="CALLER_NOT_ALLOWED"):
-            await audit.read(method, request, by=caller)
+async def test_invariant_6_the_log_is_read_by_auditors_alone(
+    audit: Audit, subtests: pytest.Subtests
+) -> None:
+    for caller in ("svc/account", "svc/sharing", "svc/audit", "app/mi-store", "staff/officer/ana"):
+        for method, request in READS:
+            with (
+                subtests.test(caller=caller, method=method),
+                pytest.raises(Fault, match="CALLER_NOT_ALLOWED"),
+            ):
+                await audit.read(method, request, by=caller)
 
 
 @SQLITE
-@pytest.mark.parametrize(
-    "caller", ["svc/portal", "svc/audit", "app/mi-store", AUDITOR, "staff/operator/olga"]
-)
 async def test_invariant_6_the_log_is_written_by_its_producers_alone(
-    audit: Audit, caller: str
+    audit: Audit, subtests: pytest.Subtests
 ) -> None:
-    with pytest.raises(Fault, match="CALLER_NOT_ALLOWED"):
-        await audit.send(append_pb.AppendRequest(entries=[entry()]), by=caller)
+    for caller in ("svc/portal", "svc/audit", "app/mi-store", AUDITOR, "staff/operator/olga"):
+        with subtests.test(caller=caller), pytest.raises(Fault, match="CALLER_NOT_ALLOWED"):
+            await audit.send(append_pb.AppendRequest(entries=[entry()]), by=caller)
 
 
 @SQLITE
@@ -226,51 +228,52 @@ async def test_another_ca_and_another_region_get_nothing(audit: Audit) -> None:
     assert refusal.value.code() is grpc.StatusCode.UNAVAILABLE  # no handshake, no answer
 
 
+MALFORMED: Sequence[tuple[str, object]] = [
+    ("sequence", 0),
+    ("sequence", 2**63),
+    ("event_id", ""),
+    ("event_id", "A" * 32),
+    ("event_id", "0" * 31),
+    ("action", ""),
+    ("action", "link:add"),
+    ("action", "account:link:add:more"),
+    ("action", "Account:link:add"),
+    ("action", "account:link:" + "a" * 100),
+    ("action", "account:link:add\n"),
+    ("outcome", ""),
+    ("outcome", "SUCCESS"),
+    ("outcome", "a" * 33),
+    ("event_time", None),
+    ("event_time", Timestamp(seconds=2**62)),
+    ("event_time", Timestamp(nanos=-1)),
+    ("trace_id", "0" * 32),
+    ("trace_id", "0af7"),
+    ("trace_id", ""),
+    ("span_id", "0" * 16),
+    ("span_id", "xyz"),
+    ("trace_flags", 256),
+    ("account", "a" * 201),
+    ("account", "@organisation"),
+    ("actor", "@organisation"),
+    ("actor", "é" * 201),
+    ("resource", "r" * 401),
+    ("fields", [Field(name="", value="")]),
+    ("fields", [Field(name="@account", value="")]),
+    ("fields", [Field(name="a" * 65, value="")]),
+    ("fields", [Field(name="a", value="1"), Field(name="a", value="2")]),
+    ("fields", [Field(name=f"f{n}") for n in range(1025)]),
+]
+
+
 @SQLITE
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("sequence", 0),
-        ("sequence", 2**63),
-        ("event_id", ""),
-        ("event_id", "A" * 32),
-        ("event_id", "0" * 31),
-        ("action", ""),
-        ("action", "link:add"),
-        ("action", "account:link:add:more"),
-        ("action", "Account:link:add"),
-        ("action", "account:link:" + "a" * 100),
-        ("action", "account:link:add\n"),
-        ("outcome", ""),
-        ("outcome", "SUCCESS"),
-        ("outcome", "a" * 33),
-        ("event_time", None),
-        ("event_time", Timestamp(seconds=2**62)),
-        ("event_time", Timestamp(nanos=-1)),
-        ("trace_id", "0" * 32),
-        ("trace_id", "0af7"),
-        ("trace_id", ""),
-        ("span_id", "0" * 16),
-        ("span_id", "xyz"),
-        ("trace_flags", 256),
-        ("account", "a" * 201),
-        ("account", "@organisation"),
-        ("actor", "@organisation"),
-        ("actor", "é" * 201),
-        ("resource", "r" * 401),
-        ("fields", [Field(name="", value="")]),
-        ("fields", [Field(name="@account", value="")]),
-        ("fields", [Field(name="a" * 65, value="")]),
-        ("fields", [Field(name="a", value="1"), Field(name="a", value="2")]),
-        ("fields", [Field(name=f"f{n}") for n in range(1025)]),
-    ],
-)
 async def test_a_malformed_entry_is_refused_by_field(
-    audit: Audit, field: str, value: object
+    audit: Audit, subtests: pytest.Subtests
 ) -> None:
-    with pytest.raises(Fault, match="INVALID_FIELD") as refusal:
-        await audit.append(entry(**{field: value}))  # type: ignore[arg-type]  # protobuf checks it
-    assert refusal.value.violations[0][0].startswith(f"entries[0].{field}")
+    for field, value in MALFORMED:
+        with subtests.test(field=field, value=repr(value)[:60]):
+            with pytest.raises(Fault, match="INVALID_FIELD") as refusal:
+                await audit.append(entry(**{field: value}))  # type: ignore[arg-type]  # protobuf checks it
+            assert refusal.value.violations[0][0].startswith(f"entries[0].{field}")
     assert not (await audit.list(read_pb.ListEntriesRequest())).entries
 
 
@@ -295,59 +298,62 @@ async def test_a_malformed_request_is_refused(audit: Audit) -> None:
     assert not (await audit.list(read_pb.ListEntriesRequest())).entries
 
 
+QUESTIONS: Sequence[tuple[str, Message, str]] = [
+    ("ListEntries", read_pb.ListEntriesRequest(account="a" * 401), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(actor="a" * 401), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(action_prefix="%"), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(action_prefix="a" * 101), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(producer="SHARING"), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(trace_id="0" * 32), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(trace_id="xyz"), "INVALID_FIELD"),
+    (
+        "ListEntries",
+        read_pb.ListEntriesRequest(start_time=Timestamp(seconds=2**60)),
+        "INVALID_FIELD",
+    ),
+    (
+        "ListEntries",
+        read_pb.ListEntriesRequest(end_time=Timestamp(nanos=2 * 10**9)),
+        "INVALID_FIELD",
+    ),
+    ("ListEntries", read_pb.ListEntriesRequest(page_size=-1), "INVALID_FIELD"),
+    ("ListEntries", read_pb.ListEntriesRequest(order=7), "INVALID_FIELD"),  # type: ignore[arg-type]  # an unknown value
+    ("ListEntries", read_pb.ListEntriesRequest(page_token="made up"), "PAGE_TOKEN_INVALID"),
+    ("ListEntries", read_pb.ListEntriesRequest(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
+    ("GetEntry", read_pb.GetEntryRequest(), "INVALID_FIELD"),
+    ("GetEntry", read_pb.GetEntryRequest(event_id="xyz"), "INVALID_FIELD"),
+    ("GetEntry", read_pb.GetEntryRequest(event_id="f" * 32), "NOT_FOUND"),
+    ("GetEntry", read_pb.GetEntryRequest(index=1), "NOT_FOUND"),
+    ("GetEntry", read_pb.GetEntryRequest(index=2**64 - 1), "NOT_FOUND"),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(), "INVALID_FIELD"),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(index=1), "NOT_FOUND"),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(event_id=""), "INVALID_FIELD"),
+    ("ProveConsistency", read_pb.ProveConsistencyRequest(), "INVALID_FIELD"),
+    ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=2), "TREE_SIZE_UNKNOWN"),
+    (
+        "ProveConsistency",
+        read_pb.ProveConsistencyRequest(from_size=1, to_size=2**64 - 1),
+        "TREE_SIZE_UNKNOWN",
+    ),
+    (
+        "ProveConsistency",
+        read_pb.ProveConsistencyRequest(from_size=1, to_size=0),
+        "INVALID_FIELD",
+    ),
+]
+
+
 @SQLITE
-@pytest.mark.parametrize(
-    ("method", "request_", "reason"),
-    [
-        ("ListEntries", read_pb.ListEntriesRequest(account="a" * 401), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(actor="a" * 401), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(action_prefix="%"), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(action_prefix="a" * 101), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(producer="SHARING"), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(trace_id="0" * 32), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(trace_id="xyz"), "INVALID_FIELD"),
-        (
-            "ListEntries",
-            read_pb.ListEntriesRequest(start_time=Timestamp(seconds=2**60)),
-            "INVALID_FIELD",
-        ),
-        (
-            "ListEntries",
-            read_pb.ListEntriesRequest(end_time=Timestamp(nanos=2 * 10**9)),
-            "INVALID_FIELD",
-        ),
-        ("ListEntries", read_pb.ListEntriesRequest(page_size=-1), "INVALID_FIELD"),
-        ("ListEntries", read_pb.ListEntriesRequest(order=7), "INVALID_FIELD"),  # type: ignore[arg-type]  # an unknown value
-        ("ListEntries", read_pb.ListEntriesRequest(page_token="made up"), "PAGE_TOKEN_INVALID"),
-        ("ListEntries", read_pb.ListEntriesRequest(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
-        ("GetEntry", read_pb.GetEntryRequest(), "INVALID_FIELD"),
-        ("GetEntry", read_pb.GetEntryRequest(event_id="xyz"), "INVALID_FIELD"),
-        ("GetEntry", read_pb.GetEntryRequest(event_id="f" * 32), "NOT_FOUND"),
-        ("GetEntry", read_pb.GetEntryRequest(index=1), "NOT_FOUND"),
-        ("GetEntry", read_pb.GetEntryRequest(index=2**64 - 1), "NOT_FOUND"),
-        ("ProveInclusion", read_pb.ProveInclusionRequest(), "INVALID_FIELD"),
-        ("ProveInclusion", read_pb.ProveInclusionRequest(index=1), "NOT_FOUND"),
-        ("ProveInclusion", read_pb.ProveInclusionRequest(event_id=""), "INVALID_FIELD"),
-        ("ProveConsistency", read_pb.ProveConsistencyRequest(), "INVALID_FIELD"),
-        ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=2), "TREE_SIZE_UNKNOWN"),
-        (
-            "ProveConsistency",
-            read_pb.ProveConsistencyRequest(from_size=1, to_size=2**64 - 1),
-            "TREE_SIZE_UNKNOWN",
-        ),
-        (
-            "ProveConsistency",
-            read_pb.ProveConsistencyRequest(from_size=1, to_size=0),
-            "INVALID_FIELD",
-        ),
-    ],
-)
 async def test_a_malformed_question_gets_a_typed_answer(
-    audit: Audit, method: str, request_: Message, reason: str
+    audit: Audit, subtests: pytest.Subtests
 ) -> None:
     await audit.append(entry())
-    with pytest.raises(Fault, match=reason):
-        await audit.read(method, request_)
+    for method, request, reason in QUESTIONS:
+        with (
+            subtests.test(method=method, request=repr(request)[:60]),
+            pytest.raises(Fault, match=reason),
+        ):
+            await audit.read(method, request)
 
 
 @SQLITE
@@ -385,6 +391,30 @@ async def test_a_service_without_its_keys_or_migrations_does_not_start(
     (tmp_path / "2026-06.kek").chmod(0o604)
     with pytest.raises(NotReadyError, match="open to others"):
         check(settings)
+
+
+@SQLITE
+async def test_a_service_that_misses_a_months_key_does_not_start(
+    settings: AuditSettings, bench: Bench, tmp_path: Path
+) -> None:
+    """An accident must not look like an erasure."""
+
+    def service() -> AbstractAsyncContextManager[Server]:
+        return assembled(
+            settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
+        )
+
+    async with service() as server, serving(server):
+        await Audit(bench, server).append(entry())
+    (tmp_path / "2026-06.kek").rename(tmp_path / "elsewhere")
+    create_key(tmp_path, "2026-07")
+    with pytest.raises(NotReadyError, match="wrapped under 2026-06"):
+        async with service():
+            pass
+    (tmp_path / "elsewhere").rename(tmp_path / "2026-06.kek")
+    async with service() as server, serving(server):
+        found = await Audit(bench, server).list(read_pb.ListEntriesRequest(account=PERSON))
+        assert len(found.entries) == 1
 
 
 @SQLITE

@@ -19,3 +19,4 @@ def upgrade() -> None:
         sa.UniqueConstraint("pseudonym", name="uq_party_keys_pseudonym"),
         sqlite_strict=True,
     )
+    op.create_index("ix_party_keys_kek", "party_keys", ["kek"])
