@@ -69,7 +69,8 @@ class RecipientServiceServicer:
 
     def GetRecipient(self, request, context):
         """Returns a recipient.
-        Called by privacy officers and auditors, through the portal or themselves.
+        Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+        a person, who may know by name who is asked about.
         Fails with INVALID_FIELD, NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -78,7 +79,8 @@ class RecipientServiceServicer:
 
     def ListRecipients(self, request, context):
         """Lists the recipients in the order of their names.
-        Called by privacy officers and auditors, through the portal or themselves.
+        Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+        a person, who may know by name who receives data.
         Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

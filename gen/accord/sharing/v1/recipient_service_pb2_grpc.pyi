@@ -42,12 +42,14 @@ class RecipientServiceStub:
     """
     GetRecipient: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.GetRecipientRequest, _recipient_service_pb2.GetRecipientResponse]
     """Returns a recipient.
-    Called by privacy officers and auditors, through the portal or themselves.
+    Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+    a person, who may know by name who is asked about.
     Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.ListRecipientsRequest, _recipient_service_pb2.ListRecipientsResponse]
     """Lists the recipients in the order of their names.
-    Called by privacy officers and auditors, through the portal or themselves.
+    Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+    a person, who may know by name who receives data.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
@@ -65,12 +67,14 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     """
     GetRecipient: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.GetRecipientRequest, _recipient_service_pb2.GetRecipientResponse]  # type: ignore[assignment]
     """Returns a recipient.
-    Called by privacy officers and auditors, through the portal or themselves.
+    Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+    a person, who may know by name who is asked about.
     Fails with INVALID_FIELD, NOT_FOUND.
     """
     ListRecipients: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.ListRecipientsRequest, _recipient_service_pb2.ListRecipientsResponse]  # type: ignore[assignment]
     """Lists the recipients in the order of their names.
-    Called by privacy officers and auditors, through the portal or themselves.
+    Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+    a person, who may know by name who receives data.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
 
@@ -97,7 +101,8 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipient_service_pb2.GetRecipientResponse, _abc.Awaitable[_recipient_service_pb2.GetRecipientResponse]]:
         """Returns a recipient.
-        Called by privacy officers and auditors, through the portal or themselves.
+        Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+        a person, who may know by name who is asked about.
         Fails with INVALID_FIELD, NOT_FOUND.
         """
 
@@ -108,7 +113,8 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recipient_service_pb2.ListRecipientsResponse, _abc.Awaitable[_recipient_service_pb2.ListRecipientsResponse]]:
         """Lists the recipients in the order of their names.
-        Called by privacy officers and auditors, through the portal or themselves.
+        Called by privacy officers and auditors, through the portal or themselves, and by the portal for
+        a person, who may know by name who receives data.
         Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
 
