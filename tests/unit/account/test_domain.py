@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.fault import Fault
@@ -14,6 +14,8 @@ from services.account.domain.provider import EmailAuthority, Provider
 from services.account.domain.session import ABSOLUTE, IDLE, Session
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+# The same examples each time, and no haste on a busy machine.
+patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 ACCOUNT = "accounts/nl-" + "0" * 26
 
 
@@ -21,6 +23,7 @@ def a_link(number: int, provider: str = "google", *imports: Import) -> Link:
     return Link(ACCOUNT, f"{number:026}", provider, "https://i", str(number), NOON, imports)
 
 
+@patient
 @given(st.sampled_from(sorted(home.COUNTRIES)))
 def test_every_country_has_one_home(country: str) -> None:
     region = home.home_region(country)
@@ -42,11 +45,13 @@ def test_homes_follow_the_notices() -> None:
     assert len(home.COUNTRIES) == 249
 
 
+@patient
 @given(st.dates(date(1900, 1, 1), NOON.date()))
 def test_birth_dates_are_read_as_written(born: date) -> None:
     assert account.birth_date(born.isoformat(), NOON.date()) == born
 
 
+@patient
 @given(st.text(max_size=12))
 def test_nothing_else_is_a_birth_date(text: str) -> None:
     try:
@@ -62,12 +67,14 @@ def test_no_birth_date_is_no_mistake() -> None:
     assert account.birth_date(None, NOON.date()) is None
 
 
+@patient
 @given(st.text())
 def test_only_what_could_be_a_secret_is_looked_for(text: str) -> None:
     assert not secret.well_formed(text) or len(text) == 43
     assert secret.well_formed(secret.new_secret())
 
 
+@patient
 @given(
     st.lists(st.sampled_from(["google", "facebook", "retired"]), min_size=1, max_size=5),
     st.data(),
@@ -90,6 +97,7 @@ def test_the_last_door_stays_open(providers: list[str], data: st.DataObject) -> 
     assert any(item.provider in offered for item in links) == open_before
 
 
+@patient
 @given(st.lists(st.tuples(st.sampled_from(list(Field)), st.integers(0, 9)), max_size=8))
 def test_the_profile_shows_the_latest_import_and_unlinking_brings_the_earlier_back(
     imported: list[tuple[Field, int]],
@@ -115,6 +123,7 @@ def test_the_profile_shows_the_latest_import_and_unlinking_brings_the_earlier_ba
 JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=2000) | st.lists(st.text())
 
 
+@patient
 @given(st.sampled_from(list(Field)), JUNK)
 def test_a_claim_becomes_a_printable_value_or_nothing(field: Field, claim: object) -> None:
     for value in sane(field, claim, verified=True):
@@ -164,6 +173,7 @@ def test_an_email_is_verified_only_by_who_runs_the_mailbox(
     assert google.vouches(email, verified=verified, hosted_domain=hosted_domain) is vouched
 
 
+@patient
 @given(st.timedeltas(timedelta(0), 2 * ABSOLUTE), st.timedeltas(timedelta(0), 2 * ABSOLUTE))
 def test_a_session_ends_when_idle_or_old(seen_after: timedelta, asked_after: timedelta) -> None:
     session = Session(b"", ACCOUNT, "", NOON, NOON + seen_after)

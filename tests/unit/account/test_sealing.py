@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.fault import Fault
@@ -17,6 +17,8 @@ from services.account.store.vault import MAX_REGISTRATION, SealedVault
 
 KEY, OTHER_KEY = bytes(32), bytes(31) + b"\x01"
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+# The same examples each time, and no haste on a busy machine.
+patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
@@ -35,12 +37,14 @@ def a_registration(**more: object) -> Registration:
     return Registration(bytes(32), replace(identity, **more), NOON)  # type: ignore[arg-type]  # fields by name
 
 
+@patient
 @given(TEXT, TEXT, TEXT)
 def test_what_is_sealed_opens(text: str, purpose: str, place: str) -> None:
     sealed = Sealer(KEY).seal(text, purpose, place)
     assert Sealer(KEY).open(sealed, purpose, place) == text
 
 
+@patient
 @given(st.binary(max_size=100))
 def test_nothing_else_opens(sealed: bytes) -> None:
     with pytest.raises(UnsealError):
@@ -59,6 +63,7 @@ def test_a_sealed_text_opens_for_no_other_purpose_place_or_key() -> None:
             Sealer(key).open(sealed, purpose, place)
 
 
+@patient
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_a_flipped_bit_is_found(position: int, mask: int) -> None:
     sealed = bytearray(Sealer(KEY).seal("token", "provider_tokens", "link-1"))
@@ -67,6 +72,7 @@ def test_a_flipped_bit_is_found(position: int, mask: int) -> None:
         Sealer(KEY).open(bytes(sealed), "provider_tokens", "link-1")
 
 
+@patient
 @given(st.lists(TEXT, min_size=1, max_size=3), st.lists(TEXT, min_size=1, max_size=3))
 def test_derived_secrets_differ_unless_all_parts_are_the_same(
     parts: list[str], others: list[str]
@@ -83,6 +89,7 @@ def test_a_registration_opens_as_it_was() -> None:
     assert vault.open_registration(vault.seal_registration(a_registration())) == a_registration()
 
 
+@patient
 @given(st.integers(1, 1024), st.integers(1, 4096))
 def test_a_registration_fits_a_cookie(name: int, token: int) -> None:
     """Long names and tokens leave things out; the identity itself is never lost."""
@@ -101,6 +108,7 @@ def test_a_registration_fits_a_cookie(name: int, token: int) -> None:
     assert opened.identity.values[0] == wide.identity.values[0]
 
 
+@patient
 @given(st.text(max_size=100))
 def test_what_is_no_registration_is_unknown(text: str) -> None:
     with pytest.raises(Fault) as refused:

@@ -142,6 +142,25 @@ async def test_facebook_without_email_is_enough(region: Region) -> None:
     assert {item.field for item in outcome.registration.suggestions} == {NICKNAME, PICTURE}
 
 
+async def test_links_are_paged_and_a_page_token_is_good_for_its_list_alone(region: Region) -> None:
+    anna = await region.sign_up("anna")
+    region.bench.clock.advance(timedelta(seconds=1))
+    await region.link(anna, "anna")
+    request = link_service_pb2.ListLinksRequest(parent=anna.account, page_size=1)
+    first = await region.links.ListLinks(request, metadata=anna.metadata)
+    request.page_token = first.next_page_token
+    second = await region.links.ListLinks(request, metadata=anna.metadata)
+    assert [link.provider for link in (*first.links, *second.links)] == ["google", "facebook"]
+    assert second.next_page_token == ""
+
+    pieter = await region.sign_up("pieter")
+    theirs = link_service_pb2.ListLinksRequest(
+        parent=pieter.account, page_token=first.next_page_token
+    )
+    fault = await refusal(region.links.ListLinks(theirs, metadata=pieter.metadata))
+    assert fault.reason == "PAGE_TOKEN_INVALID"
+
+
 async def test_linking_again_renews_the_imports(region: Region) -> None:
     anna = await region.sign_up("anna")
     first = await region.link(anna, "anna")

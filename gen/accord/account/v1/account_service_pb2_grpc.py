@@ -52,7 +52,7 @@ class AccountServiceServicer:
         """Returns the account of the acting person, each imported value with its provenance.
 
         May be called by the portal, with a person's token. Reads only.
-        Fails with NOT_FOUND when the account is gone.
+        Fails with INVALID_FIELD, WRONG_REGION, and NOT_FOUND for an account that is gone or another's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

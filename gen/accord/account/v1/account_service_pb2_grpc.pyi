@@ -39,7 +39,7 @@ class AccountServiceStub:
     """Returns the account of the acting person, each imported value with its provenance.
 
     May be called by the portal, with a person's token. Reads only.
-    Fails with NOT_FOUND when the account is gone.
+    Fails with INVALID_FIELD, WRONG_REGION, and NOT_FOUND for an account that is gone or another's.
     """
 
 @_typing.type_check_only
@@ -53,7 +53,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """Returns the account of the acting person, each imported value with its provenance.
 
     May be called by the portal, with a person's token. Reads only.
-    Fails with NOT_FOUND when the account is gone.
+    Fails with INVALID_FIELD, WRONG_REGION, and NOT_FOUND for an account that is gone or another's.
     """
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +70,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the account of the acting person, each imported value with its provenance.
 
         May be called by the portal, with a person's token. Reads only.
-        Fails with NOT_FOUND when the account is gone.
+        Fails with INVALID_FIELD, WRONG_REGION, and NOT_FOUND for an account that is gone or another's.
         """
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

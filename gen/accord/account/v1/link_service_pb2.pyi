@@ -173,7 +173,7 @@ class ListLinksRequest(_message.Message):
     parent: _builtins.str
     """Required. The account; must be the acting person's own."""
     page_size: _builtins.int
-    """Optional. At most this many; 0: 50; more than 100: 100."""
+    """Optional. At most this many; 0: 50; more than 200: 200."""
     page_token: _builtins.str
     """Optional. From the answer before this one."""
     def __init__(

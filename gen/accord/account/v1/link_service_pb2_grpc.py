@@ -91,18 +91,19 @@ class LinkServiceServicer:
         """Lists the acting person's links, oldest first, each with whether it can be ended and why not.
 
         May be called by the portal, with a person's token. Reads only.
-        Fails with INVALID_FIELD.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_REGION, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Unlink(self, request, context):
-        """Ends a link and forgets what it imported and the provider's tokens.
+        """Ends a link and forgets what it imported and the provider's tokens. Sessions that began through
+        it end, but for the acting one.
 
         May be called by the portal, with a person's token. Idempotent by `request_id`.
         Fails with LAST_SIGN_IN (without it the person could not sign in any more), NOT_FOUND,
-        REQUEST_ID_REUSED.
+        WRONG_REGION, INVALID_FIELD, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,14 +55,15 @@ class LinkServiceStub:
     """Lists the acting person's links, oldest first, each with whether it can be ended and why not.
 
     May be called by the portal, with a person's token. Reads only.
-    Fails with INVALID_FIELD.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_REGION, PAGE_TOKEN_INVALID.
     """
     Unlink: _grpc.UnaryUnaryMultiCallable[_link_service_pb2.UnlinkRequest, _link_service_pb2.UnlinkResponse]
-    """Ends a link and forgets what it imported and the provider's tokens.
+    """Ends a link and forgets what it imported and the provider's tokens. Sessions that began through
+    it end, but for the acting one.
 
     May be called by the portal, with a person's token. Idempotent by `request_id`.
     Fails with LAST_SIGN_IN (without it the person could not sign in any more), NOT_FOUND,
-    REQUEST_ID_REUSED.
+    WRONG_REGION, INVALID_FIELD, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -92,14 +93,15 @@ class LinkServiceAsyncStub(LinkServiceStub):
     """Lists the acting person's links, oldest first, each with whether it can be ended and why not.
 
     May be called by the portal, with a person's token. Reads only.
-    Fails with INVALID_FIELD.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_REGION, PAGE_TOKEN_INVALID.
     """
     Unlink: _aio.UnaryUnaryMultiCallable[_link_service_pb2.UnlinkRequest, _link_service_pb2.UnlinkResponse]  # type: ignore[assignment]
-    """Ends a link and forgets what it imported and the provider's tokens.
+    """Ends a link and forgets what it imported and the provider's tokens. Sessions that began through
+    it end, but for the acting one.
 
     May be called by the portal, with a person's token. Idempotent by `request_id`.
     Fails with LAST_SIGN_IN (without it the person could not sign in any more), NOT_FOUND,
-    REQUEST_ID_REUSED.
+    WRONG_REGION, INVALID_FIELD, REQUEST_ID_REUSED.
     """
 
 class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -144,7 +146,7 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the acting person's links, oldest first, each with whether it can be ended and why not.
 
         May be called by the portal, with a person's token. Reads only.
-        Fails with INVALID_FIELD.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_REGION, PAGE_TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -153,11 +155,12 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _link_service_pb2.UnlinkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_service_pb2.UnlinkResponse, _abc.Awaitable[_link_service_pb2.UnlinkResponse]]:
-        """Ends a link and forgets what it imported and the provider's tokens.
+        """Ends a link and forgets what it imported and the provider's tokens. Sessions that began through
+        it end, but for the acting one.
 
         May be called by the portal, with a person's token. Idempotent by `request_id`.
         Fails with LAST_SIGN_IN (without it the person could not sign in any more), NOT_FOUND,
-        REQUEST_ID_REUSED.
+        WRONG_REGION, INVALID_FIELD, REQUEST_ID_REUSED.
         """
 
 def add_LinkServiceServicer_to_server(servicer: LinkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
