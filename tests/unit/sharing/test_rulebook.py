@@ -1,0 +1,123 @@
+"""The rulebook says what the notices say, and one that contradicts itself is not loaded."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from services.sharing.domain.rulebook import RulebookError
+from services.sharing.domain.vocabulary import Obligation
+from services.sharing.store.apps import AppsError, load_apps
+from services.sharing.store.rulebook import FOLDER, load_rulebook
+from tests.unit.sharing.facts import rulebook
+
+STORE, MI_COM = "mi-store@2025-05-20", "mi-com@2021-07-22"
+TV, SUPPORT = "mi-tv-remote@2019-10-01", "privacy-support@2024-12-16"
+
+# Of each row of the notices: its clause and basis, some categories that it has and that it has not.
+ROWS = list(csv.DictReader((Path(__file__).parent / "rows.csv").open(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row['notice']} {row['kind']} {row['purpose']}"
+)
+def test_row(row: dict[str, str]) -> None:
+    cells = rulebook().cells[row["notice"]][row["kind"], row["purpose"]]
+    for category in row["has"].split():
+        cell = cells[category]
+        assert (cell.citation, cell.basis) == (f"{row['notice']} {row['clause']}", row["basis"])
+    assert cells.keys().isdisjoint(row["has not"].split())
+
+
+@pytest.mark.parametrize(
+    ("notice", "kind", "purpose"),
+    [
+        (STORE, "ecosystem_company", "device_control"),
+        (STORE, "identity_provider", "sign_in"),
+        (STORE, "identity_provider", "identity_linking"),
+        (STORE, "service_provider.delivery", "direct_marketing"),
+        (STORE, "business_partner", "product_improvement"),
+        (STORE, "designated_third_party", "legal_disclosure"),
+        (STORE, "designated_third_party", "statistics"),
+        (MI_COM, "payment_provider", "payment"),
+        (SUPPORT, "court", "legal_claims"),
+        (TV, "affiliate", "newsletter"),
+    ],
+)
+def test_no_row(notice: str, kind: str, purpose: str) -> None:
+    assert (kind, purpose) not in rulebook().cells[notice]
+
+
+def test_obligations_come_from_kind_purpose_and_row() -> None:
+    cells = rulebook().cells
+    assert cells[TV]["ecosystem_company", "feedback"]["contact.name"].obligations == (
+        Obligation.ENCRYPT,
+    )
+    assert cells[STORE]["public", "winner_publication"]["account.id"].obligations == (
+        Obligation.DE_IDENTIFY,
+    )
+    assert cells[STORE]["investor", "corporate_transaction"]["account.id"].obligations == (
+        Obligation.CONFIDENTIALITY,
+    )
+
+
+def test_nobody_speaks_before_the_first_notice() -> None:
+    assert rulebook().speaking("mi_store", date(2025, 5, 19)).cells == {}
+    assert rulebook().speaking("mi_com", date(2021, 7, 21)).cells == {}
+    assert rulebook().speaking("live_chat", date(2020, 1, 1)).cells
+
+
+def test_the_digest_is_of_what_is_said_not_of_how(copied: Path) -> None:
+    kinds = copied / "kinds.yaml"
+    kinds.write_text("# laid out differently\n" + kinds.read_text())
+    assert load_rulebook(copied).digest == rulebook().digest
+    kinds.write_text(kinds.read_text().replace("Company of the group", "Group company"))
+    assert load_rulebook(copied).digest != rulebook().digest
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "named"),
+    [
+        ("kinds.yaml", "contract: true", "contract: maybe", "kinds/kinds/affiliate"),
+        ("purposes.yaml", "needs: [contact.email]", "needs: [contact.fax]", "contact.fax"),
+        ("services.yaml", "[[mi-early]]", "[[mi-late]]", "mi-late"),
+        ("reasons.yaml", "SALE_PROHIBITED:", "SALES_PROHIBITED:", "SALES_PROHIBITED"),
+        ("borders.yaml", "localised: true}", "localized: true}", "borders/areas"),
+        ("house.yaml", "topics:", "themes:", "house"),
+        ("notices/live-chat.yaml", "purposes: [chat_response]", "purposes: [chat]", "chat"),
+        ("notices/live-chat.yaml", "recipients: [affiliate]", "recipients: [friend]", "friend"),
+        ("notices/live-chat.yaml", "clause: §1.3", "clause: 1.3", "notices"),
+        ("notices/live-chat.yaml", "rows:", "rows: [", "live-chat.yaml"),
+    ],
+)
+def test_a_rulebook_that_contradicts_itself_is_refused(
+    copied: Path, file: str, old: str, new: str, named: str
+) -> None:
+    path = copied / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(RulebookError) as refused:
+        load_rulebook(copied)
+    assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["apps: {a: [mi_shop]}", "apps: {a: mi_store}", "apps: []", "app: {}", "{", "apps: {1: []}"],
+)
+def test_a_file_of_apps_that_cannot_be_meant_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "apps.yaml"
+    path.write_text(text)
+    with pytest.raises(AppsError):
+        load_apps(path, rulebook().services)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A rulebook to spoil."""
+    return shutil.copytree(FOLDER, tmp_path / "rulebook")
