@@ -53,7 +53,7 @@ log = logs.get(__name__)
 
 _MAX_HEAD = 16 * 1024  # bytes of request line and headers
 _DRAIN_S = 10
-_LOOK_S = 5.0  # how often the web certificate's files are looked at
+_LOOK_S = 2.0  # how often the web certificate's files are looked at
 
 
 @asynccontextmanager
