@@ -19,7 +19,7 @@ STORE, MI_COM = "mi-store@2025-05-20", "mi-com@2021-07-22"
 TV, SUPPORT = "mi-tv-remote@2019-10-01", "privacy-support@2024-12-16"
 
 # Of each row of the notices: its clause and basis, some categories that it has and that it has not.
-ROWS = list(csv.DictReader((Path(__file__).parent / "rows.csv").open(encoding="utf-8")))
+ROWS = list(csv.DictReader(Path(__file__).with_name("rows.csv").read_text("utf-8").splitlines()))
 
 
 @pytest.mark.parametrize(
