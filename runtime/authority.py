@@ -46,14 +46,20 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
-    def create(cls, trust_domain: str) -> Self:
-        """Make a new root."""
+    def create(
+        cls, trust_domain: str, *, hosts: Sequence[str] = (), networks: Sequence[str] = ()
+    ) -> Self:
+        """Make a new root; with `hosts` and `networks`, one that is believed for those alone."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{trust_domain} root")])
         now = datetime.now(UTC)
+        builder = x509.CertificateBuilder()
+        if hosts or networks:
+            permitted: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+            permitted += [x509.IPAddress(ipaddress.ip_network(network)) for network in networks]
+            builder = builder.add_extension(x509.NameConstraints(permitted, None), critical=True)
         certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
+            builder.subject_name(name)
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())

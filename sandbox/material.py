@@ -7,6 +7,7 @@ they never expire between two of them.
 import base64
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +74,8 @@ class Material:
         """Make the directories, the roots that are missing, and all leaf certificates."""
         for directory in ("data", "keys", "log", "clients", "certificates"):
             (self.home / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-        authority = _root(self.home / "ca" / "root", f"{self.region}.accord.internal")
+        domain = f"{self.region}.accord.internal"
+        authority = _root(self.home / "ca" / "root", domain, lambda: Authority.create(domain))
         for service in SERVICES:
             dns = [f"{service}.{authority.trust_domain}"]
             authority.issue(f"svc/{service}", dns=dns).write(self._stem(service))
@@ -81,7 +83,7 @@ class Material:
             authority.issue(f"app/{app}").write(self._stem(app))
         for role, name in STAFF.items():
             authority.issue(f"staff/{role}/{name}").write(self._stem(role))
-        web = _root(self.root / "ca" / _WEB, "localhost")
+        web = _root(self.root / "ca" / _WEB, "localhost", _web_authority)
         web.issue(dns=["localhost"], ips=["127.0.0.1"]).write(self._stem(_WEB))
 
     def write_profiles(self, addresses: dict[str, str], portal: str) -> None:
@@ -151,7 +153,12 @@ class Material:
         return f"../{path.relative_to(self.home)}"
 
 
-def _root(stem: Path, trust_domain: str) -> Authority:
+def _root(stem: Path, trust_domain: str, make: Callable[[], Authority]) -> Authority:
     if not stem.with_suffix(".key").exists():
-        Authority.create(trust_domain).write(stem)
+        make().write(stem)
     return Authority.read(trust_domain, stem)
+
+
+def _web_authority() -> Authority:
+    """A root that is worth nothing outside of this machine, since people are asked to trust it."""
+    return Authority.create("localhost", hosts=["localhost"], networks=["127.0.0.1/32"])

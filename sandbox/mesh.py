@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -103,10 +104,14 @@ class Mesh:
         self._make_keys(deadline)
         addresses = {service: self.address(service) for service in _GRPC}
         self.material.write_profiles(addresses, self.portal)
-        self._finish([self._command(name, "migrate") for name in _GRPC], deadline)
+        migrations = {name: self._command(name, "migrate") for name in _GRPC}
+        for migration in migrations.values():
+            migration.start()
         self._processes = {"providers": self._providers()}
         self._processes |= {name: self._command(name, "serve") for name in (*_GRPC, "portal")}
-        for process in self._processes.values():
+        for name, process in self._processes.items():
+            if name in migrations:
+                migrations[name].wait_done(deadline)
             process.start()
         for process in self._processes.values():
             process.wait_ready(deadline)
@@ -145,32 +150,20 @@ class Mesh:
                     raise StartError(message) from error
 
     def _make_keys(self, deadline: float) -> None:
-        """Let the services make their keys; what exists they keep."""
+        """Let the services make the keys that are missing; this month's, too."""
         log_key, sealing = self.material.key("log.key"), self.material.key("account-sealing.key")
         kek = self.material.key("kek")
-        audit = [
-            "--region",
-            self.region,
-            "--log-key-file",
-            str(log_key),
-            "--kek-directory",
-            str(kek),
-        ]
-        self._finish(
-            [
-                self._command("audit", "keygen", *audit),
-                self._command("account", "keygen", "--sealing-key-file", str(sealing)),
-            ],
-            deadline,
-        )
+        commands = []
+        if not (log_key.exists() and (kek / f"{datetime.now(UTC):%Y-%m}.kek").exists()):
+            files = ["--log-key-file", str(log_key), "--kek-directory", str(kek)]
+            commands.append(self._command("audit", "keygen", "--region", self.region, *files))
+        if not sealing.exists():
+            commands.append(self._command("account", "keygen", "--sealing-key-file", str(sealing)))
+        for command in commands:
+            command.start()
+        for command in commands:
+            command.wait_done(deadline)
         self.material.pin_log_key(log_key.with_suffix(".vkey"))
-
-    def _finish(self, processes: list[Process], deadline: float) -> None:
-        """Run commands side by side until each has ended well."""
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.wait_done(deadline)
 
     def _command(self, name: str, *words: str) -> Process:
         return Process(

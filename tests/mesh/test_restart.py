@@ -10,6 +10,7 @@ from sandbox.process import StartError
 from tests.mesh.people import sign_up
 
 
+@pytest.mark.timeout(240)  # two starts, beside whatever else the machine does
 def test_a_region_goes_on_from_where_it_stopped(tmp_path: Path) -> None:
     ports = Ports.free()
     first = Mesh("nl", tmp_path, ports)
