@@ -202,6 +202,12 @@ class Google:
                 claims["iss"] = self._origin + "/elsewhere"
             case "expired":
                 claims["iat"], claims["exp"] = int(self._now()) - 7200, int(self._now()) - 3600
+            case "stale":
+                claims["iat"] = int(self._now()) - 86_400
+            case "shared":
+                claims["aud"] = [self._client.client_id, "someone-else.apps.sandbox"]
+            case "at_hash":
+                claims["at_hash"] = _base64url(secrets.token_bytes(16))
             case "subject":
                 del claims["sub"]
             case "algorithm":

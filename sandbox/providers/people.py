@@ -20,6 +20,9 @@ Lie = Literal[
     "signature",
     "subject",
     "userinfo",
+    "stale",
+    "shared",
+    "at_hash",
 ]
 
 

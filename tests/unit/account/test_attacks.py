@@ -147,6 +147,9 @@ async def test_a_mixed_up_callback_is_refused(
         "signature",
         "subject",
         "userinfo",
+        "stale",
+        "shared",
+        "at_hash",
     ],
 )
 async def test_a_lying_id_token_is_refused(region: Region, lie: str) -> None:
