@@ -92,7 +92,7 @@ def test_a_key_that_is_taken_and_a_field_that_is_missing(
 
 
 def test_a_person_without_the_role_is_told_so(visitor: Visitor) -> None:
-    visitor.sign_in("陳美玲")
+    visitor.sign_in("Anna de Vries")
     for path in ("/officer/recipients", "/officer/contracts", "/audit"):
         visitor.open(path)
         assert visitor.heading == "This page is for others"

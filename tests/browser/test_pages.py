@@ -52,7 +52,7 @@ def test_pages_for_everyone(open_window: Callable[..., Visitor], look: Window) -
 @pytest.mark.parametrize("look", LOOKS, ids=["english-light", "chinese-dark"])
 def test_pages_of_a_person(open_window: Callable[..., Visitor], look: Window) -> None:
     signed_in = open_window()
-    signed_in.sign_in("陳美玲")
+    signed_in.sign_in("Anna de Vries")
     visitor = open_window(Window(look.width, look.language, look.dark, cookies=signed_in.cookies))
     visitor.open("/account")
     unlink = visitor.page.locator("a[href$='/unlink']").first.get_attribute("href") or ""
