@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from runtime.fault import invalid
 from services.audit.cases.tree import Tree
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.faults import tree_size_unknown
-from services.audit.domain.merkle import consistency_spans
+from services.audit.domain.faults import LogDamagedError, tree_size_unknown
+from services.audit.domain.merkle import Span, consistency_spans
+from services.audit.domain.verification import consistent
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class ConsistencyProof:
 
 
 class ProveConsistency:
-    """Builds consistency proofs from stored tiles."""
+    """Builds consistency proofs from stored tiles, and hands out none that does not hold."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -34,5 +35,11 @@ class ProveConsistency:
             raise tree_size_unknown(checkpoint.size)
         if not 0 < from_size <= to_size:
             raise invalid("from_size", f"must be 1 to {to_size}: of an empty log nothing is proved")
-        hashes = await self._tree.hashes(consistency_spans(from_size, to_size))
+        whole = [Span(0, from_size), Span(0, to_size)]
+        first, second, *hashes = await self._tree.hashes(
+            [*whole, *consistency_spans(from_size, to_size)]
+        )
+        signed = second == checkpoint.root or to_size < checkpoint.size
+        if not (signed and consistent(from_size, to_size, first, second, hashes)):
+            raise LogDamagedError(f"the tiles of sizes {from_size} and {to_size} do not agree")
         return ConsistencyProof(from_size, to_size, hashes, checkpoint)

@@ -7,7 +7,9 @@ from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.tree import Tree
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import OpenedEntry
+from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.merkle import inclusion_spans
+from services.audit.domain.verification import included
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class InclusionProof:
 
 
 class ProveInclusion:
-    """Builds inclusion proofs from stored tiles."""
+    """Builds inclusion proofs from stored tiles, and hands out none that does not hold."""
 
     def __init__(self, tree: Tree, entries: ReadEntries) -> None:
         self._tree = tree
@@ -37,5 +39,8 @@ class ProveInclusion:
     async def _prove(self, entry: OpenedEntry) -> InclusionProof:
         # Read after the entry: whatever has been read is covered by the newest checkpoint.
         checkpoint = await self._tree.newest_checkpoint()
-        spans = inclusion_spans(entry.stored.index, checkpoint.size)
-        return InclusionProof(entry, await self._tree.hashes(spans), checkpoint)
+        index, size = entry.stored.index, checkpoint.size
+        path = await self._tree.hashes(inclusion_spans(index, size))
+        if not included(index, size, entry.stored.leaf_hash, path, checkpoint.root):
+            raise LogDamagedError(f"entry {index}: no path leads to the root of checkpoint {size}")
+        return InclusionProof(entry, path, checkpoint)

@@ -21,13 +21,17 @@ from runtime.fault import Fault
 from runtime.testing import NOON
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases import append_entries
+from services.audit.cases.prove_consistency import ProveConsistency
+from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
-from services.audit.domain.merkle import EMPTY_ROOT
+from services.audit.domain.merkle import EMPTY_ROOT, HASH_SIZE
 from services.audit.domain.note import Signer
 from services.audit.domain.ports import Growth
+from services.audit.domain.tiles import TILE_WIDTH
 from services.audit.store.log import StoredLog
+from services.audit.store.tables import tiles
 from tests.contract.audit.log import ORIGIN, Log, event, run_writer, running
 
 
@@ -318,6 +322,18 @@ async def test_a_damaged_log_is_refused_with_the_reason(log: Log, damage: str, r
     await log.database.write(lambda tx: tx.execute(text(damage)))
     with pytest.raises(LogDamagedError, match=reason):
         await log.writer_on(log.store).open()
+
+
+async def test_a_changed_tile_gives_no_proof(log: Log) -> None:
+    await log.append(1, [event(n) for n in range(1, 301)])
+    await log.database.write(_unguard)
+    await log.database.write(
+        lambda tx: tx.execute(tiles.update().values(hashes=bytes(TILE_WIDTH * HASH_SIZE)))
+    )
+    with pytest.raises(LogDamagedError, match="entry 7: no path"):
+        await ProveInclusion(log.tree, log.entries).of_index(7)
+    with pytest.raises(LogDamagedError, match="sizes 5 and 300 do not agree"):
+        await ProveConsistency(log.tree).between(5, None)
 
 
 async def test_changed_bytes_stop_the_log_instead_of_being_served(log: Log) -> None:
