@@ -9,7 +9,7 @@ import pytest
 
 from tests.house.repository import files, text
 
-_NUMBERS = range(1, 8)
+_NUMBERS = range(1, 10)
 
 
 def _tests() -> dict[int, list[str]]:
