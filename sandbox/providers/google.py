@@ -9,19 +9,18 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
 from authlib.common.urls import add_params_to_uri
-from joserfc import jws, jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.providers.grants import TOKEN_SECONDS, Client, Grant, Grants, s256
+from sandbox.providers.lies import base64url, bend, sign
 from sandbox.providers.pages import Choice, picker, refusal
 from sandbox.providers.people import GoogleAccount, People, Person
 
@@ -182,51 +181,13 @@ class Google:
             "aud": self._client.client_id,
             "iat": now,
             "exp": now + 3600,
-            "at_hash": _base64url(half),
+            "at_hash": base64url(half),
             # Whoever has two faces shows the second at userinfo, so the id_token leaves it to that.
             **self._claims(person, google, grant.scopes if google.lie != "userinfo" else _NONE),
         }
         if grant.nonce:
             claims["nonce"] = grant.nonce
-        return self._signed(claims, google.lie)
-
-    def _signed(self, claims: dict[str, object], lie: str | None) -> str:
-        """Sign the claims, with what is wrong with this person's token."""
-        header: dict[str, object] = {"alg": "RS256", "kid": self._key.kid}
-        match lie:
-            case "nonce":
-                claims["nonce"] = secrets.token_urlsafe(16)
-            case "audience":
-                claims["aud"] = claims["azp"] = "someone-else.apps.sandbox"
-            case "issuer":
-                claims["iss"] = self._origin + "/elsewhere"
-            case "expired":
-                claims["iat"], claims["exp"] = int(self._now()) - 7200, int(self._now()) - 3600
-            case "stale":
-                claims["iat"] = int(self._now()) - 86_400
-            case "shared":
-                claims["aud"] = [self._client.client_id, "someone-else.apps.sandbox"]
-            case "at_hash":
-                claims["at_hash"] = _base64url(secrets.token_bytes(16))
-            case "subject":
-                del claims["sub"]
-            case "algorithm":
-                unsecured = jws.JWSRegistry(algorithms=["none"])
-                key = OctKey.generate_key(128)
-                return jwt.encode({"alg": "none"}, claims, key, registry=unsecured)
-            case "symmetric":
-                return self._signed_with_public_key(claims)
-            case "signature":
-                return jwt.encode(header, claims, self._foreign_key)
-        return jwt.encode(header, claims, self._key)
-
-    def _signed_with_public_key(self, claims: dict[str, object]) -> str:
-        """Sign by the classic confusion, the public key as HMAC secret: no library will."""
-        header = {"alg": "HS256", "kid": self._key.kid, "typ": "JWT"}
-        parts = [_base64url(json.dumps(part).encode()) for part in (header, claims)]
-        signed = ".".join(parts)
-        mac = hmac.digest(self._key.as_pem(private=False), signed.encode(), "sha256")
-        return f"{signed}.{_base64url(mac)}"
+        return sign(bend(claims, google.lie, now), google.lie, self._key, self._foreign_key)
 
     def _claims(
         self, person: Person, google: GoogleAccount, scopes: frozenset[str]
@@ -264,10 +225,6 @@ class Google:
         form = await request.form()
         token = str(form.get("token") or request.query_params.get("token", ""))
         return JSONResponse({}) if self._grants.revoke(token) else _error("invalid_token")
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _error(code: str, status: int = 400) -> Response:
