@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_PIPE_WIDTH = 140
+_PIPE_WIDTH = 10_000  # a row stays on its line, so that it can be searched for
 _JOINERS = "\u200c\u200d"  # part of words in several scripts
 _REPLACEMENT = "\ufffd"
 
@@ -20,7 +20,7 @@ Styled = tuple[str, str]  # words, style
 
 
 class Paper:
-    """Standard output, or the error stream, as wide as the terminal; through a pipe fixed."""
+    """Standard output, or the error stream, as wide as the terminal; through a pipe, as wide as needed."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
