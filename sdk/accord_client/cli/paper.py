@@ -20,7 +20,7 @@ Styled = tuple[str, str]  # words, style
 
 
 class Paper:
-    """Standard output, or the error stream, as wide as the terminal; through a pipe, as wide as needed."""
+    """Standard output or the error stream, as wide as the terminal; a pipe is as wide as needed."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
