@@ -59,6 +59,11 @@ class Catalog:
         there = moment.astimezone(UTC)
         return f"{format_datetime(there, self('format.moment'), locale=self.locale)} UTC"
 
+    def instant(self, moment: datetime) -> str:
+        """Write a moment out in UTC, to the second."""
+        there = moment.astimezone(UTC)
+        return f"{format_datetime(there, self('format.instant'), locale=self.locale)} UTC"
+
     def clock(self, moment: datetime) -> str:
         """Write the time of day in UTC, to the second."""
         return format_time(moment.astimezone(UTC), "HH:mm:ss", locale=self.locale)

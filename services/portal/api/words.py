@@ -20,7 +20,15 @@ class Words:
 
     def __call__(self, key: str) -> str:
         """Return the words for a key: the rules' own label, a category prefix's, or the key."""
-        return self.vocabulary.label(self.t.language, key) or self.t.word("group", key)
+        return self.vocabulary.label(self.t.language, key) or self.t.word("kind", key)
+
+    def data(self, category: str) -> str:
+        """Return the words for a category of data or a whole group of them.
+
+        Groups are the portal's words: a purpose may be called by the same key.
+        """
+        group = f"group.{category}"
+        return self.t(group) if self.t.has(group) else self(category)
 
     def many(self, keys: list[str] | tuple[str, ...]) -> str:
         """Return several keys as a list in prose."""

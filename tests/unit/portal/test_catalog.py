@@ -21,7 +21,8 @@ ENGLISH = CATALOGS["en"].messages
 # Keys that pages put together; each family is used whole.
 FAMILIES = (
     "audit_outcome", "basis", "choice", "consent_state", "contract_state", "decision", "done",
-    "entry.problem", "entry.readability", "error", "fault", "group", "home", "nav", "obligation",
+    "entry.problem", "entry.readability", "error", "fault", "group", "home",
+    "kind", "nav", "obligation",
     "offer", "outcome", "place", "profile", "region", "role", "role_text", "step",
     "terms.diligence", "welcome", "wrong",
 )  # fmt: skip
