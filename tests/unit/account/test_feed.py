@@ -13,7 +13,7 @@ async def test_sharing_away_is_told_later_and_the_reply_says_so(region: Region) 
     outcome = await region.sign_in("anna")
     began = time.monotonic()
     registered = await region.sessions.Register(registration_form(outcome.registration.secret))
-    assert time.monotonic() - began < 3  # one second for sharing, the rest is ours
+    assert time.monotonic() - began < 10  # a second for sharing; a busy machine takes its own
     assert registered.propagation == pb.RegisterResponse.PROPAGATION_PROPAGATING
     assert not region.subjects.told
     anna = await region.signed(registered.session.secret)  # the person is in all the same
