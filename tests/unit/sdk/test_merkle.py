@@ -137,5 +137,21 @@ def test_no_altered_bit_of_a_proof_is_accepted(size: int, data: st.DataObject) -
     assert caught.value.obligation == "inclusion"
 
 
+@given(size=st.integers(2, 120), data=st.data())
+def test_no_altered_bit_of_a_consistency_proof_is_accepted(size: int, data: st.DataObject) -> None:
+    leaves = [leaf_hash(n.to_bytes(2)) for n in range(size)]
+    old = data.draw(st.integers(1, size - 1))
+    proof = naive_consistency(old, leaves)
+    parts = [naive_root(leaves[:old]), naive_root(leaves), *proof]
+    which = data.draw(st.integers(0, len(parts) - 1))
+    flipped = int.from_bytes(parts[which]) ^ (1 << data.draw(st.integers(0, 255)))
+    parts[which] = flipped.to_bytes(32)
+    with pytest.raises(VerificationError) as caught:
+        verify_consistency(
+            old_size=old, new_size=size, old_root=parts[0], new_root=parts[1], proof=parts[2:]
+        )
+    assert caught.value.obligation == "consistency"
+
+
 def test_the_empty_tree_has_the_root_of_nothing() -> None:
     assert CompactRange().root() == EMPTY_ROOT == hashlib.sha256(b"").digest()

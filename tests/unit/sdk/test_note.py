@@ -41,6 +41,12 @@ def test_no_beginning_of_a_key_is_a_key() -> None:
             assert caught.value.obligation == "key"
 
 
+def test_a_key_whose_id_is_another_is_refused() -> None:
+    name, _, encoded = PUBLISHED_KEYS[0].split("+", 2)
+    with pytest.raises(VerificationError, match="key id"):
+        VerifierKey.parse(f"{name}+00000000+{encoded}")
+
+
 def test_a_key_file_holds_keys_and_comments() -> None:
     keys = parse_keys(f"# the log of nl\n\n{LOG.key}\n  {OTHER.key}\n")
     assert keys == (LOG.key, OTHER.key)
@@ -72,6 +78,20 @@ def test_a_witness_alone_does_not_speak_for_the_log() -> None:
     with pytest.raises(VerificationError) as caught:
         Checkpoint.open(note.encode(), [witness.key])
     assert caught.value.obligation == "signature"
+
+
+def test_another_log_does_not_speak_for_this_one_though_its_key_is_pinned_too() -> None:
+    note = f"{TEXT}\n{OTHER.line(TEXT)}"
+    with pytest.raises(VerificationError) as caught:
+        Checkpoint.open(note.encode(), [LOG.key, OTHER.key])
+    assert caught.value.obligation == "signature"
+
+
+@pytest.mark.parametrize("char", ["\t", "\x00", "\x1b"])
+def test_a_control_character_is_refused_though_it_was_signed(char: str) -> None:
+    text = f"{TEXT}extension{char}\n"
+    with pytest.raises(VerificationError, match="control character"):
+        open_note(f"{text}\n{LOG.line(text)}".encode(), [LOG.key])
 
 
 def test_signatures_of_unknown_keys_are_ignored_and_do_not_count() -> None:
