@@ -7,15 +7,18 @@ removes a row only when a signed checkpoint of the log covers it.
 import json
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Insert,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    bindparam,
     literal_column,
     true,
 )
@@ -60,14 +63,18 @@ def publish(tx: Connection, table: Table, *events: Event) -> None:
     ValueError for what the log would refuse: once committed, such an event would hold up all that
     follow it; here the case itself still fails.
     """
-    xid: ColumnElement[int] | int = (
-        literal_column("pg_current_xact_id()::text::bigint")
-        if tx.dialect.name == "postgresql"
-        else 0
-    )
     for event in events:
         _check(event)
-        tx.execute(table.insert().values(xid=xid, event=encode(event)))
+    if events:
+        rows = [{"event": encode(event)} for event in events]
+        tx.execute(_insertion(table, tx.dialect.name), rows)
+
+
+@lru_cache(maxsize=16)
+def _insertion(table: Table, dialect: str) -> Insert:
+    """Build the statement once: it runs with every state change and every decision."""
+    current = "pg_current_xact_id()::text::bigint" if dialect == "postgresql" else "0"
+    return table.insert().values(xid=literal_column(current), event=bindparam("event"))
 
 
 def _check(event: Event) -> None:
