@@ -8,6 +8,7 @@ Used by `make up`, by the mesh tests and by the browser tests. What it keeps lie
 """
 
 import os
+import random
 import socket
 import ssl
 import time
@@ -26,6 +27,7 @@ _START_S = 60.0
 _STOP_S = 20.0
 _PROJECT = Path(__file__).parent.parent
 _GRPC = ("account", "sharing", "audit")
+_RANGE = range(20_000, 32_000)
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,17 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """Return ports that nobody uses now, so that several regions can run beside each other."""
-        sockets = [socket.socket() for _ in range(2 + len(_GRPC) * 2 + 1)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        numbers = [each.getsockname()[1] for each in sockets]
-        for each in sockets:
-            each.close()
-        names = iter(numbers)
+        """Return ports that nobody uses now, so that several regions can run beside each other.
+
+        Below the range from which the system takes those of outgoing connections: one of these
+        could take the port again before its service is up.
+        """
+        free = (port for port in random.sample(_RANGE, len(_RANGE)) if _is_free(port))
         return cls(
-            next(names),
-            next(names),
-            {name: next(names) for name in _GRPC},
-            {name: next(names) for name in (*_GRPC, "portal")},
+            next(free),
+            next(free),
+            {name: next(free) for name in _GRPC},
+            {name: next(free) for name in (*_GRPC, "portal")},
         )
 
 
@@ -141,13 +141,8 @@ class Mesh:
 
     def _refuse_taken_ports(self) -> None:
         for port in (self.ports.portal, self.ports.providers, *self.ports.services.values()):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    message = f"port {port} is taken: is Accord running already?"
-                    raise StartError(message) from error
+            if not _is_free(port):
+                raise StartError(f"port {port} is taken: is Accord running already?")
 
     def _make_keys(self, deadline: float) -> None:
         """Let the services make the keys that are missing; this month's, too."""
@@ -245,3 +240,13 @@ class Mesh:
                     "kek_directory": material.key("kek"),
                 }
         return {f"ACCORD_{setting.upper()}": str(value) for setting, value in settings.items()}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
