@@ -73,6 +73,7 @@ async def test_a_post_from_elsewhere_is_refused(
 ) -> None:
     answer = await browser.post("/sign-in/google", headers=headers, data={"token": "x"})
     assert answer.status_code == status
+    assert "did not come from a page of ours" in answer.text  # not even the token was looked at
 
 
 @pytest.mark.parametrize("headers", [SAME_ORIGIN, {"origin": "https://portal.test:8443"}])
