@@ -7,6 +7,7 @@ from accord.audit.v1 import append_service_pb2, read_service_pb2
 
 from runtime import logs
 from runtime.actor import KeySource
+from runtime.actor_keys import ActorKeys
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
 from runtime.migrations import is_current, migrate
@@ -21,7 +22,6 @@ from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.tree import Tree
 from services.audit.domain.faults import LogDamagedError
-from services.audit.peers.account import ActorKeys
 from services.audit.settings import AuditSettings
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import load_keys

@@ -16,6 +16,7 @@ from accord.sharing.v1 import (
 
 from runtime import logs
 from runtime.actor import KeySource
+from runtime.actor_keys import ActorKeys
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
@@ -32,7 +33,6 @@ from services.sharing.api.rulebook import RulebookServicer
 from services.sharing.api.subjects import SubjectServicer
 from services.sharing.cases.means import Means
 from services.sharing.domain.rulebook import RulebookError
-from services.sharing.peers.account import ActorKeys
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
 from services.sharing.store.records import MIGRATIONS, SqlStore

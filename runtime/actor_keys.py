@@ -1,4 +1,4 @@
-"""Account's key set, with which this service verifies actor tokens itself."""
+"""Account's key set, with which every other service verifies actor tokens itself."""
 
 import json
 

@@ -1,1 +1,0 @@
-"""Whom the log asks: account, for the keys that verify who acts."""
