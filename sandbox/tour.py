@@ -182,7 +182,7 @@ class Tour:
         self._story.chapter("An auditor follows one request, and verifies the record without us")
         self._enrol(auditor, "auditor", "美玲", "meiling")
         # Entries of a producer are in order: with this one, all before it have arrived.
-        (entry,) = [
+        (decided,) = [
             each
             for each in self._trace(self.permit.trace_id, {"sharing"})
             if each["resource"] == self.permit.name
@@ -194,7 +194,7 @@ class Tour:
             self._story.quote(f"{entry['producer']}  {entry['action']}  {entry['outcome']}")
         page = auditor.open(f"/audit/traces/{self.sign_up_trace}")
         self._expect(str(entries[0]["action"]) in page.text, "the portal shows the trace", page)
-        index = str(entry["index"])
+        index = str(decided["index"])
         with tempfile.TemporaryDirectory() as directory:
             self._verify(index, Path(directory))
             self._flip(int(index), Path(directory))
@@ -207,6 +207,8 @@ class Tour:
         self._story.command("accord audit verify decision.tlog-proof --key log.vkey")
         verified = self._accord("", "audit", "verify", str(proof), "--key", str(key), "--json")
         shown = json.loads(verified)
+        if shown["shown"]["@resource"] != self.permit.name:
+            raise TourError(f"another entry than the decision's: {shown}")
         self._story.quote(
             f"VERIFIED: entry {shown['index']} of {shown['tree_size']} in {shown['origin']}, "
             f"{shown['action']}"

@@ -16,7 +16,8 @@ def test_the_tour_plays_to_its_end(tour: Tour) -> None:
         "CONSENT_MISSING",
         "CONTRACT_NOT_ACTIVE",
         "DENY  CONSENT_WITHDRAWN",
-        "VERIFIED",
+        "VERIFIED: entry",
+        "sharing:decision:permit",
         "column leaf: is not the one that the log signed",
     ):
         assert words in tour.told
