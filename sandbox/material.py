@@ -104,7 +104,6 @@ class Material:
 
     def write_providers(self, origin: str) -> Path:
         """Write what account is to know of the sandbox identity providers at `origin`."""
-        client_secrets = Path(__file__).parent / "providers"
         google = {
             "key": "google",
             "kind": "oidc",
@@ -114,7 +113,7 @@ class Material:
             "issuer_aliases": [f"{origin}/google".removeprefix("https://")],
             "hosts": [origin.removeprefix("https://")],
             "client_id": GOOGLE_CLIENT_ID,
-            "client_secret_file": str(client_secrets / "google.secret"),
+            "client_secret_file": str(self._client_secret("google")),
             "email_authority": {"domains": ["mail.example"], "hosted": True},
         }
         facebook = {
@@ -126,10 +125,17 @@ class Material:
             "graph": f"{origin}/facebook",
             "version": "v21.0",
             "client_id": FACEBOOK_APP_ID,
-            "client_secret_file": str(client_secrets / "facebook.secret"),
+            "client_secret_file": str(self._client_secret("facebook")),
         }
         file = self.home / "providers.yaml"
         file.write_text(yaml.safe_dump({"providers": [google, facebook]}, sort_keys=False))
+        return file
+
+    def _client_secret(self, provider: str) -> Path:
+        """Keep the client secret as account wants every secret: readable by its owner alone."""
+        file = self.key(f"{provider}.secret")
+        file.touch(mode=0o600)
+        file.write_bytes((Path(__file__).parent / "providers" / file.name).read_bytes())
         return file
 
     def make_key(self, name: str) -> Path:
