@@ -8,7 +8,6 @@ from services.sharing.domain.records import (
     Consent,
     Contract,
     Guest,
-    Preference,
     PreferenceKind,
     Subject,
 )
@@ -30,7 +29,6 @@ class Case:
         "kind",
         "now",
         "place",
-        "preferences",
         "purpose",
         "question",
         "recipient_keys",
@@ -59,12 +57,6 @@ class Case:
         }
         self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = self._judged()
         self.destination_areas = rulebook.places[question.destination].areas
-        # Choices that stand now; a record counts from its own moment.
-        self.preferences: list[Preference] = [
-            preference
-            for preference in facts.preferences
-            if preference.at <= now and (preference.lifted is None or preference.lifted > now)
-        ]
         self.contract: Contract | None = None
         self.findings: list[Finding] = []
 
@@ -89,7 +81,8 @@ class Case:
 
     def standing(self, kind: PreferenceKind) -> list[str]:
         """Return the values of the person's standing choices of a kind."""
-        return [preference.value for preference in self.preferences if preference.kind is kind]
+        choices = self.facts.preferences
+        return [preference.value for preference in choices if preference.kind is kind]
 
     def _covering(self) -> dict[str, Cell]:
         cells = self.speaking.covering(self.kind.key, self.purpose.key)

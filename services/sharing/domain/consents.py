@@ -1,4 +1,8 @@
-"""Judging consents: the covering one with the latest `at` decides, for each category alone."""
+"""Judging consents: the covering one that was recorded last decides, for each category alone.
+
+When each was given or refused is shown, never compared: a clock that jumps back must not revive
+what was withdrawn.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -31,14 +35,14 @@ class ConsentJudge:
         recipient_keys: Iterable[str],
         now: datetime,
     ) -> None:
-        """Take consents oldest first; those that are not yet made do not count."""
+        """Take consents in the order of recording."""
         keys = frozenset(recipient_keys)
         self._now = now
-        self._covering: list[Consent] = []  # all but the category matches; latest first
+        self._covering: list[Consent] = []  # all but the category matches; last first
         self._related = False
         for consent in reversed(consents):
             scope = consent.scope
-            if consent.at > now or scope.service not in ("", service):
+            if scope.service not in ("", service):
                 continue
             for_purpose = purpose in scope.purposes
             for_recipient = scope.recipient in keys

@@ -84,7 +84,7 @@ def choices(case: Case) -> None:
         return
     _found_consents(case, ConsentVerdict.REFUSED, Reason.CONSENT_REFUSED, "consent")
     _found_consents(case, ConsentVerdict.WITHDRAWN, Reason.CONSENT_WITHDRAWN, "withdrawal")
-    if not case.preferences:
+    if not case.facts.preferences:
         return
     if case.purpose.key in case.standing(PreferenceKind.OBJECT_TO):
         against = _those(
@@ -165,9 +165,9 @@ def _accepted_version(case: Case, since: date) -> str:
     """Return the version last accepted, else the one in force when the account began."""
     versions = case.speaking.versions
     accepted = ""
-    for preference in case.preferences:
-        if preference.kind is PreferenceKind.ACCEPTED_NOTICE and preference.value in versions:
-            accepted = preference.value
+    for value in case.standing(PreferenceKind.ACCEPTED_NOTICE):
+        if value in versions:
+            accepted = value
     return accepted or case.rulebook.in_force(versions, since)
 
 

@@ -95,7 +95,7 @@ class ConsentRecords(Protocol):
     """Consents, as revisions that are only ever added."""
 
     def of(self, account: str) -> Sequence[Consent]:
-        """Return the person's consents as they stand, in the order of `at`, then of recording."""
+        """Return the person's consents as they stand, in the order of their first recording."""
         ...
 
     def get(self, account: str, name: str) -> Consent | None:

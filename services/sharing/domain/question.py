@@ -52,13 +52,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The records that bear on a question; `subject` None: nobody is known by that account."""
+    """The records that bear on a question; `subject` None: nobody is known by that account.
+
+    A record counts from when it was recorded, whatever the clock said then: the sequences are in
+    the order of recording.
+    """
 
     recipient: Recipient
     subject: Subject | None = None
     contracts: Sequence[Contract] = ()
-    consents: Sequence[Consent] = ()  # oldest first; of equal `at` in the order of recording
-    preferences: Sequence[Preference] = ()  # likewise
+    consents: Sequence[Consent] = ()  # by their first revision, each at its newest
+    preferences: Sequence[Preference] = ()  # lifted ones excluded
     instrument: Instrument | None = None
 
 

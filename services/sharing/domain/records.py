@@ -152,7 +152,7 @@ OPT_OUTS = ("direct_marketing", "personalisation")
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A choice that stands from `at` until it is lifted."""
+    """A choice that stands until it is lifted; `at` is when it was made."""
 
     name: str
     kind: PreferenceKind

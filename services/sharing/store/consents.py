@@ -10,9 +10,7 @@ from services.sharing.domain.records import Consent, ConsentState, Scope
 from services.sharing.store.tables import consents
 
 _OF = (
-    select(consents)
-    .where(consents.c.account == bindparam("account"))
-    .order_by(consents.c.at, consents.c.ordinal)
+    select(consents).where(consents.c.account == bindparam("account")).order_by(consents.c.ordinal)
 )
 _FIRST = consents.alias("first")
 _ANY = consents.alias("any_revision")
@@ -27,11 +25,10 @@ class StoredConsents:
         self._tx = tx
 
     def of(self, account: str) -> Sequence[Consent]:
-        """Return the person's consents as they stand, in the order of `at`, then of recording."""
+        """Return the person's consents as they stand, in the order of their first recording."""
         newest: dict[str, Row[tuple[object, ...]]] = {}
         for row in self._tx.execute(_OF, {"account": account}):
-            # All revisions of a consent have the same `at`, so that its place is its first one's.
-            newest[row.name] = row
+            newest[row.name] = row  # in the place of the first revision
         return [_consent(row) for row in newest.values()]
 
     def get(self, account: str, name: str) -> Consent | None:

@@ -234,15 +234,14 @@ class Reading:
         )
 
     def consent(self, category: str) -> Iterable[Reason]:
-        made = [c for c in self.known.consents if c.at <= self.now]
-        made = [c for c in made if c.scope.service in {"", self.asked.service}]
+        made = [c for c in self.known.consents if c.scope.service in {"", self.asked.service}]
         covering = [
-            (c.at, n, c)
-            for n, c in enumerate(made)
+            c
+            for c in made
             if self.for_purpose(c) and self.for_recipient(c) and under(category, c.scope.categories)
         ]
         if covering:
-            decisive = max(covering)[2]
+            decisive = covering[-1]
             if decisive.state == "refused":
                 yield Reason.CONSENT_REFUSED
             elif decisive.state == "withdrawn":
@@ -281,7 +280,7 @@ class Reading:
         }
 
     def standing(self, kind: str) -> list[Preference]:
-        return [p for p in self.known.preferences if p.kind == kind and p.at <= self.now]
+        return [p for p in self.known.preferences if p.kind == kind]
 
     def chose(self, kind: str) -> bool:
         return any(p.value == self.asked.purpose for p in self.standing(kind))

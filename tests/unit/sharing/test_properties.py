@@ -191,14 +191,8 @@ def cases(draw: st.DrawFn) -> tuple[Question, Facts, datetime]:
         recipient=recipient(kind, draw(COUNTRIES)),
         subject=subject,
         contracts=draw(st.lists(contracts(asked), min_size=1, max_size=3) | st.just([])),
-        consents=sorted(
-            draw(st.lists(consents(asked, kind), min_size=1, max_size=3) | st.just([])),
-            key=lambda consent: consent.at,
-        ),
-        preferences=sorted(
-            draw(mostly([], st.lists(preferences(asked), min_size=1, max_size=2))),
-            key=lambda chosen: chosen.at,
-        ),
+        consents=draw(st.lists(consents(asked, kind), min_size=1, max_size=3) | st.just([])),
+        preferences=draw(mostly([], st.lists(preferences(asked), min_size=1, max_size=2))),
         instrument=draw(mostly(instrument, st.none())),
     )
     days = draw(mostly(0, st.integers(-800, 400)))
