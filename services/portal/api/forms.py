@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
@@ -51,6 +51,16 @@ class Form:
         if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(name)
         return date.fromisoformat(text)
+
+    def end_of_day(self, name: str) -> datetime | None:
+        """Return the moment after the last of a day in UTC, or None when empty.
+
+        Raises ValueError when it is no day, and for the last day there is, which nothing follows.
+        """
+        day = self.day(name)
+        if day == date.max:
+            raise ValueError(name)
+        return datetime.combine(day + timedelta(days=1), time.min, UTC) if day else None
 
     @property
     def request_id(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
 import pytest
@@ -55,6 +55,15 @@ def test_boxes_lines_and_days() -> None:
     for name in ("no_day", "odd_day"):
         with pytest.raises(ValueError, match="day"):
             form.day(name)
+
+
+def test_a_day_counts_to_its_end_and_the_last_day_there_is_has_none() -> None:
+    form = Form({"day": ["2026-12-31"], "last": ["9999-12-31"], "odd": ["soon"]})
+    assert form.end_of_day("day") == datetime(2027, 1, 1, tzinfo=UTC)
+    assert form.end_of_day("absent") is None
+    for name in ("last", "odd"):
+        with pytest.raises(ValueError, match=name):
+            form.end_of_day(name)
 
 
 def test_a_form_takes_effect_once() -> None:

@@ -1,7 +1,7 @@
 """The auditors' view: search the log, follow a trace, check a proof."""
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -46,23 +46,24 @@ async def newest(visit: Visit) -> Response:
 async def search(visit: Visit) -> Response:
     """Search. A post, although it changes nothing: accounts are not put into addresses."""
     form, wrong = visit.form, list[tuple[str, str]]()
-    days = {}
-    for name in ("start", "end"):
-        try:
-            days[name] = form.day(name)
-        except ValueError:
-            days[name] = None
-            wrong.append((name, f"wrong.{name}"))
+    first_day = end = None
+    try:
+        first_day = form.day("start")
+    except ValueError:
+        wrong.append(("start", "wrong.start"))
+    try:
+        end = form.end_of_day("end")
+    except ValueError:
+        wrong.append(("end", "wrong.end"))
     if wrong:
         return _nothing(visit, wrong)
-    start, end = days["start"], days["end"]
     wanted = Search(
         account=form.text("account"),
         actor=form.text("actor"),
         action=form.text("action"),
         trace_id=form.text("trace_id").lower(),
-        start=datetime.combine(start, time.min, UTC) if start else None,
-        end=datetime.combine(end, time.min, UTC) + timedelta(days=1) if end else None,
+        start=datetime.combine(first_day, time.min, UTC) if first_day else None,
+        end=end,
     )
     try:
         found = await visit.desk.log.search(visit.signed_in, wanted, form.text("next_page"))

@@ -1,7 +1,5 @@
 """What a person agrees to, and what they stop."""
 
-from datetime import UTC, datetime, time, timedelta
-
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -63,15 +61,14 @@ async def answer_offer(visit: Visit) -> Response:
     wrong: Wrong = []
     if said_yes and not categories:
         wrong.append(("categories", "wrong.categories"))
+    expires = None
     try:
-        last_day = form.day("expires")
+        # A consent counts through the end of the day that was named (house rule on dates).
+        expires = form.end_of_day("expires")
     except ValueError:
-        last_day = None
         wrong.append(("expires", "wrong.expires"))
     if wrong:
         return await _offer_page(visit, wrong)
-    # A consent counts through the end of the day that was named (house rule on dates).
-    expires = datetime.combine(last_day, time.min, UTC) + timedelta(days=1) if last_day else None
     scope = Scope(
         service=offer.service,
         purposes=[offer.purpose],
