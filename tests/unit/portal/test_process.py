@@ -9,8 +9,10 @@ import ssl
 import subprocess
 import sys
 import time
-from threading import Event
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
+
+import pytest
 
 from runtime.testing import Bench
 from tests.unit.portal.conftest import portal_settings
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
+LOOK_S = 0.1  # between two looks, in which the processor is left to the portal
 
 
 def test_renewal_without_restart_and_an_orderly_end(tmp_path: Path) -> None:
@@ -32,9 +35,9 @@ def test_renewal_without_restart_and_an_orderly_end(tmp_path: Path) -> None:
         [sys.executable, "-m", "services.portal", "serve"], env=_environment(settings)
     ) as process:
         try:
-            first = _wait(lambda: _certificate(port))
+            first = _seen(process, lambda: _certificate(port))
             Bench(tmp_path).authority.issue("svc/web", dns=["portal.test"]).write(tmp_path / "web")
-            _wait(lambda: _certificate(port) not in {None, first})
+            _seen(process, lambda: _certificate(port) not in {None, first})
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_S) == 0
         finally:
@@ -72,12 +75,13 @@ def _certificate(port: int) -> bytes | None:
         return None
 
 
-def _wait(seen: Callable[[], T | None]) -> T:
-    """Look until there is something to see."""
+def _seen(process: subprocess.Popen[bytes], look: Callable[[], T | None]) -> T:
+    """Look until there is something to see, the process ends, or the deadline passes."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
-        found = seen()
+        found = look()
         if found:
             return found
-        Event().wait(0.1)  # leave the processor to whom we wait for
-    raise AssertionError("it did not come to pass")
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"the portal ended with {process.wait(LOOK_S)}")
+    pytest.fail("it did not come to pass")
