@@ -25,6 +25,7 @@ MAX_LIFE = timedelta(seconds=60)
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=5)  # clocks of one data center differ by less
 _REFETCH_S = 5.0  # a made-up key id makes us ask account no more often
+_STALE_S = 3600.0  # a key that account has withdrawn is trusted no longer
 _MAX_TOKEN = 4096
 _ROLES = frozenset({"person", "officer", "auditor", "operator"})
 
@@ -75,7 +76,8 @@ class Verifier:
         if len(token) > _MAX_TOKEN:
             raise _invalid("it is too long")
         keys = self._keys
-        if keys is None or not _knows(keys, token):
+        stale = time.monotonic() - self._fetched > _STALE_S
+        if keys is None or stale or not _knows(keys, token):
             keys = await self._fetch()
         try:
             claims = jwt.decode(token, keys, algorithms=[ALGORITHM]).claims

@@ -7,6 +7,7 @@ from accord.account.v1.key_service_pb2_grpc import KeyServiceStub
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from runtime.actor import KeySource
 from runtime.channel import Channel, Peer
 from runtime.fault import Fault
 from runtime.settings import ServiceSettings
@@ -34,6 +35,8 @@ class ActorKeys:
                 "UNAVAILABLE", "account shows no keys", metadata={"peer": "account"}
             ) from None
 
-    async def close(self) -> None:
-        """Let go of the connection."""
+    async def __aenter__(self) -> KeySource:
+        return self.fetch
+
+    async def __aexit__(self, *_: object) -> None:
         await self._channel.close()

@@ -16,8 +16,8 @@ from opentelemetry import trace
 _KEYS = frozenset(
     {
         "event", "level", "timestamp", "service", "region", "logger", "trace_id", "method", "code",
-        "reason", "caller", "peer", "duration_ms", "count", "sequence", "size", "state", "address",
-        "task", "exception", "status", "route", "attempt", "provider",
+        "reason", "count", "state", "address", "task", "exception", "status", "route",
+        "duration_ms",
     }
 )  # fmt: skip
 

@@ -26,12 +26,16 @@ from sqlalchemy import (
 from runtime.db import BigInt, Instant
 from runtime.event import Event, Trace
 
-# As accord.audit.v1.NewEntry has them.
+# What audit takes (accord.audit.v1.NewEntry), and no more.
 _WORD = r"[a-z][a-z0-9_]*"
 _ACTION = re.compile(rf"{_WORD}:{_WORD}:{_WORD}")
 _LONGEST_ACTION = 100
 _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+_LONGEST_ACCOUNT, _LONGEST_NAME = 200, 400  # bytes of an account, of an actor or a resource
+_MOST_FIELDS = 256
+# Bytes of an event when sealed, each field with its salt, commitment and lengths: audit's bound.
+_LARGEST, _SEALING = 64_000, 80
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -63,10 +67,8 @@ def publish(tx: Connection, table: Table, *events: Event) -> None:
     ValueError for what the log would refuse: once committed, such an event would hold up all that
     follow it; here the case itself still fails.
     """
-    for event in events:
-        _check(event)
-    if events:
-        rows = [{"event": encode(event)} for event in events]
+    rows = [{"event": _checked(event)} for event in events]
+    if rows:
         tx.execute(_insertion(table, tx.dialect.name), rows)
 
 
@@ -77,13 +79,21 @@ def _insertion(table: Table, dialect: str) -> Insert:
     return table.insert().values(xid=literal_column(current), event=bindparam("event"))
 
 
-def _check(event: Event) -> None:
+def _checked(event: Event) -> bytes:
     if not (_ACTION.fullmatch(event.action) and len(event.action) <= _LONGEST_ACTION):
         raise ValueError("an action reads source:subject:action")
     if not _OUTCOME.fullmatch(event.outcome):
         raise ValueError("an outcome is a word in lower case")
-    if not all(map(_FIELD.fullmatch, event.fields)):
-        raise ValueError("the name of a field is a word in lower case")
+    if len(event.fields) > _MOST_FIELDS or not all(map(_FIELD.fullmatch, event.fields)):
+        raise ValueError("the name of a field is a word in lower case, and there are at most 256")
+    lengths = ((event.account, _LONGEST_ACCOUNT), (event.actor, _LONGEST_NAME))
+    for name, most in (*lengths, (event.resource, _LONGEST_NAME)):
+        if len(name.encode()) > most or name.startswith("@"):
+            raise ValueError("an account, actor or resource is too long, or begins with @")
+    encoded = encode(event)
+    if len(encoded) + _SEALING * len(event.fields) > _LARGEST:
+        raise ValueError("an event is larger than an entry of the log may be")
+    return encoded
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:

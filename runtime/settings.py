@@ -16,7 +16,8 @@ from sqlalchemy.exc import ArgumentError
 from runtime.credentials import Credentials
 
 _EX_CONFIG = 78
-_ADDRESS = r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$"
+# host:port, the host a name, an IPv4 address or a bracketed IPv6 one.
+ADDRESS = r"^[^\s:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$"
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -31,7 +32,7 @@ class ServiceSettings(BaseSettings):
     key_file: FilePath = Field(description="private key of the certificate, PEM; re-read")
     trust_bundle_file: FilePath = Field(description="roots of this region's trust domain, PEM")
     health_listen: str = Field(
-        pattern=_ADDRESS, description="plaintext address that serves grpc.health.v1 alone"
+        pattern=ADDRESS, description="plaintext address that serves grpc.health.v1 alone"
     )
     otlp_endpoint: str | None = Field(
         default=None, description="OTLP/gRPC collector, http(s)://host:port; none: no export"
@@ -56,7 +57,7 @@ class ServiceSettings(BaseSettings):
 class GrpcSettings(ServiceSettings):
     """Settings of a process that serves gRPC over mTLS."""
 
-    listen: str = Field(pattern=_ADDRESS, description="address of the mTLS port; port 0: any")
+    listen: str = Field(pattern=ADDRESS, description="address of the mTLS port; port 0: any")
     max_concurrent_rpcs: int = Field(
         default=512, ge=1, le=65536, description="calls in progress before OVERLOADED"
     )
@@ -80,7 +81,7 @@ class DatabaseSettings(GrpcSettings):
     def _one_url(self) -> "DatabaseSettings":
         if (self.database_url is None) == (self.database_url_file is None):
             raise ValueError("set exactly one of database_url and database_url_file")
-        check_database_url(self.database)
+        check_database_url(self.database_url, self.database)
         return self
 
     @property
@@ -91,12 +92,17 @@ class DatabaseSettings(GrpcSettings):
         return self.database_url or ""
 
 
-def check_database_url(url: str) -> None:
-    """Raise ValueError, without the URL's password in it, unless an engine of ours serves it."""
+def check_database_url(value: str | None, url: str) -> None:
+    """Raise ValueError, naming no password, unless an engine of ours serves the URL.
+
+    `value` is the URL when it came as a value: then it must hold no password.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise ValueError("the database URL cannot be read") from None
+    if value is not None and parsed.password:
+        raise ValueError("a database URL with a password stands in a file: database_url_file")
     if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
         raise ValueError("the database URL must begin with sqlite:/// or postgresql+psycopg://")
     if parsed.drivername == "sqlite":

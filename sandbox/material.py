@@ -134,6 +134,7 @@ class Material:
     def _client_secret(self, provider: str) -> Path:
         """Keep the client secret as account wants every secret: readable by its owner alone."""
         file = self.key(f"{provider}.secret")
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_bytes((Path(__file__).parent / "providers" / file.name).read_bytes())
         return file

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvloop
 
+from runtime.process import NotReadyError
 from runtime.settings import load
 from services.account import main
 from services.account.settings import AccountSettings
@@ -38,7 +39,7 @@ def run() -> None:
 def _check_config() -> None:
     try:
         uvloop.run(main.check(load(AccountSettings)))
-    except main.NotReadyError as error:
+    except NotReadyError as error:
         sys.exit(str(error))
 
 

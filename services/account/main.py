@@ -13,11 +13,12 @@ from accord.account.v1 import (
 from accord.audit.v1 import append_service_pb2
 from accord.sharing.v1 import subject_service_pb2
 
-from runtime import logs
+from runtime import process
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
 from runtime.migrations import is_current, migrate
+from runtime.process import NotReadyError
 from runtime.relay import Relay
 from runtime.server import Server
 from runtime.telemetry import Telemetry
@@ -51,8 +52,6 @@ from services.account.store.tables import outbox
 from services.account.store.unit import SqlStore
 from services.account.store.vault import SealedVault
 
-log = logs.get(__name__)
-
 MIGRATIONS = "services.account.store:migrations"
 
 _SESSIONS = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
@@ -62,10 +61,6 @@ _STAFF = staff_service_pb2.DESCRIPTOR.services_by_name["StaffService"]
 _KEYS = key_service_pb2.DESCRIPTOR.services_by_name["KeyService"]
 _SUBJECTS = subject_service_pb2.DESCRIPTOR.services_by_name["SubjectService"]
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
-
-
-class NotReadyError(Exception):
-    """The service must not start; the message says what to do about it."""
 
 
 @asynccontextmanager
@@ -140,16 +135,11 @@ async def assembled(
 
 async def serve(settings: AccountSettings) -> None:
     """Serve until told to stop."""
-    logs.configure("account", settings.region, settings.log_level)
-    traces = Telemetry("account", settings.region, settings.otlp_endpoint)
-    try:
-        async with assembled(settings, clock=SystemClock(), traces=traces) as server:
-            await server.run()
-    except NotReadyError as error:
-        log.exception("not started", reason=str(error))
-        raise SystemExit(1) from error
-    finally:
-        traces.close()
+    await process.serve(
+        "account",
+        settings,
+        lambda traces: assembled(settings, clock=SystemClock(), traces=traces),
+    )
 
 
 async def check(settings: AccountSettings) -> None:

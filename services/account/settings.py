@@ -4,17 +4,15 @@ from typing import Self
 
 from pydantic import Field, FilePath, model_validator
 
-from runtime.settings import DatabaseSettings
+from runtime.settings import ADDRESS, DatabaseSettings
 from services.account.store.seal import Sealer
-
-_ADDRESS = r"^[^\s:]+:\d{1,5}$"
 
 
 class AccountSettings(DatabaseSettings):
     """What account is told beside what every service is told."""
 
-    sharing_address: str = Field(pattern=_ADDRESS, description="sharing's mTLS port")
-    audit_address: str = Field(pattern=_ADDRESS, description="audit's mTLS port")
+    sharing_address: str = Field(pattern=ADDRESS, description="sharing's mTLS port")
+    audit_address: str = Field(pattern=ADDRESS, description="audit's mTLS port")
     portal_origin: str = Field(
         pattern=r"^https://[^\s/?#]+$",
         description="origin of the portal; providers return to <origin>/callback/<provider>",

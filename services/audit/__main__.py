@@ -7,6 +7,7 @@ from pathlib import Path
 
 import uvloop
 
+from runtime.process import NotReadyError
 from runtime.settings import load
 from services.audit import main
 from services.audit.settings import AuditSettings, log_origin
@@ -42,7 +43,7 @@ def run() -> None:
 def _check_config() -> None:
     try:
         main.check(load(AuditSettings))
-    except main.NotReadyError as error:
+    except NotReadyError as error:
         sys.exit(str(error))
 
 

@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from accord.audit.v1 import append_service_pb2, read_service_pb2
 
-from runtime import logs
+from runtime import process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
 from runtime.migrations import is_current, migrate
+from runtime.process import NotReadyError
 from runtime.server import Server
 from runtime.telemetry import Telemetry
 from services.audit.api.append import AppendServicer
@@ -29,14 +30,8 @@ from services.audit.store.log import StoredLog
 from services.audit.store.log_key import LogKey
 from services.audit.store.party_keys import StoredKeys
 
-log = logs.get(__name__)
-
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
-
-
-class NotReadyError(Exception):
-    """The service must not start; the message says what to do about it."""
 
 
 @asynccontextmanager
@@ -45,8 +40,8 @@ async def assembled(
 ) -> AsyncIterator[Server]:
     """Open the stores, verify the log, and hand out the server, ready to start.
 
-    NotReadyError for keys or databases that are not as they must be; LogDamagedError when what is
-    stored is not what was signed.
+    NotReadyError for keys or databases that are not as they must be, and when what is stored is not
+    what was signed.
     """
     check(settings)
     signer = LogKey.load(settings.log_key_file, settings.origin)
@@ -65,7 +60,10 @@ async def assembled(
                 f"{settings.kek_directory}: put it back, or delete the rows to erase their parties"
             )
         append = AppendEntries(stored, keys, envelope, signer)
-        await append.open()
+        try:
+            await append.open()
+        except LogDamagedError as error:
+            raise NotReadyError(str(error)) from error
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
         read = ReadServicer(entries, tree, ProveInclusion(tree, entries), ProveConsistency(tree))
@@ -81,20 +79,16 @@ async def assembled(
 
 async def serve(settings: AuditSettings) -> None:
     """Serve until told to stop."""
-    logs.configure("audit", settings.region, settings.log_level)
-    traces = Telemetry("audit", settings.region, settings.otlp_endpoint)
-    account = ActorKeys(settings.account_address, settings)
-    try:
-        async with assembled(
-            settings, clock=SystemClock(), actor_keys=account.fetch, traces=traces
-        ) as server:
-            await server.run()
-    except (NotReadyError, LogDamagedError) as error:
-        log.exception("not started", reason=str(error))
-        raise SystemExit(1) from error
-    finally:
-        await account.close()
-        traces.close()
+
+    @asynccontextmanager
+    async def alone(traces: Telemetry) -> AsyncIterator[Server]:
+        async with (
+            ActorKeys(settings.account_address, settings) as keys,
+            assembled(settings, clock=SystemClock(), actor_keys=keys, traces=traces) as server,
+        ):
+            yield server
+
+    await process.serve("audit", settings, alone)
 
 
 def check(settings: AuditSettings) -> None:

@@ -2,7 +2,7 @@
 
 from pydantic import DirectoryPath, Field, FilePath, model_validator
 
-from runtime.settings import DatabaseSettings, check_database_url
+from runtime.settings import ADDRESS, DatabaseSettings, check_database_url
 
 
 class AuditSettings(DatabaseSettings):
@@ -19,13 +19,13 @@ class AuditSettings(DatabaseSettings):
     kek_directory: DirectoryPath = Field(
         description="key-encryption keys, one <year>-<month>.kek a month, made by `keygen`"
     )
-    account_address: str = Field(description="account's mTLS address, host:port")
+    account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
 
     @model_validator(mode="after")
     def _one_key_database(self) -> "AuditSettings":
         if (self.key_database_url is None) == (self.key_database_url_file is None):
             raise ValueError("set exactly one of key_database_url and key_database_url_file")
-        check_database_url(self.key_database)
+        check_database_url(self.key_database_url, self.key_database)
         if self.key_database == self.database:
             raise ValueError("the keys need a database of their own, apart from the log's")
         return self

@@ -8,17 +8,17 @@ from accord_client.failure import VerificationError
 from accord_client.note import VerifierKey, parse_keys
 from pydantic import Field, FilePath, field_validator, model_validator
 
-from runtime.settings import ServiceSettings
+from runtime.secret_file import read_secret
+from runtime.settings import ADDRESS, ServiceSettings
 from services.portal.domain.form_token import MINIMUM_KEY_BYTES
 
-_ADDRESS = r"^[^\s:]+:\d{1,5}$"
 _ORIGIN = r"^https://[^\s/?#;,]+$"
 
 
 class PortalSettings(ServiceSettings):
     """What the portal is told beside what every service is told."""
 
-    web_listen: str = Field(pattern=_ADDRESS, description="address of the HTTPS port for browsers")
+    web_listen: str = Field(pattern=ADDRESS, description="address of the HTTPS port for browsers")
     web_certificate_file: FilePath = Field(
         description="certificate chain that browsers see, PEM; re-read"
     )
@@ -38,9 +38,9 @@ class PortalSettings(ServiceSettings):
     log_key_file: FilePath = Field(
         description="verifier keys of the audit log and its witnesses, one a line (c2sp.org)"
     )
-    account_address: str = Field(pattern=_ADDRESS, description="account's mTLS port")
-    sharing_address: str = Field(pattern=_ADDRESS, description="sharing's mTLS port")
-    audit_address: str = Field(pattern=_ADDRESS, description="audit's mTLS port")
+    account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
+    sharing_address: str = Field(pattern=ADDRESS, description="sharing's mTLS port")
+    audit_address: str = Field(pattern=ADDRESS, description="audit's mTLS port")
 
     @field_validator("provider_origins")
     @classmethod
@@ -64,7 +64,7 @@ class PortalSettings(ServiceSettings):
     def form_key(self) -> bytes:
         """Return the key of form tokens; ValueError when the file is not base64."""
         try:
-            return base64.b64decode(self.form_key_file.read_bytes().strip(), validate=True)
+            return base64.b64decode(read_secret(self.form_key_file), validate=True)
         except binascii.Error:
             raise ValueError("form_key_file is not base64") from None
 

@@ -5,11 +5,10 @@ import sys
 
 import uvloop
 
+from runtime.process import NotReadyError
 from runtime.settings import load
 from services.sharing import main
-from services.sharing.domain.rulebook import RulebookError
 from services.sharing.settings import SharingSettings
-from services.sharing.store.apps import AppsError
 
 
 def run() -> None:
@@ -32,7 +31,7 @@ def run() -> None:
 def _check_config() -> None:
     try:
         main.check(load(SharingSettings))
-    except (main.NotReadyError, RulebookError, AppsError) as error:
+    except NotReadyError as error:
         sys.exit(str(error))
 
 

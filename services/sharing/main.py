@@ -1,6 +1,6 @@
 """Puts the sharing service together: settings, rulebook, store, doors."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from accord.audit.v1 import append_service_pb2
@@ -14,13 +14,14 @@ from accord.sharing.v1 import (
     subject_service_pb2,
 )
 
-from runtime import logs
+from runtime import process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
 from runtime.migrations import is_current, migrate
+from runtime.process import NotReadyError
 from runtime.relay import Relay
 from runtime.server import Server
 from runtime.telemetry import Telemetry
@@ -32,20 +33,14 @@ from services.sharing.api.recipients import RecipientServicer
 from services.sharing.api.rulebook import RulebookServicer
 from services.sharing.api.subjects import SubjectServicer
 from services.sharing.cases.means import Means
-from services.sharing.domain.rulebook import RulebookError
+from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.rulebook import load_rulebook
 from services.sharing.store.tables import outbox
 
-log = logs.get(__name__)
-
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
-
-
-class NotReadyError(Exception):
-    """The service must not start; the message says what to do about it."""
 
 
 @asynccontextmanager
@@ -54,15 +49,9 @@ async def assembled(
 ) -> AsyncIterator[Server]:
     """Load the rules, open the store, and hand out the server, ready to start.
 
-    RulebookError or AppsError for data that contradicts itself, NotReadyError for a database that
-    is not migrated.
+    NotReadyError for data that contradicts itself, and for a database that is not migrated.
     """
-    rulebook = load_rulebook()
-    apps = load_apps(settings.apps_file, rulebook.services)
-    if not is_current(settings.database, MIGRATIONS):
-        raise NotReadyError(
-            "the database is not migrated: run `python -m services.sharing migrate`"
-        )
+    rulebook, apps = check(settings)
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
@@ -86,29 +75,30 @@ async def assembled(
 
 async def serve(settings: SharingSettings) -> None:
     """Serve until told to stop."""
-    logs.configure("sharing", settings.region, settings.log_level)
-    traces = Telemetry("sharing", settings.region, settings.otlp_endpoint)
-    account = ActorKeys(settings.account_address, settings)
+
+    @asynccontextmanager
+    async def alone(traces: Telemetry) -> AsyncIterator[Server]:
+        async with (
+            ActorKeys(settings.account_address, settings) as keys,
+            assembled(settings, clock=SystemClock(), actor_keys=keys, traces=traces) as server,
+        ):
+            yield server
+
+    await process.serve("sharing", settings, alone)
+
+
+def check(settings: SharingSettings) -> tuple[Rulebook, Mapping[str, frozenset[str]]]:
+    """Load the rules and the apps; NotReadyError unless the service could start."""
     try:
-        async with assembled(
-            settings, clock=SystemClock(), actor_keys=account.fetch, traces=traces
-        ) as server:
-            await server.run()
-    except (NotReadyError, RulebookError, AppsError) as error:
-        log.error("not started", reason=str(error))  # noqa: TRY400  the reason is the message
-        raise SystemExit(1) from error
-    finally:
-        await account.close()
-        traces.close()
-
-
-def check(settings: SharingSettings) -> None:
-    """Raise NotReadyError, RulebookError or AppsError unless the service could start."""
-    load_apps(settings.apps_file, load_rulebook().services)
+        rulebook = load_rulebook()
+        apps = load_apps(settings.apps_file, rulebook.services)
+    except (RulebookError, AppsError) as error:
+        raise NotReadyError(str(error)) from error
     if not is_current(settings.database, MIGRATIONS):
         raise NotReadyError(
             "the database is not migrated: run `python -m services.sharing migrate`"
         )
+    return rulebook, apps
 
 
 def migrate_all(settings: SharingSettings) -> None:

@@ -2,12 +2,12 @@
 
 from pydantic import Field, FilePath
 
-from runtime.settings import DatabaseSettings
+from runtime.settings import ADDRESS, DatabaseSettings
 
 
 class SharingSettings(DatabaseSettings):
     """Settings of the sharing service."""
 
     apps_file: FilePath = Field(description="YAML: which app may ask for which services")
-    account_address: str = Field(description="account's mTLS address, host:port")
-    audit_address: str = Field(description="audit's mTLS address, host:port")
+    account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
+    audit_address: str = Field(pattern=ADDRESS, description="audit's mTLS port")

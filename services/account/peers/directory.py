@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from runtime.clock import Clock
+from runtime.secret_file import read_secret
 from services.account.domain import faults, profile
 from services.account.domain.home import COUNTRIES
 from services.account.domain.ports import IdentityProvider
@@ -154,7 +155,7 @@ def _peer(
         only_in=config.availability.only_in,
         not_in=config.availability.not_in,
     )
-    secret = (base / config.client_secret_file).read_text(encoding="utf-8").strip()
+    secret = read_secret(base / config.client_secret_file)
     if not secret:
         raise ProviderFileError(f"the secret of {config.key} is empty")
     endpoint = Endpoint(client, config.key)

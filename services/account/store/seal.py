@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from runtime.secret_file import read_secret
+
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FORMAT = b"\x01"  # names the format and the key; a second key will be a second format
@@ -39,7 +41,7 @@ class Sealer:
     def load(cls, path: Path) -> "Sealer":
         """Read the key: base64 of 32 random bytes on one line. ValueError when it is not that."""
         try:
-            key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
+            key = base64.b64decode(read_secret(path), validate=True)
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("the sealing key file must hold base64 of 32 bytes") from None
         return cls(key)

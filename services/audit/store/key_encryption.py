@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from services.audit.store.secret_file import read_secret, write_secret
+from runtime.secret_file import read_secret, write_secret
 
 KEY_SIZE = 32
 NONCE_SIZE = 12

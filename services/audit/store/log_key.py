@@ -13,8 +13,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from runtime.secret_file import read_secret, write_secret
 from services.audit.domain.note import ED25519, MalformedNoteError, VerifierKey
-from services.audit.store.secret_file import read_secret, write_secret
 
 _PREFIX = "PRIVATE+KEY+"
 

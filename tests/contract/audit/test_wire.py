@@ -22,12 +22,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from runtime.authority import Authority
 from runtime.errors import from_error
 from runtime.fault import Fault
+from runtime.process import NotReadyError
 from runtime.server import Server
 from runtime.testing import NOON, Bench, serving
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import consistent, included
-from services.audit.main import NotReadyError, assembled, check, migrate_all
+from services.audit.main import assembled, check, migrate_all
 from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log_key import LogKey

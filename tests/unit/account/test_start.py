@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from runtime.migrations import migrate
+from runtime.process import NotReadyError
 from runtime.testing import Bench
-from services.account.main import MIGRATIONS, NotReadyError, assembled
+from services.account.main import MIGRATIONS, assembled
 from services.account.settings import AccountSettings
 from tests.unit.account.harness import PORTAL, providers_file
 

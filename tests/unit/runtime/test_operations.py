@@ -60,6 +60,7 @@ def test_good_settings_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("database_url", "mysql://somebody:hunter2@db/x"),
         ("database_url", "sqlite:///relative.db"),
         ("database_url", "::hunter2::"),
+        ("database_url", "postgresql+psycopg://accord:hunter2@db/accord"),
         ("max_concurrent_rpcs", "0"),
     ],
 )

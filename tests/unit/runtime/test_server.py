@@ -14,6 +14,7 @@ from accord.type.v1 import callers_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
 
 from runtime.actor import Verifier
 from runtime.authority import Authority
@@ -225,6 +226,25 @@ async def test_a_signed_token_with_a_wrong_claim_is_refused(
     assert (await verifier.verify(signed(good))).subject == "accounts/nl-0"
     with pytest.raises(Fault, match="ACTOR_INVALID"):
         await verifier.verify(signed(good | wrong))
+
+
+async def test_a_key_that_account_withdrew_is_soon_not_believed(
+    region: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = [KeySet([region.actor_key])]
+
+    async def source() -> KeySet:
+        return shown[0]
+
+    verifier = Verifier("nl", "sharing", source, region.clock)
+    token = region.token("accounts/nl-0", "person", audience="sharing")
+    assert (await verifier.verify(token)).subject == "accounts/nl-0"
+    shown[0] = KeySet([ECKey.generate_key("P-256", {"kid": "new", "use": "sig"})])
+    assert (await verifier.verify(token)).subject == "accounts/nl-0"
+    monkeypatch.setattr("runtime.actor._STALE_S", 0)
+    monkeypatch.setattr("runtime.actor._REFETCH_S", 0)
+    with pytest.raises(Fault, match="ACTOR_INVALID"):
+        await verifier.verify(token)
 
 
 async def test_actor_tokens_are_believed_only_whole(region: Bench) -> None:

@@ -71,7 +71,7 @@ async def test_a_refused_call_is_exported_without_personal_data(bench: Bench) ->
             actor_keys=bench.actor_keys,
             traces=traces,
         ).add(KEYS, Keys())
-        async with serving(server), bench.client(server, "account", "svc/portal") as channel:
+        async with serving(server), bench.client(server, "account", "svc/sharing") as channel:
             call: Any = channel.unary_unary("/accord.account.v1.KeyService/ListActorKeys")
             parent = f"00-{'a' * 32}-{'b' * 16}-01"
             with pytest.raises(grpc.aio.AioRpcError):
