@@ -13,6 +13,7 @@ from sandbox.tour import Tour
 from tests.mesh.people import Person, sign_up
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests on one worker, so that one region serves them all."""
     for item in items:
