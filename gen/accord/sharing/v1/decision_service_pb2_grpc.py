@@ -62,7 +62,8 @@ class DecisionServiceServicer:
 
     def Check(self, request, context):
         """Decides one question and records the answer. Every call makes a new record, also for the same
-        question, since the facts may have changed.
+        question, since the facts may have changed. Therefore no client repeats it by itself: when no
+        answer came, a decision may be on record all the same, and whoever asks again gets another.
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,

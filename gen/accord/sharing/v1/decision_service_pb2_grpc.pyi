@@ -38,7 +38,8 @@ class DecisionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DecisionServiceAsyncStub: ...
     Check: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.CheckRequest, _decision_service_pb2.CheckResponse]
     """Decides one question and records the answer. Every call makes a new record, also for the same
-    question, since the facts may have changed.
+    question, since the facts may have changed. Therefore no client repeats it by itself: when no
+    answer came, a decision may be on record all the same, and whoever asks again gets another.
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
@@ -65,7 +66,8 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Check: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.CheckRequest, _decision_service_pb2.CheckResponse]  # type: ignore[assignment]
     """Decides one question and records the answer. Every call makes a new record, also for the same
-    question, since the facts may have changed.
+    question, since the facts may have changed. Therefore no client repeats it by itself: when no
+    answer came, a decision may be on record all the same, and whoever asks again gets another.
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
@@ -95,7 +97,8 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.CheckResponse, _abc.Awaitable[_decision_service_pb2.CheckResponse]]:
         """Decides one question and records the answer. Every call makes a new record, also for the same
-        question, since the facts may have changed.
+        question, since the facts may have changed. Therefore no client repeats it by itself: when no
+        answer came, a decision may be on record all the same, and whoever asks again gets another.
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
