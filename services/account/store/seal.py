@@ -6,7 +6,6 @@ whoever can write the database cannot move a token or a value from one person to
 """
 
 import base64
-import binascii
 import hmac
 import secrets
 from functools import cache
@@ -40,9 +39,10 @@ class Sealer:
     @classmethod
     def load(cls, path: Path) -> "Sealer":
         """Read the key: base64 of 32 random bytes on one line. ValueError when it is not that."""
+        text = read_secret(path)
         try:
-            key = base64.b64decode(read_secret(path), validate=True)
-        except (binascii.Error, UnicodeDecodeError):
+            key = base64.b64decode(text, validate=True)
+        except ValueError:  # binascii's too, and that of a character beyond ASCII
             raise ValueError("the sealing key file must hold base64 of 32 bytes") from None
         return cls(key)
 

@@ -31,6 +31,7 @@ def portal_settings(directory: Path, **more: object) -> PortalSettings:
     log_key = directory / "log.vkey"
     log_key.write_text(f"{VerifierKey('nl.accord.internal/audit', Algorithm.ED25519, raw)}\n")
     form_key = directory / "form.key"
+    form_key.touch(mode=0o600)
     form_key.write_bytes(base64.b64encode(b"f" * 32))
     form_key.chmod(0o600)
     web = bench.authority.issue("svc/web", dns=["portal.test"])

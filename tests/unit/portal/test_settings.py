@@ -43,7 +43,9 @@ def test_a_setting_that_cannot_be_meant_is_refused(
 @pytest.mark.parametrize("content", [b"not base64!", base64.b64encode(b"short"), b""])
 def test_a_form_key_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     bad = tmp_path / "bad.key"
+    bad.touch(mode=0o600)
     bad.write_bytes(content)
+    bad.chmod(0o600)
     with pytest.raises(ValidationError, match="form_key_file"):
         portal_settings(tmp_path, form_key_file=bad)
 
