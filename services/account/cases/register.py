@@ -67,7 +67,7 @@ class Register:
         """Return the session, and whether sharing knows the account already."""
         now = self.clock.now()
         registration = self.vault.open_registration(secret)
-        home.require_home(home.country(form.country), self.region)
+        home.require_home_of_country(home.country(form.country), self.region)
         registration.require_open(now)
         identity = registration.identity
         born = accounts.birth_date(form.birth_date, now.date())

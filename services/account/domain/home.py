@@ -39,7 +39,7 @@ def home_region(of_country: str) -> str:
     return _HOMES.get(of_country, _ELSEWHERE)
 
 
-def require_home(of_country: str, region: str) -> None:
+def require_home_of_country(of_country: str, region: str) -> None:
     """Refuse people of another home with WRONG_REGION, naming where to go."""
     home = home_region(of_country)
     if home != region:

@@ -28,10 +28,10 @@ def a_link(number: int, provider: str = "google", *imports: Import) -> Link:
 def test_every_country_has_one_home(country: str) -> None:
     region = home.home_region(country)
     assert region in {"nl", "in", "ru", "sg"}
-    home.require_home(country, region)
+    home.require_home_of_country(country, region)
     for other in {"nl", "in", "ru", "sg"} - {region}:
         with pytest.raises(Fault) as refused:
-            home.require_home(country, other)
+            home.require_home_of_country(country, other)
         assert refused.value.metadata == {"region": region}
 
 
