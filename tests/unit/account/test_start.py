@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from runtime.migrations import migrate
 from runtime.process import NotReadyError
+from runtime.secret_file import write_secret
 from runtime.testing import Bench
 from services.account.main import MIGRATIONS, assembled
 from services.account.settings import AccountSettings
@@ -19,7 +20,7 @@ from tests.unit.account.harness import PORTAL, providers_file
 def settings_in(directory: Path, **more: object) -> tuple[Bench, AccountSettings]:
     key = directory / "sealing.key"
     if not key.exists():
-        key.write_bytes(base64.b64encode(bytes(32)))
+        write_secret(key, base64.b64encode(bytes(32)).decode())
     bench = Bench(directory)
     values: dict[str, object] = {
         "database_url": f"sqlite:///{directory / 'account.db'}",
@@ -79,6 +80,14 @@ def test_a_bad_setting_is_refused(tmp_path: Path, setting: str, value: str) -> N
 
 def test_a_sealing_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
     providers_file(tmp_path, "https://localhost:9443")
-    (tmp_path / "sealing.key").write_bytes(base64.b64encode(bytes(16)))
+    write_secret(tmp_path / "sealing.key", base64.b64encode(bytes(16)).decode())
     with pytest.raises(ValidationError, match="32 bytes"):
+        settings_in(tmp_path)
+
+
+def test_a_sealing_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    providers_file(tmp_path, "https://localhost:9443")
+    write_secret(tmp_path / "sealing.key", base64.b64encode(bytes(32)).decode())
+    (tmp_path / "sealing.key").chmod(0o644)
+    with pytest.raises(ValidationError, match="open to others"):
         settings_in(tmp_path)
