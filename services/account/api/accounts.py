@@ -7,6 +7,7 @@ from accord.account.v1 import account_service_pb2 as pb
 
 from runtime.call import Call
 from runtime.ids import require_home
+from runtime.instants import to_wire
 from services.account.api import convert
 from services.account.cases.get_account import GetAccount
 
@@ -33,6 +34,6 @@ class AccountServicer:
                 language=account.language,
                 profile=convert.profile(own.profile),
                 roles=convert.roles(own.roles),
-                create_time=convert.timestamp(account.created),
+                create_time=to_wire(account.created),
             )
         )

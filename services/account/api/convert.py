@@ -1,15 +1,14 @@
 """Between messages and plain values; what cannot be one is refused here, field by field."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from accord.account.v1 import account_pb2, session_service_pb2
 from accord.account.v1.link_service_pb2 import CompleteLinkRequest
 from accord.account.v1.session_service_pb2 import CompleteSignInRequest
 from accord.type.v1 import callers_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime.fault import invalid
+from runtime.instants import to_wire
 from services.account.domain.account import State
 from services.account.domain.flow import Callback
 from services.account.domain.link import Link
@@ -39,13 +38,6 @@ _ROLES = {
 AUDIENCES = frozenset({"account", "audit", "sharing"})
 _MAX_AUDIENCES = 8
 _MAX_PARAMETER = 4096
-
-
-def timestamp(instant: datetime) -> Timestamp:
-    """Encode an instant."""
-    encoded = Timestamp()
-    encoded.FromDatetime(instant)
-    return encoded
 
 
 def bounded(field: str, text: str, limit: int = _MAX_PARAMETER) -> str:
@@ -122,7 +114,7 @@ def imported(item: Import) -> account_pb2.ImportedValue:
         field=_FIELD_NUMBERS[item.value.field],
         value=item.value.text,
         provider=item.provider,
-        import_time=timestamp(item.time),
+        import_time=to_wire(item.time),
         verification=verification(item.value),
     )
 
@@ -158,7 +150,7 @@ def registration(secret: str, value: Registration, title: str) -> session_servic
             )
             for item in value.identity.values
         ],
-        expire_time=timestamp(value.expires),
+        expire_time=to_wire(value.expires),
     )
 
 
@@ -168,7 +160,7 @@ def link(value: Link, title: str, *, last: bool) -> account_pb2.Link:
         name=value.name,
         provider=value.provider,
         provider_title=title,
-        link_time=timestamp(value.linked),
+        link_time=to_wire(value.linked),
         imports=profile(value.imports),
         unlinking=account_pb2.Link.UNLINKING_LAST_SIGN_IN
         if last

@@ -40,7 +40,6 @@ class LinkServicer:
         return pb.BeginLinkResponse(
             authorization_url=begun.authorization_url,
             flow_secret=begun.flow_secret,
-            expire_time=convert.timestamp(begun.expires),
         )
 
     async def complete_link(

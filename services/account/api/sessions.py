@@ -6,6 +6,7 @@ from accord.account.v1 import session_service_pb2 as pb
 
 from runtime.call import Call
 from runtime.ids import request_uuid
+from runtime.instants import to_wire
 from services.account.api import convert
 from services.account.cases.authenticate import Authenticate
 from services.account.cases.begin_flow import BeginFlow
@@ -51,7 +52,6 @@ class SessionServicer:
         return pb.BeginSignInResponse(
             authorization_url=begun.authorization_url,
             flow_secret=begun.flow_secret,
-            expire_time=convert.timestamp(begun.expires),
         )
 
     async def complete_sign_in(
@@ -106,10 +106,8 @@ class SessionServicer:
         )
         return pb.AuthenticateResponse(
             actor_token=found.token,
-            expire_time=convert.timestamp(found.expires),
             account=found.account.name,
             nickname=found.nickname,
-            picture=found.picture,
             roles=convert.roles(found.roles),
             language=found.account.language,
             country=found.account.country,
@@ -122,6 +120,4 @@ class SessionServicer:
 
 
 def _session(secret: str, session: Session) -> pb.Session:
-    return pb.Session(
-        secret=secret, expire_time=convert.timestamp(session.ends), account=session.account
-    )
+    return pb.Session(secret=secret, expire_time=to_wire(session.ends), account=session.account)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from accord.account.v1 import staff_service_pb2 as pb
 
 from runtime.call import Call
+from runtime.instants import to_wire
 from services.account.api import convert
 from services.account.cases.accept_invitation import AcceptInvitation
 from services.account.cases.get_invitation import GetInvitation
@@ -55,5 +56,5 @@ def _invitation(invitation: Invitation) -> pb.Invitation:
     return pb.Invitation(
         role=convert.staff_role_number(invitation.role),
         display_name=invitation.display_name,
-        expire_time=convert.timestamp(invitation.expires),
+        expire_time=to_wire(invitation.expires),
     )

@@ -1,7 +1,6 @@
 """Authenticate a session: who is there, and the token with which the portal acts for them."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from runtime.clock import Clock
 from services.account.domain import faults
@@ -18,11 +17,9 @@ class Authenticated:
     """A session's person."""
 
     token: str = field(repr=False)
-    expires: datetime
     account: Account
     roles: frozenset[str]
     nickname: str | None = field(repr=False)
-    picture: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class _Found:
     session: Session
     account: Account
     roles: frozenset[str]
-    values: dict[Field, str] = field(repr=False)
+    nickname: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +50,10 @@ class Authenticate:
             raise faults.account_not_active()
         if found.session.stale(now):
             await self.store.write(lambda tx: tx.sessions.touch(found.session.digest, now))
-        token, expires = await self.signer.sign(
+        token = await self.signer.sign(
             found.account.name, found.roles, audiences, found.session.began
         )
-        return Authenticated(
-            token,
-            expires,
-            found.account,
-            found.roles,
-            nickname=found.values.get(Field.NICKNAME),
-            picture=found.values.get(Field.PICTURE),
-        )
+        return Authenticated(token, found.account, found.roles, found.nickname)
 
 
 def _find(tx: Transaction, digest_: bytes) -> _Found | None:
@@ -71,12 +61,10 @@ def _find(tx: Transaction, digest_: bytes) -> _Found | None:
     account = tx.accounts.get(session.account) if session else None
     if session is None or account is None:
         return None
-    return _Found(
-        session,
-        account,
-        roles_of(tx, account.name),
-        {item.value.field: item.value.text for item in profile(tx.links.of(account.name))},
-    )
+    # Every page view comes through here: only what the page shows is unsealed.
+    nicknames = profile(tx.links.of(account.name, [Field.NICKNAME]))
+    nickname = nicknames[0].value.text if nicknames else None
+    return _Found(session, account, roles_of(tx, account.name), nickname)
 
 
 def roles_of(tx: Transaction, account: str) -> frozenset[str]:

@@ -1,7 +1,6 @@
 """Begin a sign-in or a link: send someone to a provider, bound to this browser."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from runtime.clock import Clock
 from services.account.domain import account as accounts
@@ -18,7 +17,6 @@ class Begun:
 
     authorization_url: str = field(repr=False)
     flow_secret: str = field(repr=False)
-    expires: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +57,4 @@ class BeginFlow:
             expires=now + LIFE,
         )
         await self.store.write(lambda tx: tx.flows.add(flow, now))
-        return Begun(url, flow_secret, flow.expires)
+        return Begun(url, flow_secret)

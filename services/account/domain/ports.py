@@ -4,7 +4,7 @@
 that raises changes nothing; it may run more than once, so it has no effect but its transaction.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -12,7 +12,7 @@ from runtime.event import Event
 from services.account.domain.account import Account
 from services.account.domain.flow import Flow, Parameters
 from services.account.domain.link import Link
-from services.account.domain.profile import Identity, Value
+from services.account.domain.profile import Field, Identity, Value
 from services.account.domain.provider import Provider
 from services.account.domain.registration import Registration
 from services.account.domain.session import Session
@@ -76,8 +76,8 @@ class Links(Protocol):
         """Return the link of an identity, without imports."""
         ...
 
-    def of(self, account: str) -> Sequence[Link]:
-        """Return an account's links with their imports, oldest first."""
+    def of(self, account: str, fields: Collection[Field] = tuple(Field)) -> Sequence[Link]:
+        """Return an account's links with what they imported of `fields`, oldest first."""
         ...
 
     def remove(self, link: Link) -> None:
@@ -205,8 +205,8 @@ class Signer(Protocol):
 
     async def sign(
         self, account: str, roles: frozenset[str], audiences: Sequence[str], auth_time: datetime
-    ) -> tuple[str, datetime]:
-        """Return a token and when it expires."""
+    ) -> str:
+        """Return a token, good for a minute."""
         ...
 
     async def jwks(self) -> str:

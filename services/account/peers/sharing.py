@@ -5,11 +5,11 @@ from datetime import timedelta
 from accord.sharing.v1.subject_pb2 import Subject, SubjectStatus
 from accord.sharing.v1.subject_service_pb2 import PutSubjectRequest
 from accord.sharing.v1.subject_service_pb2_grpc import SubjectServiceStub
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime import logs
 from runtime.channel import Channel, Peer
 from runtime.fault import Fault
+from runtime.instants import to_wire
 from services.account.domain.account import Account, State
 
 log = logs.get(__name__)
@@ -25,15 +25,13 @@ class SharingPeer:
 
     async def tell(self, account: Account, within: timedelta) -> bool:
         """Tell sharing of an account; whatever goes wrong, the caller tries again later."""
-        since = Timestamp()
-        since.FromDatetime(account.created)
         request = PutSubjectRequest(
             subject=Subject(
                 account=account.name,
                 jurisdiction=account.country,
                 birth_date=account.birth_date.isoformat() if account.birth_date else "",
                 status=_STATUS[account.state],
-                since_time=since,
+                since_time=to_wire(account.created),
                 version=account.version,
             )
         )

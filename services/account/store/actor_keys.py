@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from joserfc.jwk import ECKey, KeySet
 from sqlalchemy import Connection, delete, select
 
-from runtime.actor import MAX_LIFE, mint
+from runtime.actor import mint
 from runtime.call import Actor
 from runtime.clock import Clock
 from runtime.db import Database
@@ -45,13 +45,12 @@ class ActorKeys:
 
     async def sign(
         self, account: str, roles: frozenset[str], audiences: Sequence[str], auth_time: datetime
-    ) -> tuple[str, datetime]:
-        """Return a token and when it expires."""
+    ) -> str:
+        """Return a token, good for a minute."""
         now = self.clock.now()
         key = await self._current(now)
         actor = Actor(account, roles, auth_time)
-        token = mint(key, region=self.region, actor=actor, audiences=audiences, now=now)
-        return token, now + MAX_LIFE
+        return mint(key, region=self.region, actor=actor, audiences=audiences, now=now)
 
     async def jwks(self) -> str:
         """Return the public keys as a JSON Web Key Set (RFC 7517 §5)."""

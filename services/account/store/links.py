@@ -1,6 +1,6 @@
 """Links at rest: identity in clear as the key, tokens and imported values sealed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,8 +56,8 @@ class SqlLinks:
         ).one_or_none()
         return None if row is None else _link(row, ())
 
-    def of(self, account: str) -> Sequence[Link]:
-        """Return an account's links with their imports, oldest first."""
+    def of(self, account: str, fields: Collection[Field] = tuple(Field)) -> Sequence[Link]:
+        """Return an account's links with what they imported of `fields`, oldest first."""
         rows = self._tx.execute(
             select(links)
             .where(links.c.account == account)
@@ -65,7 +65,11 @@ class SqlLinks:
         ).all()
         found: dict[str, list[Import]] = {row.link_id: [] for row in rows}
         providers = {row.link_id: row.provider for row in rows}
-        statement = select(imports).where(imports.c.link_id.in_(found)).order_by(imports.c.field)
+        statement = (
+            select(imports)
+            .where(imports.c.link_id.in_(found), imports.c.field.in_([f.value for f in fields]))
+            .order_by(imports.c.field)
+        )
         for row in self._tx.execute(statement):
             text = self._sealer.open(row.value, _IMPORT, f"{row.link_id}/{row.field}")
             value = Value(Field(row.field), text, bool(row.verified))

@@ -1,14 +1,12 @@
 """The wire's messages and plain values. What is malformed is refused here, field by field."""
 
 import re
-from datetime import datetime
 
 from accord.audit.v1 import append_service_pb2, checkpoint_pb2, entry_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime.event import Event, Trace
 from runtime.fault import invalid
-from services.audit.api.instant import from_timestamp, to_timestamp
+from runtime.instants import from_wire, to_wire
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import OpenedEntry, Opening, Readability, Submission
 
@@ -44,7 +42,7 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
         Event(
             action=entry.action,
             outcome=entry.outcome,
-            time=instant(entry.event_time, f"{at}.event_time"),
+            time=from_wire(entry.event_time, f"{at}.event_time"),
             account=_party(entry.account, f"{at}.account", _MAX_ACCOUNT),
             actor=_party(entry.actor, f"{at}.actor", _MAX_ACTOR),
             resource=_short(entry.resource, f"{at}.resource", _MAX_RESOURCE),
@@ -69,14 +67,6 @@ def trace_id(text: str, field: str) -> str:
     return text
 
 
-def instant(stamp: Timestamp, field: str) -> datetime:
-    """Decode an instant."""
-    try:
-        return from_timestamp(stamp)
-    except ValueError as error:
-        raise invalid(field, str(error)) from None
-
-
 def matching(pattern: re.Pattern[str], text: str, field: str, shape: str, most: int) -> str:
     """Check a text against a grammar."""
     if len(text) > most or pattern.fullmatch(text) is None:
@@ -95,7 +85,7 @@ def to_entry(opened: OpenedEntry) -> entry_pb2.Entry:
         event_id=event.event_id,
         action=event.action,
         outcome=event.outcome,
-        event_time=to_timestamp(event.time),
+        event_time=to_wire(event.time),
         trace_id=event.trace.trace_id,
         span_id=event.trace.span_id,
         trace_flags=event.trace.flags,

@@ -4,7 +4,8 @@ from accord.audit.v1 import log_entry_pb2 as wire
 from google.protobuf.message import DecodeError
 
 from runtime.event import Trace
-from services.audit.api.instant import from_timestamp, to_timestamp
+from runtime.fault import Fault
+from runtime.instants import from_wire, to_wire
 from services.audit.domain.entry import FORMAT, SealedEntry, Section
 
 
@@ -20,7 +21,7 @@ class LogEntryEnvelope:
             event_id=bytes.fromhex(entry.event_id),
             action=entry.action,
             outcome=entry.outcome,
-            event_time=to_timestamp(entry.time),
+            event_time=to_wire(entry.time),
             trace_id=bytes.fromhex(entry.trace.trace_id),
             span_id=bytes.fromhex(entry.trace.span_id),
             trace_flags=entry.trace.flags,
@@ -45,13 +46,17 @@ class LogEntryEnvelope:
             raise ValueError("the bytes are no LogEntry") from None
         if message.format != FORMAT:
             raise ValueError(f"entry format {message.format} is unknown")
+        try:
+            time = from_wire(message.event_time, "event_time")
+        except Fault as fault:
+            raise ValueError(str(fault)) from None
         return SealedEntry(
             producer=message.producer,
             sequence=message.sequence,
             event_id=message.event_id.hex(),
             action=message.action,
             outcome=message.outcome,
-            time=from_timestamp(message.event_time),
+            time=time,
             trace=Trace(message.trace_id.hex(), message.span_id.hex(), message.trace_flags),
             account_pseudonym=message.account_pseudonym,
             actor_pseudonym=message.actor_pseudonym,

@@ -8,6 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime.call import Call
 from runtime.fault import Fault, invalid
+from runtime.instants import from_wire
 from runtime.paging import cursor_of, page_size, page_token
 from services.audit.api import convert
 from services.audit.cases.prove_consistency import ProveConsistency
@@ -134,7 +135,7 @@ def _wanted(request: pb.ListEntriesRequest) -> Wanted:
 
 
 def _instant(request: pb.ListEntriesRequest, field: str, stamp: Timestamp) -> datetime | None:
-    return convert.instant(stamp, field) if request.HasField(field) else None  # type: ignore[arg-type]  # one of two names
+    return from_wire(stamp, field) if request.HasField(field) else None  # type: ignore[arg-type]  # one of two names
 
 
 def _bound(request: pb.ListEntriesRequest, call: Call) -> tuple[str, str]:

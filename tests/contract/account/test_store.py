@@ -174,6 +174,8 @@ async def test_a_link_holds_its_imports_and_forgets_them_when_removed(store: Sql
         (EMAIL, "google", NOON),
         (nickname, "google", later),
     }
+    named = await store.read(lambda tx: tx.links.of(account.name, [Field.NICKNAME]))
+    assert [item.value for item in named[0].imports] == [nickname]
     known = await store.read(lambda tx: tx.links.find(link.issuer, link.subject))
     assert known is not None
     assert known.name == link.name

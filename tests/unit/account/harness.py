@@ -38,6 +38,7 @@ from runtime.call import Call
 from runtime.errors import from_error
 from runtime.fault import Fault
 from runtime.migrations import migrate
+from runtime.secret_file import write_secret
 from runtime.server import Server
 from runtime.settings import GrpcSettings
 from runtime.testing import Bench, serving
@@ -232,7 +233,7 @@ async def region_running(
     database = directory / "account.db"
     url = f"sqlite:///{database}"
     migrate(url, MIGRATIONS)
-    (directory / "sealing.key").write_bytes(base64.b64encode(bytes(range(32))))
+    write_secret(directory / "sealing.key", base64.b64encode(bytes(range(32))).decode())
     subjects = Subjects()
     subjects.there.set()
     sharing = Server(
@@ -262,6 +263,7 @@ async def region_running(
             assembled(settings, clock=bench.clock, traces=bench.traces) as server,
             serving(server),
             bench.client(server, "account", "svc/portal") as portal,
+            bench.client(server, "account", "svc/sharing") as verifier,
             bench.client(server, "account", "staff/operator/olga") as operator,
             httpx.AsyncClient(verify=trust, trust_env=False) as browser,
         ):
@@ -274,7 +276,7 @@ async def region_running(
                 link_service_pb2_grpc.LinkServiceStub(portal),
                 account_service_pb2_grpc.AccountServiceStub(portal),
                 staff_service_pb2_grpc.StaffServiceStub(portal),
-                key_service_pb2_grpc.KeyServiceStub(portal),
+                key_service_pb2_grpc.KeyServiceStub(verifier),
                 staff_service_pb2_grpc.StaffServiceStub(operator),
                 browser,
                 portal,

@@ -23,8 +23,9 @@ GOOD: dict[str, object] = {
 
 
 async def load(directory: Path, *providers: dict[str, object]) -> Directory:
-    (directory / "google.secret").write_text("s\n")
-    (directory / "empty.secret").write_text("\n")
+    for name, content in (("google", "s\n"), ("empty", "\n")):
+        (directory / f"{name}.secret").touch(mode=0o600)
+        (directory / f"{name}.secret").write_text(content)
     path = directory / "providers.yaml"
     path.write_text(yaml.safe_dump({"providers": list(providers)}))
     async with httpx.AsyncClient() as client:

@@ -126,6 +126,7 @@ def test_nothing_secret_is_in_a_repr() -> None:
 @pytest.mark.parametrize("content", ["", "short", base64.b64encode(bytes(31)).decode(), "ü"])
 def test_a_bad_key_file_is_refused_at_start(tmp_path: Path, content: str) -> None:
     path = tmp_path / "sealing.key"
+    path.touch(mode=0o600)
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="32 bytes"):
         Sealer.load(path)

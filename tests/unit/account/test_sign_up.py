@@ -59,7 +59,6 @@ async def test_signs_up_with_google_and_is_known_the_next_time(region: Region) -
     assert registered.propagation == pb.RegisterResponse.PROPAGATION_DONE
     anna = await region.signed(registered.session.secret)
     assert anna.answer.nickname == "Anna de Vries"
-    assert not anna.answer.HasField("picture")
     assert list(anna.answer.roles) == [callers_pb2.ROLE_PERSON]
 
     account = await own_account(region, anna)

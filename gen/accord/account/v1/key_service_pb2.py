@@ -26,7 +26,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#accord/account/v1/key_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14ListActorKeysRequest\"Q\n\x15ListActorKeysResponse\x12\x0c\n\x04jwks\x18\x01 \x01(\t\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration2\x9b\x01\n\nKeyService\x12\x8c\x01\n\rListActorKeys\x12\'.accord.account.v1.ListActorKeysRequest\x1a(.accord.account.v1.ListActorKeysResponse\"(\x90\x02\x01\x8a\xb5\x18!\n\x07\x61\x63\x63ount\n\x05\x61udit\n\x06portal\n\x07sharingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#accord/account/v1/key_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1egoogle/protobuf/duration.proto\"\x16\n\x14ListActorKeysRequest\"Q\n\x15ListActorKeysResponse\x12\x0c\n\x04jwks\x18\x01 \x01(\t\x12*\n\x07max_age\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration2\x89\x01\n\nKeyService\x12{\n\rListActorKeys\x12\'.accord.account.v1.ListActorKeysRequest\x1a(.accord.account.v1.ListActorKeysResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x05\x61udit\n\x07sharingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accord.account.v1.key_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['ListActorKeys']._loaded_options = None
-  _globals['_KEYSERVICE'].methods_by_name['ListActorKeys']._serialized_options = b'\220\002\001\212\265\030!\n\007account\n\005audit\n\006portal\n\007sharing'
+  _globals['_KEYSERVICE'].methods_by_name['ListActorKeys']._serialized_options = b'\220\002\001\212\265\030\020\n\005audit\n\007sharing'
   _globals['_LISTACTORKEYSREQUEST']._serialized_start=120
   _globals['_LISTACTORKEYSREQUEST']._serialized_end=142
   _globals['_LISTACTORKEYSRESPONSE']._serialized_start=144
   _globals['_LISTACTORKEYSRESPONSE']._serialized_end=225
   _globals['_KEYSERVICE']._serialized_start=228
-  _globals['_KEYSERVICE']._serialized_end=383
+  _globals['_KEYSERVICE']._serialized_end=365
 # @@protoc_insertion_point(module_scope)

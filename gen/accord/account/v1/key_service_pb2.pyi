@@ -46,8 +46,8 @@ class ListActorKeysResponse(_message.Message):
     """JSON Web Key Set (RFC 7517 §5) of ES256 keys, each with its `kid`."""
     @_builtins.property
     def max_age(self) -> _duration_pb2.Duration:
-        """How long the answer may be kept before asking again. Ask at once for an unknown `kid`, at most
-        once a second.
+        """How long the answer may be kept before asking again: whoever verifies reads the keys at least
+        hourly, and for an unknown `kid` at once, but then at most every five seconds.
         """
 
     def __init__(

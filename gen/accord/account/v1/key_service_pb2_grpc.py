@@ -50,7 +50,7 @@ class KeyServiceServicer:
         """Lists the public keys of actor tokens: those in use, those about to be, and those whose last
         token may still live.
 
-        May be called by every service that verifies actor tokens. Reads only.
+        May be called by every other service that verifies actor tokens. Reads only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class KeyServiceStub:
     """Lists the public keys of actor tokens: those in use, those about to be, and those whose last
     token may still live.
 
-    May be called by every service that verifies actor tokens. Reads only.
+    May be called by every other service that verifies actor tokens. Reads only.
     """
 
 @_typing.type_check_only
@@ -49,7 +49,7 @@ class KeyServiceAsyncStub(KeyServiceStub):
     """Lists the public keys of actor tokens: those in use, those about to be, and those whose last
     token may still live.
 
-    May be called by every service that verifies actor tokens. Reads only.
+    May be called by every other service that verifies actor tokens. Reads only.
     """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +64,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the public keys of actor tokens: those in use, those about to be, and those whose last
         token may still live.
 
-        May be called by every service that verifies actor tokens. Reads only.
+        May be called by every other service that verifies actor tokens. Reads only.
         """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,10 +25,9 @@ _sym_db = _symbol_database.Default()
 from accord.account.v1 import account_pb2 as accord_dot_account_dot_v1_dot_account__pb2
 from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$accord/account/v1/link_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1f\x61\x63\x63ord/account/v1/account.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"z\n\x10\x42\x65ginLinkRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\x07imports\x18\x02 \x03(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x01\x12\x16\n\x08language\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"t\n\x11\x42\x65ginLinkResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\x12\x13\n\x0b\x66low_secret\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc3\x01\n\x13\x43ompleteLinkRequest\x12\x19\n\x0b\x66low_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05state\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\x04\x63ode\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03iss\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\x07\n\x05_codeB\x06\n\x04_issB\x08\n\x06_error\"=\n\x14\x43ompleteLinkResponse\x12%\n\x04link\x18\x01 \x01(\x0b\x32\x17.accord.account.v1.Link\"[\n\x10ListLinksRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"T\n\x11ListLinksResponse\x12&\n\x05links\x18\x01 \x03(\x0b\x32\x17.accord.account.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\rUnlinkRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x10\n\x0eUnlinkResponse2\xb7\x03\n\x0bLinkService\x12g\n\tBeginLink\x12#.accord.account.v1.BeginLinkRequest\x1a$.accord.account.v1.BeginLinkResponse\"\x0f\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12p\n\x0c\x43ompleteLink\x12&.accord.account.v1.CompleteLinkRequest\x1a\'.accord.account.v1.CompleteLinkResponse\"\x0f\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12j\n\tListLinks\x12#.accord.account.v1.ListLinksRequest\x1a$.accord.account.v1.ListLinksResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x61\n\x06Unlink\x12 .accord.account.v1.UnlinkRequest\x1a!.accord.account.v1.UnlinkResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$accord/account/v1/link_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1f\x61\x63\x63ord/account/v1/account.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"z\n\x10\x42\x65ginLinkRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\x07imports\x18\x02 \x03(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x01\x12\x16\n\x08language\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x11\x42\x65ginLinkResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\x12\x13\n\x0b\x66low_secret\x18\x02 \x01(\tJ\x04\x08\x03\x10\x04\"\xc3\x01\n\x13\x43ompleteLinkRequest\x12\x19\n\x0b\x66low_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05state\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\x04\x63ode\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03iss\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\x07\n\x05_codeB\x06\n\x04_issB\x08\n\x06_error\"=\n\x14\x43ompleteLinkResponse\x12%\n\x04link\x18\x01 \x01(\x0b\x32\x17.accord.account.v1.Link\"[\n\x10ListLinksRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"T\n\x11ListLinksResponse\x12&\n\x05links\x18\x01 \x03(\x0b\x32\x17.accord.account.v1.Link\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"=\n\rUnlinkRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x10\n\x0eUnlinkResponse2\xb7\x03\n\x0bLinkService\x12g\n\tBeginLink\x12#.accord.account.v1.BeginLinkRequest\x1a$.accord.account.v1.BeginLinkResponse\"\x0f\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12p\n\x0c\x43ompleteLink\x12&.accord.account.v1.CompleteLinkRequest\x1a\'.accord.account.v1.CompleteLinkResponse\"\x0f\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12j\n\tListLinks\x12#.accord.account.v1.ListLinksRequest\x1a$.accord.account.v1.ListLinksResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x61\n\x06Unlink\x12 .accord.account.v1.UnlinkRequest\x1a!.accord.account.v1.UnlinkResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,22 +70,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKSERVICE'].methods_by_name['ListLinks']._serialized_options = b'\220\002\001\212\265\030\013\n\006portal\"\001\001'
   _globals['_LINKSERVICE'].methods_by_name['Unlink']._loaded_options = None
   _globals['_LINKSERVICE'].methods_by_name['Unlink']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
-  _globals['_BEGINLINKREQUEST']._serialized_start=188
-  _globals['_BEGINLINKREQUEST']._serialized_end=310
-  _globals['_BEGINLINKRESPONSE']._serialized_start=312
-  _globals['_BEGINLINKRESPONSE']._serialized_end=428
-  _globals['_COMPLETELINKREQUEST']._serialized_start=431
-  _globals['_COMPLETELINKREQUEST']._serialized_end=626
-  _globals['_COMPLETELINKRESPONSE']._serialized_start=628
-  _globals['_COMPLETELINKRESPONSE']._serialized_end=689
-  _globals['_LISTLINKSREQUEST']._serialized_start=691
-  _globals['_LISTLINKSREQUEST']._serialized_end=782
-  _globals['_LISTLINKSRESPONSE']._serialized_start=784
-  _globals['_LISTLINKSRESPONSE']._serialized_end=868
-  _globals['_UNLINKREQUEST']._serialized_start=870
-  _globals['_UNLINKREQUEST']._serialized_end=931
-  _globals['_UNLINKRESPONSE']._serialized_start=933
-  _globals['_UNLINKRESPONSE']._serialized_end=949
-  _globals['_LINKSERVICE']._serialized_start=952
-  _globals['_LINKSERVICE']._serialized_end=1391
+  _globals['_BEGINLINKREQUEST']._serialized_start=155
+  _globals['_BEGINLINKREQUEST']._serialized_end=277
+  _globals['_BEGINLINKRESPONSE']._serialized_start=279
+  _globals['_BEGINLINKRESPONSE']._serialized_end=352
+  _globals['_COMPLETELINKREQUEST']._serialized_start=355
+  _globals['_COMPLETELINKREQUEST']._serialized_end=550
+  _globals['_COMPLETELINKRESPONSE']._serialized_start=552
+  _globals['_COMPLETELINKRESPONSE']._serialized_end=613
+  _globals['_LISTLINKSREQUEST']._serialized_start=615
+  _globals['_LISTLINKSREQUEST']._serialized_end=706
+  _globals['_LISTLINKSRESPONSE']._serialized_start=708
+  _globals['_LISTLINKSRESPONSE']._serialized_end=792
+  _globals['_UNLINKREQUEST']._serialized_start=794
+  _globals['_UNLINKREQUEST']._serialized_end=855
+  _globals['_UNLINKRESPONSE']._serialized_start=857
+  _globals['_UNLINKRESPONSE']._serialized_end=873
+  _globals['_LINKSERVICE']._serialized_start=876
+  _globals['_LINKSERVICE']._serialized_end=1315
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,6 @@ from accord.account.v1 import account_pb2 as _account_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -60,25 +59,21 @@ class BeginLinkResponse(_message.Message):
 
     AUTHORIZATION_URL_FIELD_NUMBER: _builtins.int
     FLOW_SECRET_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     authorization_url: _builtins.str
     """Where to redirect the browser."""
     flow_secret: _builtins.str
-    """Secret of the flow, 43 characters of base64url; binds it to the browser that holds it."""
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the flow expires, ten minutes ahead."""
-
+    """Secret of the flow, 43 characters of base64url, good for ten minutes; binds it to the browser
+    that holds it.
+    """
     def __init__(
         self,
         *,
         authorization_url: _builtins.str = ...,
         flow_secret: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "expire_time", b"expire_time", "flow_secret", b"flow_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "flow_secret", b"flow_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

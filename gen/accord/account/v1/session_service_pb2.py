@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/account/v1/session_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1f\x61\x63\x63ord/account/v1/account.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x08Provider\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12/\n\x06\x66ields\x18\x03 \x03(\x0e\x32\x1f.accord.account.v1.ProfileField\">\n\x14ListProvidersRequest\x12\x1a\n\x07\x63ountry\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\n\n\x08_country\"G\n\x15ListProvidersResponse\x12.\n\tproviders\x18\x01 \x03(\x0b\x32\x1b.accord.account.v1.Provider\"D\n\x12\x42\x65ginSignInRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"v\n\x13\x42\x65ginSignInResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\x12\x13\n\x0b\x66low_secret\x18\x02 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc5\x01\n\x15\x43ompleteSignInRequest\x12\x19\n\x0b\x66low_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05state\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\x04\x63ode\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03iss\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\x07\n\x05_codeB\x06\n\x04_issB\x08\n\x06_error\"\x8b\x01\n\x16\x43ompleteSignInResponse\x12-\n\x07session\x18\x01 \x01(\x0b\x32\x1a.accord.account.v1.SessionH\x00\x12\x37\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1f.accord.account.v1.RegistrationH\x00\x42\t\n\x07outcome\"[\n\x07Session\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\"\xad\x01\n\x0cRegistration\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_title\x18\x03 \x01(\t\x12\x32\n\x0bsuggestions\x18\x04 \x03(\x0b\x32\x1d.accord.account.v1.Suggestion\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\nSuggestion\x12.\n\x05\x66ield\x18\x01 \x01(\x0e\x32\x1f.accord.account.v1.ProfileField\x12\r\n\x05value\x18\x02 \x01(\t\x12\x43\n\x0cverification\x18\x03 \x01(\x0e\x32-.accord.account.v1.ImportedValue.Verification\";\n\x16GetRegistrationRequest\x12!\n\x13registration_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"P\n\x17GetRegistrationResponse\x12\x35\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1f.accord.account.v1.Registration\"\x82\x02\n\x0fRegisterRequest\x12!\n\x13registration_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ountry\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nbirth_date\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x36\n\x07imports\x18\x05 \x03(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x01\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x42\r\n\x0b_birth_date\"\xe4\x01\n\x10RegisterResponse\x12+\n\x07session\x18\x01 \x01(\x0b\x32\x1a.accord.account.v1.Session\x12\x44\n\x0bpropagation\x18\x02 \x01(\x0e\x32/.accord.account.v1.RegisterResponse.Propagation\"]\n\x0bPropagation\x12\x1b\n\x17PROPAGATION_UNSPECIFIED\x10\x00\x12\x14\n\x10PROPAGATION_DONE\x10\x01\x12\x1b\n\x17PROPAGATION_PROPAGATING\x10\x02\"L\n\x13\x41uthenticateRequest\x12\x1c\n\x0esession_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\taudiences\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"\xfb\x01\n\x14\x41uthenticateResponse\x12\x13\n\x0b\x61\x63tor_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x15\n\x08nickname\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07picture\x18\x05 \x01(\tH\x01\x88\x01\x01\x12#\n\x05roles\x18\x06 \x03(\x0e\x32\x14.accord.type.v1.Role\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x08 \x01(\tB\x0b\n\t_nicknameB\n\n\x08_picture\"1\n\x11\x45ndSessionRequest\x12\x1c\n\x0esession_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x45ndSessionResponse2\xa5\x06\n\x0eSessionService\x12s\n\rListProviders\x12\'.accord.account.v1.ListProvidersRequest\x1a(.accord.account.v1.ListProvidersResponse\"\x0f\x90\x02\x01\x8a\xb5\x18\x08\n\x06portal\x12j\n\x0b\x42\x65ginSignIn\x12%.accord.account.v1.BeginSignInRequest\x1a&.accord.account.v1.BeginSignInResponse\"\x0c\x8a\xb5\x18\x08\n\x06portal\x12s\n\x0e\x43ompleteSignIn\x12(.accord.account.v1.CompleteSignInRequest\x1a).accord.account.v1.CompleteSignInResponse\"\x0c\x8a\xb5\x18\x08\n\x06portal\x12y\n\x0fGetRegistration\x12).accord.account.v1.GetRegistrationRequest\x1a*.accord.account.v1.GetRegistrationResponse\"\x0f\x90\x02\x01\x8a\xb5\x18\x08\n\x06portal\x12\x64\n\x08Register\x12\".accord.account.v1.RegisterRequest\x1a#.accord.account.v1.RegisterResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portal\x12p\n\x0c\x41uthenticate\x12&.accord.account.v1.AuthenticateRequest\x1a\'.accord.account.v1.AuthenticateResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portal\x12j\n\nEndSession\x12$.accord.account.v1.EndSessionRequest\x1a%.accord.account.v1.EndSessionResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/account/v1/session_service.proto\x12\x11\x61\x63\x63ord.account.v1\x1a\x1f\x61\x63\x63ord/account/v1/account.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x08Provider\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12/\n\x06\x66ields\x18\x03 \x03(\x0e\x32\x1f.accord.account.v1.ProfileField\">\n\x14ListProvidersRequest\x12\x1a\n\x07\x63ountry\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\n\n\x08_country\"G\n\x15ListProvidersResponse\x12.\n\tproviders\x18\x01 \x03(\x0b\x32\x1b.accord.account.v1.Provider\"D\n\x12\x42\x65ginSignInRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x13\x42\x65ginSignInResponse\x12\x19\n\x11\x61uthorization_url\x18\x01 \x01(\t\x12\x13\n\x0b\x66low_secret\x18\x02 \x01(\tJ\x04\x08\x03\x10\x04\"\xc5\x01\n\x15\x43ompleteSignInRequest\x12\x19\n\x0b\x66low_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08provider\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05state\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\x04\x63ode\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x16\n\x03iss\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x18\n\x05\x65rror\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x42\x07\n\x05_codeB\x06\n\x04_issB\x08\n\x06_error\"\x8b\x01\n\x16\x43ompleteSignInResponse\x12-\n\x07session\x18\x01 \x01(\x0b\x32\x1a.accord.account.v1.SessionH\x00\x12\x37\n\x0cregistration\x18\x02 \x01(\x0b\x32\x1f.accord.account.v1.RegistrationH\x00\x42\t\n\x07outcome\"[\n\x07Session\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\"\xad\x01\n\x0cRegistration\x12\x0e\n\x06secret\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x16\n\x0eprovider_title\x18\x03 \x01(\t\x12\x32\n\x0bsuggestions\x18\x04 \x03(\x0b\x32\x1d.accord.account.v1.Suggestion\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\nSuggestion\x12.\n\x05\x66ield\x18\x01 \x01(\x0e\x32\x1f.accord.account.v1.ProfileField\x12\r\n\x05value\x18\x02 \x01(\t\x12\x43\n\x0cverification\x18\x03 \x01(\x0e\x32-.accord.account.v1.ImportedValue.Verification\";\n\x16GetRegistrationRequest\x12!\n\x13registration_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"P\n\x17GetRegistrationResponse\x12\x35\n\x0cregistration\x18\x01 \x01(\x0b\x32\x1f.accord.account.v1.Registration\"\x82\x02\n\x0fRegisterRequest\x12!\n\x13registration_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ountry\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\nbirth_date\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x36\n\x07imports\x18\x05 \x03(\x0e\x32\x1f.accord.account.v1.ProfileFieldB\x04\xe2\x41\x01\x01\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x42\r\n\x0b_birth_date\"\xe4\x01\n\x10RegisterResponse\x12+\n\x07session\x18\x01 \x01(\x0b\x32\x1a.accord.account.v1.Session\x12\x44\n\x0bpropagation\x18\x02 \x01(\x0e\x32/.accord.account.v1.RegisterResponse.Propagation\"]\n\x0bPropagation\x12\x1b\n\x17PROPAGATION_UNSPECIFIED\x10\x00\x12\x14\n\x10PROPAGATION_DONE\x10\x01\x12\x1b\n\x17PROPAGATION_PROPAGATING\x10\x02\"L\n\x13\x41uthenticateRequest\x12\x1c\n\x0esession_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\taudiences\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\"\xb4\x01\n\x14\x41uthenticateResponse\x12\x13\n\x0b\x61\x63tor_token\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x03 \x01(\t\x12\x15\n\x08nickname\x18\x04 \x01(\tH\x00\x88\x01\x01\x12#\n\x05roles\x18\x06 \x03(\x0e\x32\x14.accord.type.v1.Role\x12\x10\n\x08language\x18\x07 \x01(\t\x12\x0f\n\x07\x63ountry\x18\x08 \x01(\tB\x0b\n\t_nicknameJ\x04\x08\x02\x10\x03J\x04\x08\x05\x10\x06\"1\n\x11\x45ndSessionRequest\x12\x1c\n\x0esession_secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x45ndSessionResponse2\xa5\x06\n\x0eSessionService\x12s\n\rListProviders\x12\'.accord.account.v1.ListProvidersRequest\x1a(.accord.account.v1.ListProvidersResponse\"\x0f\x90\x02\x01\x8a\xb5\x18\x08\n\x06portal\x12j\n\x0b\x42\x65ginSignIn\x12%.accord.account.v1.BeginSignInRequest\x1a&.accord.account.v1.BeginSignInResponse\"\x0c\x8a\xb5\x18\x08\n\x06portal\x12s\n\x0e\x43ompleteSignIn\x12(.accord.account.v1.CompleteSignInRequest\x1a).accord.account.v1.CompleteSignInResponse\"\x0c\x8a\xb5\x18\x08\n\x06portal\x12y\n\x0fGetRegistration\x12).accord.account.v1.GetRegistrationRequest\x1a*.accord.account.v1.GetRegistrationResponse\"\x0f\x90\x02\x01\x8a\xb5\x18\x08\n\x06portal\x12\x64\n\x08Register\x12\".accord.account.v1.RegisterRequest\x1a#.accord.account.v1.RegisterResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portal\x12p\n\x0c\x41uthenticate\x12&.accord.account.v1.AuthenticateRequest\x1a\'.accord.account.v1.AuthenticateResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portal\x12j\n\nEndSession\x12$.accord.account.v1.EndSessionRequest\x1a%.accord.account.v1.EndSessionResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\n\x06portalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -98,35 +98,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGINSIGNINREQUEST']._serialized_start=417
   _globals['_BEGINSIGNINREQUEST']._serialized_end=485
   _globals['_BEGINSIGNINRESPONSE']._serialized_start=487
-  _globals['_BEGINSIGNINRESPONSE']._serialized_end=605
-  _globals['_COMPLETESIGNINREQUEST']._serialized_start=608
-  _globals['_COMPLETESIGNINREQUEST']._serialized_end=805
-  _globals['_COMPLETESIGNINRESPONSE']._serialized_start=808
-  _globals['_COMPLETESIGNINRESPONSE']._serialized_end=947
-  _globals['_SESSION']._serialized_start=949
-  _globals['_SESSION']._serialized_end=1040
-  _globals['_REGISTRATION']._serialized_start=1043
-  _globals['_REGISTRATION']._serialized_end=1216
-  _globals['_SUGGESTION']._serialized_start=1219
-  _globals['_SUGGESTION']._serialized_end=1363
-  _globals['_GETREGISTRATIONREQUEST']._serialized_start=1365
-  _globals['_GETREGISTRATIONREQUEST']._serialized_end=1424
-  _globals['_GETREGISTRATIONRESPONSE']._serialized_start=1426
-  _globals['_GETREGISTRATIONRESPONSE']._serialized_end=1506
-  _globals['_REGISTERREQUEST']._serialized_start=1509
-  _globals['_REGISTERREQUEST']._serialized_end=1767
-  _globals['_REGISTERRESPONSE']._serialized_start=1770
-  _globals['_REGISTERRESPONSE']._serialized_end=1998
-  _globals['_REGISTERRESPONSE_PROPAGATION']._serialized_start=1905
-  _globals['_REGISTERRESPONSE_PROPAGATION']._serialized_end=1998
-  _globals['_AUTHENTICATEREQUEST']._serialized_start=2000
-  _globals['_AUTHENTICATEREQUEST']._serialized_end=2076
-  _globals['_AUTHENTICATERESPONSE']._serialized_start=2079
-  _globals['_AUTHENTICATERESPONSE']._serialized_end=2330
-  _globals['_ENDSESSIONREQUEST']._serialized_start=2332
-  _globals['_ENDSESSIONREQUEST']._serialized_end=2381
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=2383
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=2403
-  _globals['_SESSIONSERVICE']._serialized_start=2406
-  _globals['_SESSIONSERVICE']._serialized_end=3211
+  _globals['_BEGINSIGNINRESPONSE']._serialized_end=562
+  _globals['_COMPLETESIGNINREQUEST']._serialized_start=565
+  _globals['_COMPLETESIGNINREQUEST']._serialized_end=762
+  _globals['_COMPLETESIGNINRESPONSE']._serialized_start=765
+  _globals['_COMPLETESIGNINRESPONSE']._serialized_end=904
+  _globals['_SESSION']._serialized_start=906
+  _globals['_SESSION']._serialized_end=997
+  _globals['_REGISTRATION']._serialized_start=1000
+  _globals['_REGISTRATION']._serialized_end=1173
+  _globals['_SUGGESTION']._serialized_start=1176
+  _globals['_SUGGESTION']._serialized_end=1320
+  _globals['_GETREGISTRATIONREQUEST']._serialized_start=1322
+  _globals['_GETREGISTRATIONREQUEST']._serialized_end=1381
+  _globals['_GETREGISTRATIONRESPONSE']._serialized_start=1383
+  _globals['_GETREGISTRATIONRESPONSE']._serialized_end=1463
+  _globals['_REGISTERREQUEST']._serialized_start=1466
+  _globals['_REGISTERREQUEST']._serialized_end=1724
+  _globals['_REGISTERRESPONSE']._serialized_start=1727
+  _globals['_REGISTERRESPONSE']._serialized_end=1955
+  _globals['_REGISTERRESPONSE_PROPAGATION']._serialized_start=1862
+  _globals['_REGISTERRESPONSE_PROPAGATION']._serialized_end=1955
+  _globals['_AUTHENTICATEREQUEST']._serialized_start=1957
+  _globals['_AUTHENTICATEREQUEST']._serialized_end=2033
+  _globals['_AUTHENTICATERESPONSE']._serialized_start=2036
+  _globals['_AUTHENTICATERESPONSE']._serialized_end=2216
+  _globals['_ENDSESSIONREQUEST']._serialized_start=2218
+  _globals['_ENDSESSIONREQUEST']._serialized_end=2267
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=2269
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=2289
+  _globals['_SESSIONSERVICE']._serialized_start=2292
+  _globals['_SESSIONSERVICE']._serialized_end=3097
 # @@protoc_insertion_point(module_scope)

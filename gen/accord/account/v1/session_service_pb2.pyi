@@ -136,25 +136,21 @@ class BeginSignInResponse(_message.Message):
 
     AUTHORIZATION_URL_FIELD_NUMBER: _builtins.int
     FLOW_SECRET_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     authorization_url: _builtins.str
     """Where to redirect the browser."""
     flow_secret: _builtins.str
-    """Secret of the flow, 43 characters of base64url; binds it to the browser that holds it."""
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the flow expires, ten minutes ahead."""
-
+    """Secret of the flow, 43 characters of base64url, good for ten minutes; binds it to the browser
+    that holds it.
+    """
     def __init__(
         self,
         *,
         authorization_url: _builtins.str = ...,
         flow_secret: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "expire_time", b"expire_time", "flow_secret", b"flow_secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_url", b"authorization_url", "flow_secret", b"flow_secret"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -536,10 +532,8 @@ class AuthenticateResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ACTOR_TOKEN_FIELD_NUMBER: _builtins.int
-    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     NICKNAME_FIELD_NUMBER: _builtins.int
-    PICTURE_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
@@ -549,16 +543,10 @@ class AuthenticateResponse(_message.Message):
     """Name of the account."""
     nickname: _builtins.str
     """Nickname that the person imported; absent when none."""
-    picture: _builtins.str
-    """https address of the picture that the person imported; absent when none."""
     language: _builtins.str
     """Language of pages, BCP 47."""
     country: _builtins.str
     """Country of residence, ISO 3166-1 alpha-2."""
-    @_builtins.property
-    def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the token expires."""
-
     @_builtins.property
     def roles(self) -> _containers.RepeatedScalarFieldContainer[_callers_pb2.Role.ValueType]:
         """Roles in the token."""
@@ -567,26 +555,19 @@ class AuthenticateResponse(_message.Message):
         self,
         *,
         actor_token: _builtins.str = ...,
-        expire_time: _timestamp_pb2.Timestamp | None = ...,
         account: _builtins.str = ...,
         nickname: _builtins.str | None = ...,
-        picture: _builtins.str | None = ...,
         roles: _abc.Iterable[_callers_pb2.Role.ValueType] | None = ...,
         language: _builtins.str = ...,
         country: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_nickname", b"_nickname", "_picture", b"_picture", "expire_time", b"expire_time", "nickname", b"nickname", "picture", b"picture"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nickname", b"_nickname", "nickname", b"nickname"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nickname", b"_nickname", "_picture", b"_picture", "account", b"account", "actor_token", b"actor_token", "country", b"country", "expire_time", b"expire_time", "language", b"language", "nickname", b"nickname", "picture", b"picture", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nickname", b"_nickname", "account", b"account", "actor_token", b"actor_token", "country", b"country", "language", b"language", "nickname", b"nickname", "roles", b"roles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__nickname: _TypeAlias = _typing.Literal["nickname"]  # noqa: Y015
     _WhichOneofArgType__nickname: _TypeAlias = _typing.Literal["_nickname", b"_nickname"]  # noqa: Y015
-    _WhichOneofReturnType__picture: _TypeAlias = _typing.Literal["picture"]  # noqa: Y015
-    _WhichOneofArgType__picture: _TypeAlias = _typing.Literal["_picture", b"_picture"]  # noqa: Y015
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nickname) -> _WhichOneofReturnType__nickname | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__picture) -> _WhichOneofReturnType__picture | None: ...
 
 Global___AuthenticateResponse: _TypeAlias = AuthenticateResponse  # noqa: Y015
 
