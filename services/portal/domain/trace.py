@@ -16,7 +16,10 @@ class Readability(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the log, opened as far as its keys still exist."""
+    """An entry of the log, opened as far as its keys still exist.
+
+    Verified only as part of a Proof without a problem; in a list it is what the log states.
+    """
 
     index: int
     producer: str
@@ -57,6 +60,8 @@ class Found:
 @dataclass(frozen=True)
 class Proof:
     """An entry, and what recomputing its inclusion proof came to.
+
+    Where everything holds, the entry is what the proof shows, and not what was said beside it.
 
     `problem` names the obligation that was not met (`key`, `signature`, `inclusion`, `format`,
     `opening`) and is empty exactly when everything holds. `file` is the proof as a c2sp.org
