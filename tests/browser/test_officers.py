@@ -50,6 +50,7 @@ def test_a_contract_is_written_by_one_and_activated_by_another(
     second.page.get_by_label("Why").fill("The yearly examination is late")
     second.press("Suspend")
     assert "The contract is suspended." in second.text
+    assert "The yearly examination is late" in second.text
     second.press("Resume")
     assert "The contract is in force." in second.text
     second.follow("Terminate")

@@ -280,6 +280,7 @@ class ContractEvent:
     state: ContractState
     actor: str
     at: datetime
+    note: str  # why, in the officer's words; empty for most steps
 
 
 @dataclass(frozen=True)

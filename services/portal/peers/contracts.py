@@ -205,7 +205,11 @@ def _contract(contract: contract_pb2.Contract) -> Contract:
         since=moment(contract.create_time),
         history=[
             ContractEvent(
-                each.version, known(_STATES, each.state), each.actor, moment(each.event_time)
+                each.version,
+                known(_STATES, each.state),
+                each.actor,
+                moment(each.event_time),
+                each.note,
             )
             for each in contract.history
         ],

@@ -85,6 +85,7 @@ def contract(value: Agreement) -> contract_pb2.Contract:
                 state=_CONTRACTS[step.state],
                 actor=step.actor,
                 event_time=stamp(step.time),
+                note=step.note,
             )
             for step in value.history
         ],

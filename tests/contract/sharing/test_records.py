@@ -99,6 +99,7 @@ async def test_the_life_of_a_contract(sharing: Sharing) -> None:
         "ACTIVE",
         "TERMINATED",
     ]
+    assert [event.note for event in known.history if event.note] == ["audit finding"]
 
 
 async def test_four_eyes(sharing: Sharing) -> None:

@@ -228,12 +228,15 @@ class ContractEvent(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version that it concerns."""
     state: Global___ContractState.ValueType
     """The state that it led to."""
     actor: _builtins.str
     """Who took the step: the account or the staff certificate's SPIFFE id."""
+    note: _builtins.str
+    """Why, as the officer wrote it for SuspendContract or TerminateContract; else empty."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -245,10 +248,11 @@ class ContractEvent(_message.Message):
         state: Global___ContractState.ValueType = ...,
         actor: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "event_time", b"event_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "event_time", b"event_time", "note", b"note", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
