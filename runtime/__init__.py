@@ -1,1 +1,1 @@
-"""What every service stands on; it knows no product word."""
+"""What every service stands on; it imports none of them."""

@@ -56,6 +56,17 @@ def test_files_that_are_named_exist(name: str) -> None:
     assert gone == []
 
 
+@pytest.mark.parametrize("name", files("*.md"))
+def test_modules_that_are_run_know_their_command(name: str) -> None:
+    named = re.findall(r"python -m (services\.\w+) ([a-z][a-z-]+)", text(name))
+    unknown = [
+        (module, command)
+        for module, command in named
+        if f'"{command}"' not in (ROOT / module.replace(".", "/") / "__main__.py").read_text()
+    ]
+    assert unknown == []
+
+
 def _accord_commands() -> set[tuple[str, ...]]:
     """Every `accord …` command that some page names, without its arguments."""
     pattern = re.compile(
