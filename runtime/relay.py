@@ -106,7 +106,9 @@ class Relay:
             [{"name": _NAME, "last_sequence": 0, "holder": "", "lease_until": now}],
         )
         mine = tx.execute(select(memory).where(memory.c.name == _NAME).with_for_update()).one()
-        if mine.holder not in ("", self._holder) and mine.lease_until > now:
+        # A lease that ends later than one that begins now is of a clock that has jumped back since.
+        leased = now < mine.lease_until <= now + _LEASE
+        if mine.holder not in ("", self._holder) and leased:
             return []
         fresh = tx.execute(
             select(rows.c.id)

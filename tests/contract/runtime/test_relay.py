@@ -177,6 +177,16 @@ async def test_one_relay_at_a_time_and_a_second_takes_over(
         assert s.told() == ["a", "b"]
 
 
+async def test_a_clock_that_jumps_back_stops_no_delivery(database_url: str, tmp_path: Path) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a")
+        await s.relay.deliver()
+        s.bench.clock.advance(-timedelta(hours=1))
+        await s.say("b")
+        assert await s.another_relay().deliver() == 1
+        assert s.told() == ["a", "b"]
+
+
 async def test_a_slow_transaction_is_not_overtaken(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
