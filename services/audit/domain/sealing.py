@@ -33,7 +33,7 @@ _CONTEXT = b"accord-audit-section"
 
 def parties(event: Event) -> tuple[str, ...]:
     """Return who must have keys before the event can be sealed: the subject, then the actor."""
-    subject = event.account or event.actor or ORGANISATION
+    subject = event.account or ORGANISATION
     if event.actor and event.actor != subject:
         return subject, event.actor
     return (subject,)

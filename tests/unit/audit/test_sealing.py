@@ -122,6 +122,18 @@ def test_what_concerns_no_one_is_sealed_by_the_organisation() -> None:
     assert opened(event, ORGANISATION).event == event
 
 
+def test_a_member_of_staff_who_is_erased_takes_their_name_and_no_record_of_the_organisation() -> (
+    None
+):
+    event = Event(
+        "sharing:contract:activate", "success", NOON, "", OFFICER, "contracts/c-1", {"version": "2"}
+    )
+    assert parties(event) == (ORGANISATION, OFFICER)
+    erased = opened(event, ORGANISATION)
+    assert (erased.event.resource, erased.event.fields) == ("contracts/c-1", {"version": "2"})
+    assert erased.event.actor == ""
+
+
 @pytest.mark.parametrize("moved", ["origin", "event", "bytes", "commitment"])
 def test_a_section_opens_in_its_own_place_alone(moved: str) -> None:
     event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "1"})

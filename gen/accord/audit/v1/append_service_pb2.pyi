@@ -80,12 +80,12 @@ class NewEntry(_message.Message):
     trace_flags: _builtins.int
     """Optional. W3C trace flags, 0 to 255."""
     account: _builtins.str
-    """Optional. Account that the event is about; its keys seal the resource and the fields. At most
-    200 bytes.
+    """Optional. Account that the event is about; its keys seal the resource and the fields, without
+    one the organisation's do. At most 200 bytes.
     """
     actor: _builtins.str
-    """Optional. Who acted: an account, a member of staff, an app. Its keys seal its name, and without
-    an account the resource and the fields too. At most 400 bytes.
+    """Optional. Who acted: an account, a member of staff, an app. Its keys seal its name alone, so that
+    erasing who acted loses no record of what was done. At most 400 bytes.
     """
     resource: _builtins.str
     """Optional. What was acted on, by resource name. At most 400 bytes."""

@@ -113,9 +113,9 @@ class LogEntry(_message.Message):
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogEntry.Section]:
-        """The sealed parts, one to two: first the account's (its name, the resource, the fields), then the
-        actor's (its name). One section when both are the same or one is missing; without either, the
-        organisation's own keys seal it.
+        """The sealed parts, one to two: first that of the account (its name, the resource, the fields), or
+        without an account the organisation's (the resource, the fields); then that of the actor (its
+        name), unless nobody in particular acted or the actor is the account.
         """
 
     def __init__(
