@@ -12,7 +12,6 @@ from uuid import uuid4
 
 from accord.audit.v1 import append_service_pb2 as pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Connection, Table, bindparam, select, update
 
 from runtime import logs, outbox
@@ -21,6 +20,7 @@ from runtime.clock import Clock
 from runtime.db import Database, insert_missing
 from runtime.event import Event
 from runtime.fault import Fault
+from runtime.instants import to_wire
 
 log = logs.get(__name__)
 
@@ -162,14 +162,12 @@ def _up_to(batch: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]
 
 
 def _entry(sequence: int, event: Event) -> pb.NewEntry:
-    time = Timestamp()
-    time.FromDatetime(event.time)
     entry = pb.NewEntry(
         sequence=sequence,
         event_id=event.event_id,
         action=event.action,
         outcome=event.outcome,
-        event_time=time,
+        event_time=to_wire(event.time),
         trace_id=event.trace.trace_id,
         span_id=event.trace.span_id,
         trace_flags=event.trace.flags,
