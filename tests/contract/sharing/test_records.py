@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -13,6 +14,7 @@ from accord.sharing.v1 import (
     contract_pb2,
     contract_service_pb2,
     decision_pb2,
+    decision_service_pb2,
     preference_service_pb2,
     recipient_service_pb2,
     subject_pb2,
@@ -27,6 +29,8 @@ from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id, rows, terms_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from google.protobuf.message import Message
 
 
@@ -103,18 +107,19 @@ async def test_the_life_of_a_contract(sharing: Sharing) -> None:
 
 
 async def test_four_eyes(sharing: Sharing) -> None:
-    """No author activates their own contract, through the portal or with a certificate."""
+    """Nobody activates their own contract; whose certificate is whose account, nothing tells."""
     pb = contract_service_pb2
     dhl = await sharing.register()
     contract = await sharing.draft(dhl)
-    await sharing.by_officer(
-        "contracts", "SubmitContract", step(pb.SubmitContractRequest, contract, version=1)
-    )
+    submit = step(pb.SubmitContractRequest, contract, version=1)
+    await sharing.by_officer("contracts", "SubmitContract", submit)
     activate = step(pb.ActivateContractRequest, contract, version=1)
-    assert await reason_of(sharing.by_officer("contracts", "ActivateContract", activate)) == (
-        "FOUR_EYES"
-    )
-    answer = await sharing.call("contracts", "ActivateContract", activate, as_="staff/officer/ana")
+    for refused in (
+        sharing.by_officer("contracts", "ActivateContract", activate),
+        sharing.call("contracts", "ActivateContract", activate, as_="staff/officer/ana"),
+    ):
+        assert await reason_of(refused) == "FOUR_EYES"
+    answer = await sharing.by_officer("contracts", "ActivateContract", activate, who=sharing.second)
     assert answer.contract.state == contract_pb2.CONTRACT_STATE_ACTIVE
 
     written = pb.CreateContractRequest(request_id=request_id(), recipient=dhl, terms=terms_of())
@@ -122,8 +127,13 @@ async def test_four_eyes(sharing: Sharing) -> None:
     submit = step(pb.SubmitContractRequest, own.contract, version=1)
     await sharing.by_officer("contracts", "SubmitContract", submit)
     activate = step(pb.ActivateContractRequest, own.contract, version=1)
-    call = sharing.call("contracts", "ActivateContract", activate, as_="staff/officer/ana")
-    assert await reason_of(call) == "FOUR_EYES"
+    for refused in (
+        sharing.by_officer("contracts", "ActivateContract", activate),
+        sharing.call("contracts", "ActivateContract", activate, as_="staff/officer/ana"),
+    ):
+        assert await reason_of(refused) == "FOUR_EYES"
+    answer = await sharing.call("contracts", "ActivateContract", activate, as_="staff/officer/ben")
+    assert answer.contract.state == contract_pb2.CONTRACT_STATE_ACTIVE
 
 
 async def test_without_a_signed_document_no_contract_is_activated(sharing: Sharing) -> None:
@@ -221,6 +231,59 @@ async def test_an_older_version_of_a_subject_changes_nothing(sharing: Sharing) -
     older.subject.version = 1
     answer = await sharing.call("subjects", "PutSubject", older, as_="svc/account")
     assert answer.version == 3
+
+
+async def pages(ask: Callable[..., Awaitable[Any]], kind: type[Any], field: str) -> list[list[str]]:
+    """The names on each page of at most two."""
+    found, token = [], ""
+    while True:
+        answer = await ask(kind(page_size=2, page_token=token))
+        found.append([each.name for each in getattr(answer, field)])
+        token = answer.next_page_token
+        if not token:
+            return found
+
+
+async def test_every_list_comes_in_pages(sharing: Sharing) -> None:
+    """Each row once, newest first, with nothing behind the last."""
+    dhl = await sharing.register()
+    contracts = [(await sharing.draft(dhl)).name for _ in range(3)]
+    decisions = [(await sharing.check()).name for _ in range(4)]
+    preferences, consents = [], []
+    for purpose in ("fraud_prevention", "security", "service_analytics"):
+        objection = preference_service_pb2.ObjectRequest(request_id=request_id(), purpose=purpose)
+        made = await sharing.by_person("preferences", "Object", objection)
+        preferences.append(made.preference.name)
+        give = consent_service_pb2.GiveConsentRequest(
+            request_id=request_id(),
+            scope=consent_pb2.ConsentScope(
+                purposes=["newsletter"], categories=["contact.email"], recipient=dhl
+            ),
+            notice="mi-store@2025-05-20",
+            language="en",
+        )
+        given = await sharing.by_person("consents", "GiveConsent", give)
+        consents.append(given.consent.name)
+    withdraw = consent_service_pb2.WithdrawConsentRequest(request_id=request_id(), name=consents[0])
+    await sharing.by_person("consents", "WithdrawConsent", withdraw)  # it keeps its place
+
+    async def listed(service: str, method: str, kind: type[Any], field: str) -> list[list[str]]:
+        by = sharing.by_officer if service == "contracts" else sharing.by_person
+        return await pages(partial(by, service, method), kind, field)
+
+    pb: Any = contract_service_pb2.ListContractsRequest
+    assert await listed("contracts", "ListContracts", pb, "contracts") == in_twos(contracts)
+    pb = decision_service_pb2.ListDecisionsRequest
+    assert await listed("decisions", "ListDecisions", pb, "decisions") == in_twos(decisions)
+    pb = preference_service_pb2.ListPreferencesRequest
+    assert await listed("preferences", "ListPreferences", pb, "preferences") == in_twos(preferences)
+    pb = consent_service_pb2.ListConsentsRequest
+    assert await listed("consents", "ListConsents", pb, "consents") == in_twos(consents)
+
+
+def in_twos(names: list[str]) -> list[list[str]]:
+    newest = names[::-1]
+    return [newest[n : n + 2] for n in range(0, len(newest), 2)]
 
 
 async def test_a_page_token_is_good_for_its_list_alone(sharing: Sharing) -> None:
