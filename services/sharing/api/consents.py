@@ -1,15 +1,14 @@
 """Serves accord.sharing.v1.ConsentService."""
 
+from accord.sharing.v1 import consent_pb2
 from accord.sharing.v1 import consent_service_pb2 as pb
 
 from runtime.call import Call
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases.answer_consent import answer_consent
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_choices import list_consents
 from services.sharing.cases.withdraw_consent import withdraw_consent
-from services.sharing.domain.ports import Request
-from services.sharing.domain.records import Consent, ConsentState
+from services.sharing.domain.records import ConsentState
 
 
 class ConsentServicer:
@@ -23,12 +22,7 @@ class ConsentServicer:
     ) -> pb.GiveConsentResponse:
         """Record a consent."""
         fields.required("scope", request, "scope")
-        once: Request[Consent] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda c: pb.GiveConsentResponse(consent=encoding.consent(c)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.consent)
         expires = None
         if request.HasField("expire_time"):
             expires = fields.moment("expire_time", request.expire_time)
@@ -43,19 +37,14 @@ class ConsentServicer:
             language=decoding.language(request.language),
             acting=fields.acting(call),
         )
-        return pb.GiveConsentResponse.FromString(answer)
+        return pb.GiveConsentResponse(consent=consent_pb2.Consent.FromString(answer))
 
     async def refuse_consent(
         self, request: pb.RefuseConsentRequest, call: Call
     ) -> pb.RefuseConsentResponse:
         """Record a refusal."""
         fields.required("scope", request, "scope")
-        once: Request[Consent] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda c: pb.RefuseConsentResponse(consent=encoding.consent(c)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.consent)
         answer = await answer_consent(
             self._means,
             once,
@@ -67,18 +56,13 @@ class ConsentServicer:
             language=decoding.language(request.language),
             acting=fields.acting(call),
         )
-        return pb.RefuseConsentResponse.FromString(answer)
+        return pb.RefuseConsentResponse(consent=consent_pb2.Consent.FromString(answer))
 
     async def withdraw_consent(
         self, request: pb.WithdrawConsentRequest, call: Call
     ) -> pb.WithdrawConsentResponse:
         """Withdraw a consent from now on."""
-        once: Request[Consent] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda c: pb.WithdrawConsentResponse(consent=encoding.consent(c)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.consent)
         answer = await withdraw_consent(
             self._means,
             once,
@@ -86,7 +70,7 @@ class ConsentServicer:
             name=fields.name("name", request.name, "consents"),
             acting=fields.acting(call),
         )
-        return pb.WithdrawConsentResponse.FromString(answer)
+        return pb.WithdrawConsentResponse(consent=consent_pb2.Consent.FromString(answer))
 
     async def list_consents(
         self, request: pb.ListConsentsRequest, call: Call
@@ -94,7 +78,9 @@ class ConsentServicer:
         """List the person's consents, newest first."""
         account = fields.person(call, self._means.region)
         page = fields.page(call, request, request.page_size, request.page_token)
-        found, following = await list_consents(self._means, page, account)
+        found, following = await self._means.store.read(
+            lambda records: records.consents.list(page, account)
+        )
         return pb.ListConsentsResponse(
             consents=[encoding.consent(consent) for consent in found],
             next_page_token=fields.next_token(call, request, following),

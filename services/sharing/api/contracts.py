@@ -1,15 +1,14 @@
 """Serves accord.sharing.v1.ContractService."""
 
+from accord.sharing.v1 import contract_pb2
 from accord.sharing.v1 import contract_service_pb2 as pb
 
 from runtime.call import Call
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases import move_contract
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_contracts import get_contract, list_contracts
+from services.sharing.cases.read_contracts import get_contract
 from services.sharing.cases.write_contract import amend_contract, create_contract
-from services.sharing.domain.agreement import Agreement
-from services.sharing.domain.ports import Request
 
 _MAX_NOTE = 400
 
@@ -27,26 +26,16 @@ class ContractServicer:
         fields.required("terms", request, "terms")
         recipient = fields.name("recipient", request.recipient, "recipients")
         terms = decoding.terms(request.terms)
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.CreateContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await create_contract(self._means, once, recipient, terms, fields.acting(call))
-        return pb.CreateContractResponse.FromString(answer)
+        return pb.CreateContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def amend_contract(
         self, request: pb.AmendContractRequest, call: Call
     ) -> pb.AmendContractResponse:
         """Record new terms as a new draft version."""
         fields.required("terms", request, "terms")
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.AmendContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await amend_contract(
             self._means,
             once,
@@ -55,39 +44,29 @@ class ContractServicer:
             terms=decoding.terms(request.terms),
             acting=fields.acting(call),
         )
-        return pb.AmendContractResponse.FromString(answer)
+        return pb.AmendContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def submit_contract(
         self, request: pb.SubmitContractRequest, call: Call
     ) -> pb.SubmitContractResponse:
         """Hand a draft in for review."""
         name = fields.name("name", request.name, "contracts")
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.SubmitContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await move_contract.submit_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.SubmitContractResponse.FromString(answer)
+        return pb.SubmitContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def activate_contract(
         self, request: pb.ActivateContractRequest, call: Call
     ) -> pb.ActivateContractResponse:
         """Put a version in force, by somebody other than its author."""
         name = fields.name("name", request.name, "contracts")
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.ActivateContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await move_contract.activate_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.ActivateContractResponse.FromString(answer)
+        return pb.ActivateContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def suspend_contract(
         self, request: pb.SuspendContractRequest, call: Call
@@ -95,16 +74,11 @@ class ContractServicer:
         """Stop the version in force for a while."""
         name = fields.name("name", request.name, "contracts")
         note = fields.text("note", request.note, _MAX_NOTE)
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.SuspendContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await move_contract.suspend_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.SuspendContractResponse.FromString(answer)
+        return pb.SuspendContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def terminate_contract(
         self, request: pb.TerminateContractRequest, call: Call
@@ -112,16 +86,11 @@ class ContractServicer:
         """End a contract for good."""
         name = fields.name("name", request.name, "contracts")
         note = fields.text("note", request.note, _MAX_NOTE)
-        once: Request[Agreement] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda a: pb.TerminateContractResponse(contract=encoding.contract(a)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await move_contract.terminate_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.TerminateContractResponse.FromString(answer)
+        return pb.TerminateContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def get_contract(
         self,
@@ -140,7 +109,9 @@ class ContractServicer:
         if recipient:
             fields.name("recipient", recipient, "recipients")
         page = fields.page(call, request, request.page_size, request.page_token)
-        found, following = await list_contracts(self._means, page, recipient)
+        found, following = await self._means.store.read(
+            lambda records: records.contracts.list(page, recipient)
+        )
         return pb.ListContractsResponse(
             contracts=[encoding.contract(agreement) for agreement in found],
             next_page_token=fields.next_token(call, request, following),

@@ -9,7 +9,7 @@ from runtime.fault import Fault
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases.check_sharing import check_sharing
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_decisions import get_decision, list_decisions
+from services.sharing.cases.read_decisions import get_decision
 from services.sharing.domain.decision import Decision
 
 _UNBOUND: frozenset[str] = frozenset()
@@ -37,7 +37,9 @@ class DecisionServicer:
         account = fields.person(call, self._means.region)
         outcome = decoding.outcome(request.outcome)
         page = fields.page(call, request, request.page_size, request.page_token)
-        found, following = await list_decisions(self._means, page, account, outcome)
+        found, following = await self._means.store.read(
+            lambda records: records.decisions.list(page, account, outcome)
+        )
         return pb.ListDecisionsResponse(
             decisions=[encoding.decision(decision) for decision in found],
             next_page_token=fields.next_token(call, request, following),

@@ -141,7 +141,10 @@ def acting(call: Call) -> Acting:
 def once(
     call: Call, request: Message, request_id: str, encode: Callable[[T], Message]
 ) -> Request[T]:
-    """Make a mutation happen once for its caller, request id and content."""
+    """Make a mutation happen once for its caller, request id and content.
+
+    `encode` makes the message of the resource, which is kept and answered again.
+    """
     return Request(
         scope=f"{call.method} {call.who()}",
         request_id=request_id,

@@ -1,5 +1,6 @@
 """Serves accord.sharing.v1.PreferenceService."""
 
+from accord.sharing.v1 import preference_pb2
 from accord.sharing.v1 import preference_service_pb2 as pb
 
 from runtime.call import Call
@@ -7,7 +8,6 @@ from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases.choose import choose
 from services.sharing.cases.lift_choice import lift_choice
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_choices import list_preferences
 from services.sharing.domain.ports import Request
 from services.sharing.domain.records import Preference, PreferenceKind
 
@@ -20,65 +20,40 @@ class PreferenceServicer:
 
     async def opt_out(self, request: pb.OptOutRequest, call: Call) -> pb.OptOutResponse:
         """Opt out of marketing or personalisation."""
-        once: Request[Preference] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda p: pb.OptOutResponse(preference=encoding.preference(p)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.preference)
         value = decoding.opt_out(request.choice)
         answer = await self._choose(once, call, PreferenceKind.OPT_OUT, "choice", value)
-        return pb.OptOutResponse.FromString(answer)
+        return pb.OptOutResponse(preference=preference_pb2.Preference.FromString(answer))
 
     async def object(self, request: pb.ObjectRequest, call: Call) -> pb.ObjectResponse:
         """Object to a purpose."""
-        once: Request[Preference] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda p: pb.ObjectResponse(preference=encoding.preference(p)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.preference)
         kind = PreferenceKind.OBJECT_TO
         answer = await self._choose(once, call, kind, "purpose", request.purpose)
-        return pb.ObjectResponse.FromString(answer)
+        return pb.ObjectResponse(preference=preference_pb2.Preference.FromString(answer))
 
     async def stop_sharing(
         self, request: pb.StopSharingRequest, call: Call
     ) -> pb.StopSharingResponse:
         """Stop sharing with a recipient or a kind of recipients."""
-        once: Request[Preference] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda p: pb.StopSharingResponse(preference=encoding.preference(p)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.preference)
         value = decoding.recipient_scope("recipient", request.recipient)
         kind = PreferenceKind.STOP_SHARING_WITH
         answer = await self._choose(once, call, kind, "recipient", value)
-        return pb.StopSharingResponse.FromString(answer)
+        return pb.StopSharingResponse(preference=preference_pb2.Preference.FromString(answer))
 
     async def accept_notice(
         self, request: pb.AcceptNoticeRequest, call: Call
     ) -> pb.AcceptNoticeResponse:
         """Accept a version of a notice."""
-        once: Request[Preference] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda p: pb.AcceptNoticeResponse(preference=encoding.preference(p)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.preference)
         kind = PreferenceKind.ACCEPTED_NOTICE
         answer = await self._choose(once, call, kind, "notice", request.notice)
-        return pb.AcceptNoticeResponse.FromString(answer)
+        return pb.AcceptNoticeResponse(preference=preference_pb2.Preference.FromString(answer))
 
     async def lift(self, request: pb.LiftRequest, call: Call) -> pb.LiftResponse:
         """Lift a choice from now on."""
-        once: Request[Preference] = fields.once(
-            call,
-            request,
-            request.request_id,
-            lambda p: pb.LiftResponse(preference=encoding.preference(p)),
-        )
+        once = fields.once(call, request, request.request_id, encoding.preference)
         answer = await lift_choice(
             self._means,
             once,
@@ -86,7 +61,7 @@ class PreferenceServicer:
             name=fields.name("name", request.name, "preferences"),
             acting=fields.acting(call),
         )
-        return pb.LiftResponse.FromString(answer)
+        return pb.LiftResponse(preference=preference_pb2.Preference.FromString(answer))
 
     async def list_preferences(
         self, request: pb.ListPreferencesRequest, call: Call
@@ -94,7 +69,9 @@ class PreferenceServicer:
         """List the person's choices, newest first, lifted ones included."""
         account = fields.person(call, self._means.region)
         page = fields.page(call, request, request.page_size, request.page_token)
-        found, following = await list_preferences(self._means, page, account)
+        found, following = await self._means.store.read(
+            lambda records: records.preferences.list(page, account)
+        )
         return pb.ListPreferencesResponse(
             preferences=[encoding.preference(preference) for preference in found],
             next_page_token=fields.next_token(call, request, following),

@@ -1,5 +1,6 @@
 """Serves accord.sharing.v1.RecipientService."""
 
+from accord.sharing.v1 import recipient_pb2
 from accord.sharing.v1 import recipient_service_pb2 as pb
 
 from runtime.call import Call
@@ -8,7 +9,6 @@ from services.sharing.cases.create_recipient import create_recipient
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_recipients import get_recipient, list_recipients
 from services.sharing.domain.admission import RECIPIENT_PREFIX
-from services.sharing.domain.records import Recipient
 
 _MAX_NAME = 120
 
@@ -25,20 +25,16 @@ class RecipientServicer:
         """Register a recipient."""
         fields.required("recipient", request, "recipient")
         given = request.recipient
-
-        def encode(value: Recipient) -> pb.CreateRecipientResponse:
-            return pb.CreateRecipientResponse(recipient=encoding.recipient(value))
-
         answer = await create_recipient(
             self._means,
-            fields.once(call, request, request.request_id, encode),
+            fields.once(call, request, request.request_id, encoding.recipient),
             name=RECIPIENT_PREFIX + fields.slug("recipient_id", request.recipient_id),
             display_name=fields.text("recipient.display_name", given.display_name, _MAX_NAME, 1),
             kind=given.kind,
             jurisdiction=fields.country(given.jurisdiction),
             acting=fields.acting(call),
         )
-        return pb.CreateRecipientResponse.FromString(answer)
+        return pb.CreateRecipientResponse(recipient=recipient_pb2.Recipient.FromString(answer))
 
     async def get_recipient(
         self,

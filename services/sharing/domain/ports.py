@@ -66,8 +66,8 @@ class RecipientRecords(Protocol):
         """Store a recipient; False when the name is taken."""
         ...
 
-    def list(self, page: Page, kind: str) -> list[Recipient]:
-        """List by name those of a kind or kind prefix; the cursor is a name."""
+    def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
+        """List by name those of a kind or kind prefix; return the cursor of what follows."""
         ...
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Consent, ConsentState, Scope
+from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
 
 _OF = (
@@ -73,21 +74,15 @@ class StoredConsents:
             .scalar_subquery()
         )
         query = (
-            select(consents, _FIRST.c.ordinal.label("place"))
+            select(consents)
             .join(_FIRST, _FIRST.c.name == consents.c.name)
             .where(
                 _FIRST.c.account == account,
                 _FIRST.c.revision == 1,
                 consents.c.revision == newest,
             )
-            .order_by(_FIRST.c.ordinal.desc())
-            .limit(page.size + 1)
         )
-        if page.cursor:
-            query = query.where(_FIRST.c.ordinal < int(page.cursor))
-        rows = self._tx.execute(query).all()
-        following = str(rows[page.size - 1].place) if len(rows) > page.size else ""
-        return [_consent(row) for row in rows[: page.size]], following
+        return by_ordinal(self._tx, query, page, _FIRST.c.ordinal, _consent)
 
 
 def _consent(row: Row[tuple[object, ...]]) -> Consent:

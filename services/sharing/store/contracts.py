@@ -17,6 +17,7 @@ from services.sharing.domain.records import (
     SignedDocument,
     Terms,
 )
+from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import contract_events, contract_versions, contracts
 
 # The version that decides: the one once activated, else the latest.
@@ -130,17 +131,11 @@ class StoredContracts:
 
     def list(self, page: Page, recipient: str) -> tuple[list[Agreement], str]:
         """List newest first, without histories; return the cursor of what follows, or empty."""
-        query = _LATEST.order_by(contracts.c.ordinal.desc()).limit(page.size + 1)
-        if page.cursor:
-            query = query.where(contracts.c.ordinal < int(page.cursor))
-        if recipient:
-            query = query.where(contracts.c.recipient == recipient)
-        rows = self._tx.execute(query).all()
-        following = str(rows[page.size - 1].ordinal) if len(rows) > page.size else ""
-        return [_agreement(row, ()) for row in rows[: page.size]], following
+        query = _LATEST.where(contracts.c.recipient == recipient) if recipient else _LATEST
+        return by_ordinal(self._tx, query, page, contracts.c.ordinal, _agreement)
 
 
-def _agreement(row: Row[tuple[object, ...]], history: tuple[Step, ...]) -> Agreement:
+def _agreement(row: Row[tuple[object, ...]], history: tuple[Step, ...] = ()) -> Agreement:
     return Agreement(
         name=row.name,
         recipient=row.recipient,

@@ -10,6 +10,7 @@ from services.sharing.domain.ports import Page
 from services.sharing.domain.question import Answer, Finding, Ground, Question
 from services.sharing.domain.records import Guest
 from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
+from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import decisions
 
 _ADD = insert(decisions)
@@ -44,19 +45,10 @@ class StoredDecisions:
 
     def list(self, page: Page, account: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
         """List those about a person newest first; return the cursor of what follows, or empty."""
-        query = (
-            select(decisions)
-            .where(decisions.c.account == account)
-            .order_by(decisions.c.ordinal.desc())
-            .limit(page.size + 1)
-        )
-        if page.cursor:
-            query = query.where(decisions.c.ordinal < int(page.cursor))
+        query = select(decisions).where(decisions.c.account == account)
         if outcome:
             query = query.where(decisions.c.outcome == outcome.value)
-        rows = self._tx.execute(query).all()
-        following = str(rows[page.size - 1].ordinal) if len(rows) > page.size else ""
-        return [_decision(row) for row in rows[: page.size]], following
+        return by_ordinal(self._tx, query, page, decisions.c.ordinal, _decision)
 
 
 def _encode(decision: Decision) -> dict[str, object]:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Preference, PreferenceKind
+from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import preferences
 
 _OF = (
@@ -54,17 +55,8 @@ class StoredPreferences:
 
     def list(self, page: Page, account: str) -> tuple[list[Preference], str]:
         """List newest first, lifted ones included; return the cursor of what follows, or empty."""
-        query = (
-            select(preferences)
-            .where(preferences.c.account == account)
-            .order_by(preferences.c.ordinal.desc())
-            .limit(page.size + 1)
-        )
-        if page.cursor:
-            query = query.where(preferences.c.ordinal < int(page.cursor))
-        rows = self._tx.execute(query).all()
-        following = str(rows[page.size - 1].ordinal) if len(rows) > page.size else ""
-        return [_preference(row) for row in rows[: page.size]], following
+        query = select(preferences).where(preferences.c.account == account)
+        return by_ordinal(self._tx, query, page, preferences.c.ordinal, _preference)
 
 
 def _preference(row: Row[tuple[object, ...]]) -> Preference:

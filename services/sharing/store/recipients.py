@@ -5,6 +5,7 @@ from sqlalchemy import Connection, Row, bindparam, or_, select
 from runtime.db import insert_missing
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Recipient
+from services.sharing.store.paging import by_name
 from services.sharing.store.tables import recipients
 
 _GET = select(recipients).where(recipients.c.name == bindparam("name"))
@@ -34,14 +35,13 @@ class StoredRecipients:
         }
         return insert_missing(self._tx, recipients, [row]) == 1
 
-    def list(self, page: Page, kind: str) -> list[Recipient]:
-        """List by name those of a kind or kind prefix; the cursor is a name."""
-        query = select(recipients).where(recipients.c.name > page.cursor)
+    def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
+        """List by name those of a kind or kind prefix; return the cursor of what follows."""
+        query = select(recipients)
         if kind:
             below = recipients.c.kind.startswith(f"{kind}.", autoescape=True)
             query = query.where(or_(recipients.c.kind == kind, below))
-        rows = self._tx.execute(query.order_by(recipients.c.name).limit(page.size))
-        return [_recipient(row) for row in rows]
+        return by_name(self._tx, query, page, recipients.c.name, _recipient)
 
 
 def _recipient(row: Row[tuple[object, ...]]) -> Recipient:
