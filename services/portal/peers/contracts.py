@@ -22,7 +22,7 @@ from services.portal.domain.sharing import (
     DueDiligence,
     Terms,
 )
-from services.portal.peers.convert import known, moment
+from services.portal.peers.convert import all_pages, known, moment
 from services.portal.peers.sharing import PAGE, TIMEOUT
 
 _STATES = {
@@ -64,9 +64,8 @@ class ContractPeer:
 
     async def contracts(self, officer: Person, recipient: str = "") -> Sequence[Contract]:
         """Return every contract, or those with a recipient, newest first, without histories."""
-        found: list[Contract] = []
-        token = ""
-        while True:
+
+        async def page(token: str) -> tuple[list[Contract], str]:
             answer = await self._contracts.call(
                 lambda stub: stub.ListContracts,
                 contract_service_pb2.ListContractsRequest(
@@ -75,10 +74,9 @@ class ContractPeer:
                 timeout=TIMEOUT,
                 actor=officer.token,
             )
-            found += [_contract(each) for each in answer.contracts]
-            token = answer.next_page_token
-            if not token:
-                return found
+            return [_contract(each) for each in answer.contracts], answer.next_page_token
+
+        return await all_pages(page)
 
     async def contract(self, officer: Person, key: str) -> Contract:
         """Return a contract with its history."""
