@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.portal.domain.offers import OFFERS, Offer
+from services.portal.domain.offers import NOTICE, OFFERS, Offer
 from services.portal.domain.person import Person
-from services.portal.domain.ports import Choices
+from services.portal.domain.ports import Accounts, Choices
 from services.portal.domain.sharing import (
-    Basis,
     Choice,
     Consent,
+    Notice,
     Preference,
     Purpose,
     Recipient,
@@ -33,11 +33,16 @@ class SharingDesk:
     stops: Sequence[Preference]
     objectionable: Sequence[Purpose]
     stoppable: Sequence[Recipient]
+    notice: Notice | None
+    accepted: datetime | None
 
 
-async def sharing_desk(choices: Choices, person: Person, now: datetime) -> SharingDesk:
+async def sharing_desk(
+    choices: Choices, accounts: Accounts, person: Person, now: datetime
+) -> SharingDesk:
     """Gather the page."""
-    vocabulary, recipients, consents, preferences = await asyncio.gather(
+    account, vocabulary, recipients, consents, preferences = await asyncio.gather(
+        accounts.account(person),
         choices.vocabulary(person),
         choices.recipients(person),
         choices.consents(person),
@@ -48,6 +53,7 @@ async def sharing_desk(choices: Choices, person: Person, now: datetime) -> Shari
     objections = [preference for preference in in_force if preference.object_to]
     stops = [preference for preference in in_force if preference.stop_sharing_with]
     objected = {preference.object_to for preference in objections}
+    notice = vocabulary.notice(NOTICE)
     stopped = {preference.stop_sharing_with for preference in stops}
     return SharingDesk(
         vocabulary=vocabulary,
@@ -62,11 +68,11 @@ async def sharing_desk(choices: Choices, person: Person, now: datetime) -> Shari
         objections=objections,
         stops=stops,
         objectionable=[
-            purpose
-            for purpose in vocabulary.purposes_on(Basis.LEGITIMATE_INTEREST)
-            if purpose.key not in objected
+            purpose for purpose in vocabulary.objectionable() if purpose.key not in objected
         ],
         stoppable=[recipient for recipient in recipients if recipient.name not in stopped],
+        notice=notice,
+        accepted=notice.accepted(preferences, since=account.since) if notice else None,
     )
 
 

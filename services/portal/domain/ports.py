@@ -160,6 +160,10 @@ class Choices(Protocol):
         """Lift a standing choice from now on."""
         ...
 
+    async def accept_notice(self, person: Person, request_id: str, notice: str) -> None:
+        """Accept a version of a notice."""
+        ...
+
     async def decisions(
         self, person: Person, outcome: Outcome | None, page: str
     ) -> tuple[Sequence[Decision], str]:

@@ -50,6 +50,11 @@ class Basis(StrEnum):
     NOT_PERSONAL = "not_personal"
 
 
+# The rows of the notices that no objection stops are not among the words of the rules, so their
+# purposes are named here.
+_NOT_OBJECTIONABLE = frozenset({"legal_claims"})
+
+
 def last_part(name: str) -> str:
     """Return the last part of a resource name, for addresses inside the portal."""
     return name.rpartition("/")[2]
@@ -87,6 +92,26 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A version of a privacy notice, and its first day; None: it bears no date."""
+
+    key: str
+    effective: date | None
+
+    def accepted(self, preferences: "Iterable[Preference]", *, since: datetime) -> datetime | None:
+        """Return when a person accepted it last; None when it came after what they accepted.
+
+        `preferences` are newest first; `since` is when the account was opened, under the notice
+        then in force.
+        """
+        for preference in preferences:
+            if preference.accepted_notice == self.key:
+                return preference.since
+        was_there = self.effective is None or self.effective <= since.date()
+        return since if was_there else None
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """All keys of the rules in force with their names for people."""
 
@@ -95,6 +120,7 @@ class Vocabulary:
     kinds: Sequence[Kind]
     purposes: Sequence[Purpose]
     categories: Sequence[Category]
+    notices: Sequence[Notice]
     safeguards: Sequence[str]
     labels: Mapping[tuple[str, str], str]
 
@@ -102,9 +128,17 @@ class Vocabulary:
         """Return the name of a key in a language; None for a key without one."""
         return self.labels.get((language, key))
 
-    def purposes_on(self, basis: Basis) -> list[Purpose]:
-        """Return the purposes that rest on a basis, in the rules' order."""
-        return [purpose for purpose in self.purposes if purpose.basis is basis]
+    def objectionable(self) -> list[Purpose]:
+        """Return the purposes that a person may object to, in the rules' order."""
+        return [
+            purpose
+            for purpose in self.purposes
+            if purpose.basis is Basis.LEGITIMATE_INTEREST and purpose.key not in _NOT_OBJECTIONABLE
+        ]
+
+    def notice(self, key: str) -> Notice | None:
+        """Return a notice of the rules; None when they hold none by that key."""
+        return next((notice for notice in self.notices if notice.key == key), None)
 
 
 @dataclass(frozen=True)
@@ -285,7 +319,10 @@ class ContractEvent:
 
 @dataclass(frozen=True)
 class Contract:
-    """An agreement with a recipient, at its latest version."""
+    """An agreement with a recipient, at its latest version.
+
+    `active_version` is the version in force, which an amendment may wait to follow; 0 when none is.
+    """
 
     name: str
     recipient: str
@@ -307,14 +344,17 @@ class Contract:
 
         Sharing decides; this keeps buttons that would be refused off the page.
         """
-        steps = {
-            ContractState.DRAFT: ["submit", "terminate"],
-            ContractState.UNDER_REVIEW: ["activate", "terminate"],
-            ContractState.ACTIVE: ["suspend", "terminate"],
-            ContractState.SUSPENDED: ["activate", "terminate"],
-            ContractState.TERMINATED: [],
-        }[self.state]
-        return [step for step in steps if step != "activate" or not self.own_work(officer)]
+        if self.state is ContractState.TERMINATED:
+            return []
+        steps = []
+        if self.state is ContractState.DRAFT:
+            steps.append("submit")
+        reviewed = self.state in {ContractState.UNDER_REVIEW, ContractState.SUSPENDED}
+        if reviewed and not self.own_work(officer):
+            steps.append("activate")
+        if self.active_version:  # in force, also while an amendment waits
+            steps.append("suspend")
+        return [*steps, "terminate"]
 
     def own_work(self, officer: str) -> bool:
         """Tell whether the officer wrote what waits for a second person."""

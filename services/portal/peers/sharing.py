@@ -1,9 +1,8 @@
 """Sharing over mTLS: what a person chooses and what was decided about them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from accord.sharing.v1 import (
     consent_pb2,
@@ -15,38 +14,31 @@ from accord.sharing.v1 import (
     preference_pb2,
     preference_service_pb2,
     preference_service_pb2_grpc,
-    reason_pb2,
     recipient_pb2,
     recipient_service_pb2,
     recipient_service_pb2_grpc,
     rulebook_service_pb2,
     rulebook_service_pb2_grpc,
-    vocabulary_pb2,
 )
 
 from runtime.channel import Peer
 from runtime.clock import Clock
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import (
-    Basis,
-    Category,
     Choice,
     Consent,
     ConsentState,
     Decision,
     Ground,
     Hindrance,
-    Kind,
     Outcome,
     Preference,
-    Purpose,
     Recipient,
     Scope,
     Vocabulary,
 )
-from services.portal.peers.convert import known, moment, stamp
-
-_V = TypeVar("_V", bound=int)
+from services.portal.peers.convert import all_pages, known, moment, stamp
+from services.portal.peers.vocabulary import BASES, enum_key, read_vocabulary, reason_key
 
 TIMEOUT = 2.0  # seconds
 PAGE = 200
@@ -70,14 +62,6 @@ _CHOICES = {
     preference_pb2.OPT_OUT_CHOICE_PERSONALISATION: Choice.PERSONALISATION,
 }
 _CHOICES_OUT = {ours: theirs for theirs, ours in _CHOICES.items()}
-_BASES = {
-    decision_pb2.LEGAL_BASIS_UNSPECIFIED: Basis.NONE,
-    decision_pb2.LEGAL_BASIS_CONSENT: Basis.CONSENT,
-    decision_pb2.LEGAL_BASIS_CONTRACT: Basis.CONTRACT,
-    decision_pb2.LEGAL_BASIS_LEGAL_OBLIGATION: Basis.LEGAL_OBLIGATION,
-    decision_pb2.LEGAL_BASIS_LEGITIMATE_INTEREST: Basis.LEGITIMATE_INTEREST,
-    decision_pb2.LEGAL_BASIS_NOT_PERSONAL: Basis.NOT_PERSONAL,
-}
 
 
 @dataclass(frozen=True)
@@ -110,15 +94,14 @@ class ChoicesPeer:
             timeout=TIMEOUT,
             actor=person.token,
         )
-        vocabulary = _vocabulary(answer.vocabulary)
+        vocabulary = read_vocabulary(answer.vocabulary)
         self._vocabulary = (now, vocabulary)
         return vocabulary
 
     async def recipients(self, person: Person, kind: str = "") -> Sequence[Recipient]:
         """Return every recipient, or those of a kind or kind prefix, by name."""
-        found: list[Recipient] = []
-        token = ""
-        while True:
+
+        async def page(token: str) -> tuple[list[Recipient], str]:
             answer = await self._stubs.recipients.call(
                 lambda stub: stub.ListRecipients,
                 recipient_service_pb2.ListRecipientsRequest(
@@ -127,26 +110,23 @@ class ChoicesPeer:
                 timeout=TIMEOUT,
                 actor=person.token,
             )
-            found += [_recipient(each) for each in answer.recipients]
-            token = answer.next_page_token
-            if not token:
-                return found
+            return [_recipient(each) for each in answer.recipients], answer.next_page_token
+
+        return await all_pages(page)
 
     async def consents(self, person: Person) -> Sequence[Consent]:
         """Return the person's consents, newest first."""
-        found: list[Consent] = []
-        token = ""
-        while True:
+
+        async def page(token: str) -> tuple[list[Consent], str]:
             answer = await self._stubs.consents.call(
                 lambda stub: stub.ListConsents,
                 consent_service_pb2.ListConsentsRequest(page_size=PAGE, page_token=token),
                 timeout=TIMEOUT,
                 actor=person.token,
             )
-            found += [_consent(each) for each in answer.consents]
-            token = answer.next_page_token
-            if not token:
-                return found
+            return [_consent(each) for each in answer.consents], answer.next_page_token
+
+        return await all_pages(page)
 
     async def consent(
         self,
@@ -198,19 +178,17 @@ class ChoicesPeer:
 
     async def preferences(self, person: Person) -> Sequence[Preference]:
         """Return the person's standing choices, newest first, lifted ones included."""
-        found: list[Preference] = []
-        token = ""
-        while True:
+
+        async def page(token: str) -> tuple[list[Preference], str]:
             answer = await self._stubs.preferences.call(
                 lambda stub: stub.ListPreferences,
                 preference_service_pb2.ListPreferencesRequest(page_size=PAGE, page_token=token),
                 timeout=TIMEOUT,
                 actor=person.token,
             )
-            found += [_preference(each) for each in answer.preferences]
-            token = answer.next_page_token
-            if not token:
-                return found
+            return [_preference(each) for each in answer.preferences], answer.next_page_token
+
+        return await all_pages(page)
 
     async def opt_out(self, person: Person, request_id: str, choice: Choice) -> None:
         """Opt out of marketing or personalisation."""
@@ -252,6 +230,15 @@ class ChoicesPeer:
             actor=person.token,
         )
 
+    async def accept_notice(self, person: Person, request_id: str, notice: str) -> None:
+        """Accept a version of a notice."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.AcceptNotice,
+            preference_service_pb2.AcceptNoticeRequest(request_id=request_id, notice=notice),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
     async def decisions(
         self, person: Person, outcome: Outcome | None, page: str
     ) -> tuple[Sequence[Decision], str]:
@@ -277,58 +264,6 @@ class ChoicesPeer:
             actor=person.token,
         )
         return _decision(answer.decision)
-
-
-def _vocabulary(vocabulary: vocabulary_pb2.Vocabulary) -> Vocabulary:
-    terms = [
-        *vocabulary.services,
-        *(kind.term for kind in vocabulary.kinds),
-        *(purpose.term for purpose in vocabulary.purposes),
-        *(category.term for category in vocabulary.categories),
-        *(notice.term for notice in vocabulary.notices),
-        *vocabulary.safeguards,
-    ]
-    labels = {(label.language, term.key): label.text for term in terms for label in term.labels}
-    labels |= {
-        (label.language, _reason(each.reason)): label.text
-        for each in vocabulary.reasons
-        for label in each.labels
-    }
-    return Vocabulary(
-        digest=vocabulary.rulebook_digest,
-        services=[service.key for service in vocabulary.services],
-        kinds=[
-            Kind(
-                kind.term.key,
-                contract=kind.contract_required,
-                due_diligence=kind.due_diligence_required,
-                confidentiality=kind.confidentiality_required,
-            )
-            for kind in vocabulary.kinds
-        ],
-        purposes=[
-            Purpose(purpose.term.key, known(_BASES, purpose.basis))
-            for purpose in vocabulary.purposes
-        ],
-        categories=[
-            Category(category.term.key, sensitive=category.sensitive)
-            for category in vocabulary.categories
-        ],
-        safeguards=[safeguard.key for safeguard in vocabulary.safeguards],
-        labels=labels,
-    )
-
-
-def _reason(value: "reason_pb2.Reason.ValueType") -> str:
-    """Return the rules' own key of a reason: `CONSENT_MISSING`."""
-    return _name(reason_pb2.Reason.Name, value, "REASON_")
-
-
-def _name(name_of: Callable[[_V], str], value: _V, prefix: str) -> str:
-    try:
-        return name_of(value).removeprefix(prefix)
-    except ValueError:
-        return str(value)
 
 
 def _recipient(recipient: recipient_pb2.Recipient) -> Recipient:
@@ -395,7 +330,7 @@ def _decision(decision: decision_pb2.Decision) -> Decision:
         asker=decision.asker,
         hindrances=[
             Hindrance(
-                reason=_reason(each.reason),
+                reason=reason_key(each.reason),
                 denies=each.outcome == decision_pb2.OUTCOME_DENY,
                 gate=each.gate,
                 citations=tuple(each.citations),
@@ -407,13 +342,13 @@ def _decision(decision: decision_pb2.Decision) -> Decision:
             Ground(
                 categories=tuple(each.categories),
                 citation=each.citation,
-                basis=known(_BASES, each.basis),
+                basis=known(BASES, each.basis),
                 consent=each.consent,
             )
             for each in decision.grounds
         ],
         obligations=[
-            _name(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower()
+            enum_key(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower()
             for each in decision.obligations
         ],
         contract=decision.contract,

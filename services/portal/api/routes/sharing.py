@@ -36,13 +36,15 @@ def routes(desk: Desk) -> list[Route]:
         post("/sharing/opt-outs/{choice}", opt_out),
         post("/sharing/objections", object_to),
         post("/sharing/stops", stop),
+        post("/sharing/notices", accept_notice),
         post("/sharing/preferences/{preference}/lift", lift),
     ]
 
 
 async def overview(visit: Visit) -> Response:
     """Show consents and choices, the standing ones first."""
-    found = await sharing_desk(visit.desk.choices, visit.signed_in, visit.desk.clock.now())
+    desk = visit.desk
+    found = await sharing_desk(desk.choices, desk.accounts, visit.signed_in, desk.clock.now())
     return visit.page(
         "sharing.html", found=found, words=Words(visit.t, found.vocabulary, found.recipients)
     )
@@ -135,6 +137,14 @@ async def lift(visit: Visit) -> Response:
         visit.signed_in, visit.form.request_id, visit.request.path_params["preference"]
     )
     return visit.go("/sharing", "lifted")
+
+
+async def accept_notice(visit: Visit) -> Response:
+    """Accept the notice that was shown."""
+    await visit.desk.choices.accept_notice(
+        visit.signed_in, visit.form.request_id, visit.form.text("notice")
+    )
+    return visit.go("/sharing", "accepted_notice")
 
 
 def _offer(visit: Visit) -> Offer:
