@@ -117,8 +117,9 @@ class ContractServiceServicer:
         """Puts a version under review in force, in the place of the one before, or resumes a suspended
         one. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
-        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
-        the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
+        an account when a certificate wrote the version and the other way round: both may be one person.
+        Fails with CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,8 +57,9 @@ class ContractServiceStub:
     """Puts a version under review in force, in the place of the one before, or resumes a suspended
     one. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
-    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
-    the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
+    an account when a certificate wrote the version and the other way round: both may be one person.
+    Fails with CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
     """
     SuspendContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.SuspendContractRequest, _contract_service_pb2.SuspendContractResponse]
     """Stops the version in force for a while. Idempotent by its request id.
@@ -112,8 +113,9 @@ class ContractServiceAsyncStub(ContractServiceStub):
     """Puts a version under review in force, in the place of the one before, or resumes a suspended
     one. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
-    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
-    the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
+    an account when a certificate wrote the version and the other way round: both may be one person.
+    Fails with CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
     """
     SuspendContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.SuspendContractRequest, _contract_service_pb2.SuspendContractResponse]  # type: ignore[assignment]
     """Stops the version in force for a while. Idempotent by its request id.
@@ -188,8 +190,9 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         """Puts a version under review in force, in the place of the one before, or resumes a suspended
         one. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
-        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for
-        the author, CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
+        an account when a certificate wrote the version and the other way round: both may be one person.
+        Fails with CONTRACT_INCOMPLETE without a signed document, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
