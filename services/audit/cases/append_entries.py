@@ -31,6 +31,7 @@ from services.audit.domain.tiles import Edge
 log = logs.get(__name__)
 
 _MAX_WAITING = 8192  # entries in the queue before callers are refused
+_MAX_WEIGHT = 32 << 20  # bytes that their texts take in memory
 _MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
 
 
@@ -46,6 +47,7 @@ class Appended:
 class _Request:
     producer: str
     submissions: Sequence[Submission]
+    weight: int
     done: "asyncio.Future[Appended]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -79,6 +81,7 @@ class AppendEntries:
         self._state: _State | None = None
         self._queue: deque[_Request] = deque()
         self._waiting = 0
+        self._weight = 0
         self._stopped = False
         self._wake = asyncio.Event()
 
@@ -86,11 +89,15 @@ class AppendEntries:
         """Append a producer's entries, consecutive numbers; return when they are durable."""
         if self._stopped:
             raise log_unavailable()
-        if self._waiting + len(submissions) > _MAX_WAITING:
+        weight = sum(submission.weight for submission in submissions)
+        # Alone in the queue it is taken whatever its weight: refused, it would come for ever.
+        heavy = self._waiting and self._weight + weight > _MAX_WEIGHT
+        if heavy or self._waiting + len(submissions) > _MAX_WAITING:
             raise queue_full()
-        request = _Request(producer, submissions)
+        request = _Request(producer, submissions, weight)
         self._queue.append(request)
         self._waiting += len(submissions)
+        self._weight += weight
         self._wake.set()
         return await request.done
 
@@ -121,6 +128,7 @@ class AppendEntries:
         while self._queue and (not group or entries + self._next_size() <= _MAX_GROUP):
             request = self._queue.popleft()
             self._waiting -= len(request.submissions)
+            self._weight -= request.weight
             if not request.done.done():  # a caller that has gone will repeat its request
                 group.append(request)
                 entries += len(request.submissions)

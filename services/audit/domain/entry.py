@@ -1,5 +1,6 @@
 """An entry in three states: submitted by a producer, sealed for the log, opened for a reader."""
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -16,6 +17,13 @@ class Submission:
 
     sequence: int  # from 1, dense
     event: Event
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that its texts take while it waits."""
+        event, fields = self.event, self.event.fields
+        texts = (event.account, event.actor, event.resource, *fields, *fields.values())
+        return sum(map(sys.getsizeof, texts))
 
 
 @dataclass(frozen=True, slots=True)

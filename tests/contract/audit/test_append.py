@@ -177,6 +177,24 @@ async def test_a_full_queue_is_refused_with_a_delay(
     assert await log.check() == 10
 
 
+async def test_a_queue_full_of_large_entries_is_refused_as_well(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(append_entries, "_MAX_WEIGHT", 100_000)
+    text = {"text": "x" * 30_000}
+    outcomes = await asyncio.gather(
+        *(log.append(1, [event(n, fields=text)], f"p{n}") for n in range(5)),
+        return_exceptions=True,
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Fault)]
+    assert [fault.reason for fault in refused] == ["OVERLOADED"] * 2
+    assert await log.check() == 3
+    # What was committed weighs no more; and alone a request is taken, whatever its weight.
+    await asyncio.gather(*(log.append(2, [event(10 + n, fields=text)], f"p{n}") for n in range(3)))
+    await log.append(3, [event(n, fields=text) for n in range(20, 25)], "p0")
+    assert await log.check() == 11
+
+
 async def test_a_caller_that_leaves_harms_no_one(log: Log) -> None:
     leaving = asyncio.create_task(log.append(1, [event(1)]))
     await asyncio.sleep(0)
