@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ORIGIN = "https://portal.test:8443"
+FORM_KEY = b"f" * 32
 _AWAY = "127.0.0.1:9"  # the discard port: nobody listens
 
 
@@ -32,7 +33,7 @@ def portal_settings(directory: Path, **more: object) -> PortalSettings:
     log_key.write_text(f"{VerifierKey('nl.accord.internal/audit', Algorithm.ED25519, raw)}\n")
     form_key = directory / "form.key"
     form_key.touch(mode=0o600)
-    form_key.write_bytes(base64.b64encode(b"f" * 32))
+    form_key.write_bytes(base64.b64encode(FORM_KEY))
     form_key.chmod(0o600)
     web = bench.authority.issue("svc/web", dns=["portal.test"])
     web.write(directory / "web")

@@ -35,6 +35,7 @@ def routes(desk: Desk) -> list[Route]:
         Route("/callback/{provider}", endpoint(desk, callback)),
         Route("/sign-up", endpoint(desk, sign_up)),
         Route("/sign-up", endpoint(desk, register), methods=["POST"]),
+        Route("/sign-up/leave", endpoint(desk, leave), methods=["POST"]),
         Route("/sign-out", endpoint(desk, sign_out), methods=["POST"]),
         Route("/language/{language}", language),
     ]
@@ -133,13 +134,20 @@ async def register(visit: Visit) -> Response:
     return _signed_in(visit, session, "registered", "/account")
 
 
+async def leave(visit: Visit) -> Response:
+    """Forget a sign-up that was begun: nothing is at account yet, all of it is in the cookie."""
+    response = visit.go("/sign-in")
+    cookies.drop(response, cookies.REGISTRATION)
+    return response
+
+
 async def sign_out(visit: Visit) -> Response:
-    """End the session at account, then forget it here."""
+    """End the session at account, then forget it here, and any sign-up that was begun."""
     secret = cookies.read_secret(visit.request, cookies.SESSION)
     if secret:
         await visit.desk.sessions.end(secret)
     response = visit.go("/", "signed_out")
-    cookies.drop(response, cookies.SESSION)
+    cookies.drop(response, cookies.SESSION, cookies.REGISTRATION)
     return response
 
 
