@@ -22,6 +22,7 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
 ) -> None:
     own = auditor.account
     auditor.open("/audit")
+    assert "nothing here is verified" in auditor.text
     auditor.page.get_by_text("Search", exact=True).click()
     auditor.page.locator("#account").fill(own)
     auditor.page.get_by_label("Action").fill("account:")
@@ -32,6 +33,7 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
     ).last.click()
     assert auditor.heading == "One request"
     assert auditor.page.get_by_role("img").is_visible()
+    assert "nothing here is verified" in auditor.text
     services = auditor.page.get_by_role("row").all_inner_texts()
     assert any("sharing" in row for row in services)
 
@@ -56,6 +58,11 @@ def test_a_search_that_cannot_be_read_says_where(auditor: Visitor) -> None:
     auditor.press("Find")
     auditor.follow("A trace has 32")
     assert auditor.page.evaluate("document.activeElement.id") == "trace_id"
+    auditor.page.get_by_label("Trace").fill("")
+    auditor.page.get_by_label("Until").fill("9999-12-31")
+    auditor.press("Find")
+    auditor.follow("Enter a last day")
+    assert auditor.page.evaluate("document.activeElement.id") == "end"
 
 
 def test_what_is_not_in_the_log_is_said_plainly(auditor: Visitor) -> None:

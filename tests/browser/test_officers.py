@@ -60,6 +60,29 @@ def test_a_contract_is_written_by_one_and_activated_by_another(
     assert second.page.get_by_role("row").count() == 9  # heading, two drafts, six steps
 
 
+def test_what_is_in_force_can_be_suspended_while_an_amendment_waits(
+    officers: tuple[Visitor, Visitor],
+) -> None:
+    author, second = officers
+    register(author, "Boxes Berlin", "boxes", "service_provider.delivery")
+    author.open("/officer/contracts/new")
+    fill_terms(author, "Boxes Berlin", document=True)
+    author.press("Save the draft")
+    contract = author.path
+    author.press("Hand in for review")
+    second.open(contract)
+    second.press("Activate")
+    author.open(contract)
+    author.follow("Change the terms")
+    author.press("Save the draft")
+    assert "version 1 is in force" in author.text
+    author.follow("Suspend")
+    author.press("Suspend")
+    assert "The contract is suspended." in author.text
+    assert "is in force" not in author.text
+    assert author.page.get_by_role("link", name="Suspend").count() == 0
+
+
 def test_the_author_is_told_why_another_must_activate(officers: tuple[Visitor, Visitor]) -> None:
     author, _ = officers
     register(author, "Mailbox Milan", "milan", "service_provider.mailing")

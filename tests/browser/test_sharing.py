@@ -59,6 +59,31 @@ def test_a_form_that_is_sent_twice_counts_once(anna: Visitor) -> None:
     anna.press("Withdraw")
 
 
+def test_a_last_day_that_nothing_follows_is_a_wrong_date(anna: Visitor) -> None:
+    anna.open("/sharing/offers/review")
+    anna.page.get_by_role("checkbox").first.check()
+    anna.page.get_by_label("Until").fill("9999-12-31")
+    anna.press("Yes, I agree")
+    anna.follow("Enter a last day that is still to come")
+    assert anna.page.evaluate("document.activeElement.id") == "expires"
+
+
+def test_the_notice_in_force_is_accepted_with_the_account_or_by_a_button(anna: Visitor) -> None:
+    anna.open("/sharing")
+    notices = anna.page.locator("section", has_text="Notices").last
+    assert "privacy policy of 20 May 2025" in notices.inner_text()
+    assert "Accepted" in notices.inner_text()
+    assert notices.get_by_role("button").count() == 0
+    # An account older than the notice is shown a button. This one is not: another form of the page
+    # is sent to where that button leads.
+    anna.page.locator("form[action='/sharing/opt-outs/personalisation']").evaluate(
+        "(form) => { form.setAttribute('action', '/sharing/notices');"
+        " form.innerHTML += '<input type=hidden name=notice value=mi-store@2025-05-20>'; }"
+    )
+    anna.press("Opt out Personalisation")
+    assert "Your acceptance of the notice is recorded." in anna.text
+
+
 def test_saying_no_is_as_easy_and_is_kept(anna: Visitor) -> None:
     anna.open("/sharing/offers/posting")
     anna.press("No, thank you")
@@ -78,7 +103,9 @@ def test_choices_stand_until_they_are_lifted(anna: Visitor) -> None:
     anna.press("Allow again")
     assert "Lifted." in anna.text
 
-    anna.page.get_by_label("Which use").select_option("service_analytics")
+    uses = anna.page.get_by_label("Which use")
+    assert uses.locator("option[value='legal_claims']").count() == 0
+    uses.select_option("service_analytics")
     anna.press("Object")
     assert "Your objection is recorded." in anna.text
     anna.press("Lift the objection")

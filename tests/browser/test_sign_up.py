@@ -88,6 +88,16 @@ def test_a_person_of_another_home_is_told_where_to_go(visitor: Visitor) -> None:
     assert "Nothing was stored here" in visitor.text
 
 
+def test_whoever_is_not_meant_starts_again_and_leaves_nothing(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.press("Continue with Facebook")
+    visitor.choose_person("Twan Jansen")
+    visitor.press("Start again")
+    assert visitor.path == "/sign-in"
+    visitor.open("/sign-up")
+    assert visitor.heading == "There is no sign-up to go on with"
+
+
 def test_saying_no_at_the_provider_is_fine(visitor: Visitor) -> None:
     visitor.open("/")
     visitor.press("Continue with Google")
