@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accord_client.failure import VerificationError
-from accord_client.merkle import HASH_SIZE
+from accord_client.merkle import HASH_SIZE, verify_consistency
 from accord_client.note import Algorithm, Signature, VerifierKey, decode_base64, open_note
 
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
@@ -46,6 +46,27 @@ class Checkpoint:
         ):
             raise VerificationError("signature", f"no pinned key of {origin} signed the checkpoint")
         return cls(origin, size, root, opened.signatures)
+
+
+def verify_growth(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> None:
+    """Returns if the log of ``new`` begins with the log of ``old``, both verified before.
+
+    Raises VerificationError(``consistency``): then the log has signed two histories, if the
+    proof is not merely a wrong one.
+    """
+    if old.origin != new.origin:
+        raise VerificationError("consistency", f"{old.origin} and {new.origin} are two logs")
+    if new.size < old.size:
+        raise VerificationError(
+            "consistency", f"the log had {old.size} entries and now has {new.size}"
+        )
+    verify_consistency(
+        old_size=old.size,
+        new_size=new.size,
+        proof=proof,
+        old_root=old.root,
+        new_root=new.root,
+    )
 
 
 @dataclass(frozen=True)

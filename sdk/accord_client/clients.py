@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import grpc
 from accord.account.v1 import staff_service_pb2, staff_service_pb2_grpc
@@ -204,6 +204,12 @@ class Audit:
         request = read_service_pb2.GetCheckpointRequest()
         response = await answer(self._read.GetCheckpoint(request, timeout=self._seconds))
         return response.checkpoint
+
+    async def prove_consistency(self, from_size: int, to_size: int) -> Sequence[bytes]:
+        """The hashes that lead from one size of the log to another. Nothing is verified yet."""
+        request = read_service_pb2.ProveConsistencyRequest(from_size=from_size, to_size=to_size)
+        response = await answer(self._read.ProveConsistency(request, timeout=self._seconds))
+        return response.proof
 
 
 class Staff:

@@ -1,6 +1,7 @@
 """The `accord` command against a running region: every command, as the person it is for."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from click.testing import CliRunner, Result
 from sandbox.browser import Browser
 from sandbox.mesh import Mesh
 from sandbox.tour import Tour
+from services.audit.domain.note import sign_note
+from services.audit.store.log_key import LogKey
 from tests.mesh.people import Person
 from tests.mesh.records import agree, second_officer
 
@@ -117,6 +120,26 @@ def test_an_auditor_lists_shows_proves_and_anyone_verifies(
     assert verified["shown"]["@account"] == tour.account
     assert verified["shown"]["recipient"] == "recipients/dhl"
     assert len(verified["shown"]) == verified["commitments"]
+
+
+def test_an_auditor_who_kept_a_checkpoint_holds_the_log_to_it(
+    region: Mesh, tour: Tour, tmp_path: Path
+) -> None:
+    assert tour.told
+    kept, key = tmp_path / "kept.checkpoint", ("--key", str(region.material.log_key))
+    accord(region, "auditor", "audit", "checkpoint", *key, "--out", str(kept))
+    words = ("audit", "consistent", str(kept), *key)
+    assert "CONSISTENT" in accord(region, "auditor", *words).stdout
+    proved = answer(region, "auditor", *words, "--out", str(kept))
+    assert 0 < proved["from_size"] <= proved["to_size"]
+    assert kept.read_text().splitlines()[1] == str(proved["to_size"])
+
+    origin, size, _ = kept.read_text().splitlines()[:3]
+    signer = LogKey.load(region.material.key("log.key"), origin)
+    kept.write_text(sign_note(f"{origin}\n{size}\n{b64encode(bytes(32)).decode()}\n", signer))
+    forked = accord(region, "auditor", *words, code=Exit.REFUSED)
+    assert "NOT VERIFIED (consistency)" in forked.stderr
+    assert f"{origin}\n" in forked.stderr  # the other checkpoint, which is evidence
 
 
 def test_nobody_but_auditors_reads_the_log(region: Mesh) -> None:

@@ -8,6 +8,7 @@ import click
 
 from accord_client.cli.audit import audit
 from accord_client.cli.check import check
+from accord_client.cli.checkpoints import checkpoint, consistent
 from accord_client.cli.contracts import contracts
 from accord_client.cli.recipients import recipients
 from accord_client.cli.session import Session
@@ -60,6 +61,8 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
     context.obj = Session(profile, given)
 
 
+for command in (checkpoint, consistent):
+    audit.add_command(command)
 for command in (check, recipients, contracts, audit, staff):
     cli.add_command(command)
 

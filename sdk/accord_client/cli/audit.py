@@ -30,8 +30,8 @@ from accord_client.verify import VerifiedEntry, pack_proof, verify_proof
 _EVENT_ID_LENGTH = 32
 _MAX_PROOF_BYTES = 4_000_000
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
-_PATH = click.Path(dir_okay=False, path_type=Path)
-_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+PATH = click.Path(dir_okay=False, path_type=Path)
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -47,6 +47,11 @@ def audit() -> None:
     \b
     The whole log, from a copy of its database:
       accord audit fsck log.db --key log.vkey
+
+    \b
+    That the log only grows, from a checkpoint kept elsewhere:
+      accord audit checkpoint --key log.vkey --out kept.checkpoint
+      accord audit consistent kept.checkpoint --key log.vkey
     """  # noqa: D301 -- \b keeps click from wrapping
 
 
@@ -156,7 +161,7 @@ def show(session: Session, entry: str, *, as_json: bool) -> None:
 
 @audit.command()
 @click.argument("entry")
-@click.option("--out", type=_PATH, help="Where to write the proof; default entry-<n>.tlog-proof.")
+@click.option("--out", type=PATH, help="Where to write the proof; default entry-<n>.tlog-proof.")
 @json_option
 @click.pass_obj
 def prove(session: Session, entry: str, out: Path | None, *, as_json: bool) -> None:
@@ -182,8 +187,8 @@ def prove(session: Session, entry: str, out: Path | None, *, as_json: bool) -> N
 
 
 @audit.command()
-@click.argument("file", type=_EXISTING)
-@click.option("--key", "key_file", type=_EXISTING, required=True, help="Pinned verifier keys.")
+@click.argument("file", type=EXISTING)
+@click.option("--key", "key_file", type=EXISTING, required=True, help="Pinned verifier keys.")
 @json_option
 def verify(file: Path, key_file: Path, *, as_json: bool) -> None:
     """Verify a proof FILE offline, with keys pinned beforehand and nothing else.
@@ -191,7 +196,7 @@ def verify(file: Path, key_file: Path, *, as_json: bool) -> None:
     The key file holds one verifier key a line and must come from elsewhere than the log. Exit
     code 0 means verified.
     """
-    keys = _read_keys(key_file)
+    keys = read_keys(key_file)
     if file.stat().st_size > _MAX_PROOF_BYTES:
         raise Failure(Exit.REFUSED, "NOT VERIFIED (format): the file is too large for a proof")
     try:
@@ -205,8 +210,8 @@ def verify(file: Path, key_file: Path, *, as_json: bool) -> None:
 
 
 @audit.command()
-@click.argument("database", type=_EXISTING)
-@click.option("--key", "key_file", type=_EXISTING, required=True, help="Pinned verifier keys.")
+@click.argument("database", type=EXISTING)
+@click.option("--key", "key_file", type=EXISTING, required=True, help="Pinned verifier keys.")
 @json_option
 def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
     """Check a whole log: a copy of its SQLite DATABASE, with pinned keys and nothing else.
@@ -215,7 +220,7 @@ def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
     does not fit is named by row and column. Copy the file together with its -wal, or after the
     service has stopped. Exit code 0 means that the log is whole.
     """
-    keys = _read_keys(key_file)
+    keys = read_keys(key_file)
     with Progress(console=Paper(stderr=True).console, transient=True) as bar:
         task = bar.add_task("entries", total=None)
         report = check_log(
@@ -237,7 +242,8 @@ def fsck(database: Path, key_file: Path, *, as_json: bool) -> None:
     click.get_current_context().exit(Exit.REFUSED if report.findings else Exit.OK)
 
 
-def _read_keys(file: Path) -> tuple[VerifierKey, ...]:
+def read_keys(file: Path) -> tuple[VerifierKey, ...]:
+    """Reads pinned keys; ends the command when the file holds none."""
     try:
         return parse_keys(file.read_text())
     except (VerificationError, UnicodeDecodeError) as error:

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.unit.sdk.evidence import ORIGIN, Signer, entry, proof_file
+from tests.unit.sdk.evidence import ORIGIN, Signer, checkpoint_text, entry, proof_file
 
 LOG = Signer(ORIGIN)
 
@@ -87,6 +87,26 @@ def test_a_key_file_that_is_none_is_bad_input(evidence: tuple[Path, Path]) -> No
     proof, _ = evidence
     result = CliRunner().invoke(cli, ["audit", "verify", str(proof), "--key", str(proof)])
     assert result.exit_code == Exit.BAD_INPUT
+
+
+def kept_checkpoint(directory: Path, size: int, signer: Signer = LOG) -> list[str]:
+    text = checkpoint_text(size, bytes(32))
+    kept, key = directory / "kept.checkpoint", directory / "log.vkey"
+    kept.write_text(f"{text}\n{signer.line(text)}")
+    key.write_text(f"{LOG.key}\n")
+    return ["audit", "consistent", str(kept), "--key", str(key)]
+
+
+def test_a_kept_checkpoint_is_verified_before_the_log_is_asked(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, kept_checkpoint(tmp_path, 3, Signer(ORIGIN)))
+    assert result.exit_code == Exit.REFUSED
+    assert "NOT VERIFIED (signature)" in result.stderr
+
+
+def test_a_checkpoint_of_an_empty_log_has_nothing_to_prove(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, kept_checkpoint(tmp_path, 0))
+    assert result.exit_code == Exit.BAD_INPUT
+    assert "empty log" in result.stderr
 
 
 def test_a_missing_setting_is_named_with_every_way_to_give_it() -> None:
