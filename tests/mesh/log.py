@@ -1,7 +1,6 @@
 """The log as an auditor reads it, waiting for what is still on its way."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from accord.audit.v1.entry_pb2 import Entry
@@ -12,24 +11,23 @@ from sandbox.mesh import Mesh
 from tests.mesh.records import profile
 
 _DELIVERED_S = 20.0
-
-
-def entries(region: Mesh, request: ListEntriesRequest) -> list[Entry]:
-    """The entries that match, oldest first."""
-
-    async def read() -> list[Entry]:
-        async with Audit.connect(profile(region, "auditor")) as client:
-            return [entry async for entry in client.entries(request)]
-
-    return asyncio.run(read())
+_BETWEEN_S = 0.2  # nothing tells an auditor of a new entry: to ask again is all there is
 
 
 def logged(
     region: Mesh, enough: Callable[[list[Entry]], bool], request: ListEntriesRequest
 ) -> list[Entry]:
-    """The entries that match, once they are `enough`; each look is a call, none is a pause."""
-    deadline = time.monotonic() + _DELIVERED_S
-    while True:
-        found = entries(region, request)
-        if enough(found) or time.monotonic() > deadline:
-            return found
+    """The entries that match, oldest first, once they are `enough`; fails when they never are."""
+
+    async def read() -> list[Entry]:
+        async with (
+            asyncio.timeout(_DELIVERED_S),
+            Audit.connect(profile(region, "auditor")) as client,
+        ):
+            while True:
+                found = [entry async for entry in client.entries(request)]
+                if enough(found):
+                    return found
+                await asyncio.sleep(_BETWEEN_S)
+
+    return asyncio.run(read())
