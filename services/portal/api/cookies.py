@@ -19,7 +19,6 @@ LANGUAGE = "__Host-language"
 NEXT = "__Host-next"
 
 FLOW_SECONDS = 600
-REGISTRATION_SECONDS = 1800
 _YEAR = 365 * 24 * 3600
 # Up to 3,600 characters: a registration is kept sealed by the browser alone, not by account.
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,3600}")
@@ -38,9 +37,9 @@ def put(response: Response, name: str, value: str, seconds: int | None) -> None:
     )
 
 
-def put_session(response: Response, secret: str, expires: datetime, now: datetime) -> None:
-    """Set the session's cookie, to end when the session does."""
-    put(response, SESSION, secret, max(0, int((expires - now).total_seconds())))
+def put_until(response: Response, name: str, secret: str, expires: datetime, now: datetime) -> None:
+    """Set a cookie that ends when what its secret opens does."""
+    put(response, name, secret, max(0, int((expires - now).total_seconds())))
 
 
 def put_language(response: Response, language: str) -> None:

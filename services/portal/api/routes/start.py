@@ -87,7 +87,9 @@ async def callback(visit: Visit) -> Response:
         response = _signed_in(visit, result, "signed_in")
     elif isinstance(result, Registration):
         response = visit.go("/sign-up")
-        cookies.put(response, cookies.REGISTRATION, result.secret, cookies.REGISTRATION_SECONDS)
+        cookies.put_until(
+            response, cookies.REGISTRATION, result.secret, result.expires, visit.desk.clock.now()
+        )
     else:
         response = visit.go("/account", "linked")
     # Facebook adds a fragment of its own, which would cling to the address.
@@ -185,7 +187,9 @@ def _signed_in(visit: Visit, session: Session, done: str, default: str = "/") ->
     """
     wanted = local_path(visit.request.cookies.get(cookies.NEXT, default))
     response = visit.go(wanted, done)
-    cookies.put_session(response, session.secret, session.expires, visit.desk.clock.now())
+    cookies.put_until(
+        response, cookies.SESSION, session.secret, session.expires, visit.desk.clock.now()
+    )
     cookies.drop(response, cookies.NEXT, cookies.REGISTRATION, cookies.FORM)
     visit.stale_session = False
     return response
