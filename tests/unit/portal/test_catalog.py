@@ -88,7 +88,7 @@ def test_every_reason_of_the_mesh_has_a_page(language: str, reason: str) -> None
 
 def test_reasons_with_a_page_of_their_own_exist() -> None:
     own = {key.split(".")[1] for key in ENGLISH if key.startswith("fault.")} - {"FORM_STALE"}
-    known = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118  as above
+    known = {name.removeprefix("ERROR_REASON_") for name in error_reason_pb2.ErrorReason.keys()}  # noqa: SIM118  no dict
     assert own <= known
 
 
