@@ -42,8 +42,8 @@ _BANNED = [
         "time is the clock's",
     ),
     (r"\bunittest\.mock\b", "tests/*.py", set(), "no mocks of our modules"),
-    (r"#\s*type:\s*ignore(?!\[[\w, -]+\]\s+\S)", "*.py", set(), "a code and a reason"),
-    (r"#\s*noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)*\s+\S)", "*.py", set(), "a code and a reason"),
+    (r"#\s*type:\s*ignore(?!\[[\w, -]+\][^\S\n]+\S)", "*.py", set(), "a code and a reason"),
+    (r"#\s*noqa(?!: [A-Z]+\d+(, [A-Z]+\d+)*[^\S\n]+\S)", "*.py", set(), "a code and a reason"),
     (r"\b(TODO|FIXME|XXX|HACK)\b", "*", set(), "it is done or it is in the backlog"),
     (r"(?<![\w.])/(work|root|home|farm)/", "*", set(), "a path of somebody's machine"),
     (

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from runtime.fault import Fault
 
+_MAX_KEY = 32  # characters of a provider's key
+
 
 def provider_unknown(provider: str) -> Fault:
     """No provider has that key; the key is echoed only if it could be one."""
-    shown = provider if provider.isalnum() and len(provider) <= 32 else "?"  # noqa: PLR2004
+    shown = provider if provider.isalnum() and len(provider) <= _MAX_KEY else "?"
     return Fault("PROVIDER_UNKNOWN", "no such provider", metadata={"provider": shown})
 
 
