@@ -3,8 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.mesh import Mesh, Ports
+
+# The same examples each time, and no judgement of how busy the machine is.
+settings.register_profile(
+    "accord", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("accord")
 
 
 @pytest.fixture(scope="session")

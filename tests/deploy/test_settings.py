@@ -124,5 +124,7 @@ def _stand_in(directory: Path, path: str) -> str:
         return str(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.suffix != ".db":
+        place.unlink(missing_ok=True)
         place.write_text(_CONTENTS.get(place.name, f"postgresql+psycopg://db/{place.name}\n"))
+        place.chmod(0o440)  # as the pod mounts it
     return str(place)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from services.sharing.domain.question import Facts, Question
@@ -249,7 +249,13 @@ def test_invariant_9_adding_an_objection_never_turns_a_denial_into_a_permit(
     assert order.index(after) >= order.index(before)
 
 
-@settings(max_examples=80, deadline=None)
+# Most questions drawn at random are refused: the few that are permitted are what counts here.
+@settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.filter_too_much],
+)
 @given(cases(), st.data())
 def test_invariant_9_narrowing_categories_never_loses_a_permit(
     case: tuple[Question, Facts, datetime], data: st.DataObject
