@@ -26,7 +26,8 @@ def main() -> int:
     """Run until Ctrl-C; the exit status says whether all went well."""
     console = Console(highlight=False, soft_wrap=True)
     mesh = Mesh(_REGION, _ROOT)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's Ctrl-C
+    for stop in (signal.SIGINT, signal.SIGTERM):  # also where a shell ignores SIGINT for us
+        signal.signal(stop, signal.default_int_handler)
     try:
         return _run(mesh, console)
     except KeyboardInterrupt:

@@ -120,7 +120,7 @@ def list_entries(
                 entry.action,
                 entry.outcome,
                 entry.account,
-                "self" if entry.actor == entry.account else entry.actor,
+                "self" if entry.actor and entry.actor == entry.account else entry.actor,
                 entry.trace_id,
             )
             for entry in found
