@@ -11,7 +11,7 @@ import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,7 +208,7 @@ def audit_events(database: Path) -> list[dict[str, object]]:
     """Return what stands in the outbox, oldest first."""
     import sqlite3  # noqa: PLC0415  only here do tests look under the store
 
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT event FROM outbox ORDER BY id").fetchall()
     return [json.loads(row[0]) for row in rows]
 
