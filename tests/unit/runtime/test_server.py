@@ -13,6 +13,7 @@ import pytest
 from accord.type.v1 import callers_pb2
 from google.protobuf import descriptor_pb2, descriptor_pool, wrappers_pb2
 from google.protobuf.descriptor import ServiceDescriptor
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
@@ -289,3 +290,28 @@ async def test_only_certificates_of_this_trust_domain_connect(region: Bench) -> 
             assert await reason(channel, text("a")) == "IDENTITY_UNKNOWN"
         async with region.client(server, "sharing", "something/else") as channel:
             assert await reason(channel, text("a")) == "IDENTITY_UNKNOWN"
+
+
+async def test_an_operator_reads_what_is_served_and_nobody_else_does(region: Bench) -> None:
+    """The way outside tools ask: they have no protos of ours."""
+
+    def ask(**question: str) -> reflection_pb2.ServerReflectionRequest:
+        return reflection_pb2.ServerReflectionRequest(**question)
+
+    server = server_of(region, service())
+    async with serving(server):
+        async with region.client(server, "sharing", "staff/operator/olga") as channel:
+            answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+                iter([ask(list_services=""), ask(file_containing_symbol="accord.type.v1.Role")])
+            )
+            listed = await answers.read()
+            assert [known.name for known in listed.list_services_response.service] == ["test.Kinds"]
+            described = await answers.read()
+            assert described.file_descriptor_response.file_descriptor_proto
+        async with region.client(server, "sharing", "svc/portal") as channel:
+            refused = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+                iter([ask(list_services="")])
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await refused.read()
+            assert from_error(caught.value, "sharing").reason == "CALLER_NOT_ALLOWED"
