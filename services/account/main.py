@@ -103,7 +103,7 @@ async def assembled(
             begin,
             CompleteSignIn(prove, store, vault, clock),
             GetRegistration(store, vault, clock),
-            Register(store, providers, vault, sharing, clock, settings.region, settings.notice),
+            Register(store, providers, vault, sharing, clock, settings.region),
             Authenticate(store, keys, clock),
             EndSession(store, clock),
         )

@@ -26,9 +26,6 @@ class AccountSettings(DatabaseSettings):
     sealing_key_file: FilePath = Field(
         description="base64 of 32 random bytes; seals provider tokens, imports and signing keys"
     )
-    notice: str = Field(
-        default="mi-store@2025-05-20", description="notice that a new account must accept"
-    )
 
     @model_validator(mode="after")
     def _key_can_be_read(self) -> Self:

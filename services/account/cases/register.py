@@ -61,7 +61,6 @@ class Register:
     sharing: Sharing
     clock: Clock
     region: str
-    notice: str
 
     async def __call__(self, secret: str, form: Form, trace: Trace) -> Registered:
         """Return the session, and whether sharing knows the account already."""
@@ -71,8 +70,8 @@ class Register:
         registration.require_open(now)
         identity = registration.identity
         born = accounts.birth_date(form.birth_date, now.date())
-        if form.accepted_notice != self.notice:
-            raise faults.notice_not_accepted(self.notice)
+        if form.accepted_notice != accounts.NOTICE:
+            raise faults.notice_not_accepted(accounts.NOTICE)
         self.providers.get(identity.provider).provider.require_offered_in(form.country)
         account = Account(
             name=new_account(self.region),

@@ -7,6 +7,8 @@ from enum import Enum
 from runtime.fault import invalid
 
 LANGUAGES = ("en", "zh-Hant")
+# The notice that a new account must accept; the portal shows it, the rulebook dates it.
+NOTICE = "mi-store@2025-05-20"
 _OLDEST = date(1900, 1, 1)
 
 
