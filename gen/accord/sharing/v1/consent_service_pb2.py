@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/sharing/v1/consent_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1f\x61\x63\x63ord/sharing/v1/consent.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x12GiveConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x14\n\x06notice\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\"B\n\x13GiveConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\"\x94\x01\n\x14RefuseConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"D\n\x15RefuseConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\"F\n\x16WithdrawConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x17WithdrawConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\"H\n\x13ListConsentsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"]\n\x14ListConsentsResponse\x12,\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1a.accord.sharing.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xed\x03\n\x0e\x43onsentService\x12p\n\x0bGiveConsent\x12%.accord.sharing.v1.GiveConsentRequest\x1a&.accord.sharing.v1.GiveConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12v\n\rRefuseConsent\x12\'.accord.sharing.v1.RefuseConsentRequest\x1a(.accord.sharing.v1.RefuseConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fWithdrawConsent\x12).accord.sharing.v1.WithdrawConsentRequest\x1a*.accord.sharing.v1.WithdrawConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12s\n\x0cListConsents\x12&.accord.sharing.v1.ListConsentsRequest\x1a\'.accord.sharing.v1.ListConsentsResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/sharing/v1/consent_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1f\x61\x63\x63ord/sharing/v1/consent.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x12GiveConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x14\n\x06notice\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\"Q\n\x13GiveConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\x12\r\n\x05token\x18\x02 \x01(\t\"\x94\x01\n\x14RefuseConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08language\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"S\n\x15RefuseConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\x12\r\n\x05token\x18\x02 \x01(\t\"F\n\x16WithdrawConsentRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"U\n\x17WithdrawConsentResponse\x12+\n\x07\x63onsent\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\x12\r\n\x05token\x18\x02 \x01(\t\"H\n\x13ListConsentsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"]\n\x14ListConsentsResponse\x12,\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1a.accord.sharing.v1.Consent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xed\x03\n\x0e\x43onsentService\x12p\n\x0bGiveConsent\x12%.accord.sharing.v1.GiveConsentRequest\x1a&.accord.sharing.v1.GiveConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12v\n\rRefuseConsent\x12\'.accord.sharing.v1.RefuseConsentRequest\x1a(.accord.sharing.v1.RefuseConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fWithdrawConsent\x12).accord.sharing.v1.WithdrawConsentRequest\x1a*.accord.sharing.v1.WithdrawConsentResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12s\n\x0cListConsents\x12&.accord.sharing.v1.ListConsentsRequest\x1a\'.accord.sharing.v1.ListConsentsResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,19 +72,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GIVECONSENTREQUEST']._serialized_start=192
   _globals['_GIVECONSENTREQUEST']._serialized_end=393
   _globals['_GIVECONSENTRESPONSE']._serialized_start=395
-  _globals['_GIVECONSENTRESPONSE']._serialized_end=461
-  _globals['_REFUSECONSENTREQUEST']._serialized_start=464
-  _globals['_REFUSECONSENTREQUEST']._serialized_end=612
-  _globals['_REFUSECONSENTRESPONSE']._serialized_start=614
-  _globals['_REFUSECONSENTRESPONSE']._serialized_end=682
-  _globals['_WITHDRAWCONSENTREQUEST']._serialized_start=684
-  _globals['_WITHDRAWCONSENTREQUEST']._serialized_end=754
-  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_start=756
-  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_end=826
-  _globals['_LISTCONSENTSREQUEST']._serialized_start=828
-  _globals['_LISTCONSENTSREQUEST']._serialized_end=900
-  _globals['_LISTCONSENTSRESPONSE']._serialized_start=902
-  _globals['_LISTCONSENTSRESPONSE']._serialized_end=995
-  _globals['_CONSENTSERVICE']._serialized_start=998
-  _globals['_CONSENTSERVICE']._serialized_end=1491
+  _globals['_GIVECONSENTRESPONSE']._serialized_end=476
+  _globals['_REFUSECONSENTREQUEST']._serialized_start=479
+  _globals['_REFUSECONSENTREQUEST']._serialized_end=627
+  _globals['_REFUSECONSENTRESPONSE']._serialized_start=629
+  _globals['_REFUSECONSENTRESPONSE']._serialized_end=712
+  _globals['_WITHDRAWCONSENTREQUEST']._serialized_start=714
+  _globals['_WITHDRAWCONSENTREQUEST']._serialized_end=784
+  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_start=786
+  _globals['_WITHDRAWCONSENTRESPONSE']._serialized_end=871
+  _globals['_LISTCONSENTSREQUEST']._serialized_start=873
+  _globals['_LISTCONSENTSREQUEST']._serialized_end=945
+  _globals['_LISTCONSENTSRESPONSE']._serialized_start=947
+  _globals['_LISTCONSENTSRESPONSE']._serialized_end=1040
+  _globals['_CONSENTSERVICE']._serialized_start=1043
+  _globals['_CONSENTSERVICE']._serialized_end=1536
 # @@protoc_insertion_point(module_scope)

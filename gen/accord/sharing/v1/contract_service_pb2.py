@@ -27,7 +27,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/contract_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/contract.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x81\x01\n\x15\x43reateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x05terms\x18\x03 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\"G\n\x16\x43reateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"\x92\x01\n\x14\x41mendContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x35\n\x05terms\x18\x04 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\"F\n\x15\x41mendContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"\\\n\x15SubmitContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"G\n\x16SubmitContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"^\n\x17\x41\x63tivateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"I\n\x18\x41\x63tivateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"Z\n\x16SuspendContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"H\n\x17SuspendContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"\\\n\x18TerminateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"J\n\x19TerminateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"(\n\x12GetContractRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"D\n\x13GetContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"b\n\x14ListContractsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\trecipient\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"`\n\x15ListContractsResponse\x12.\n\tcontracts\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8a\x08\n\x0f\x43ontractService\x12|\n\x0e\x43reateContract\x12(.accord.sharing.v1.CreateContractRequest\x1a).accord.sharing.v1.CreateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\rAmendContract\x12\'.accord.sharing.v1.AmendContractRequest\x1a(.accord.sharing.v1.AmendContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12|\n\x0eSubmitContract\x12(.accord.sharing.v1.SubmitContractRequest\x1a).accord.sharing.v1.SubmitContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x82\x01\n\x10\x41\x63tivateContract\x12*.accord.sharing.v1.ActivateContractRequest\x1a+.accord.sharing.v1.ActivateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x7f\n\x0fSuspendContract\x12).accord.sharing.v1.SuspendContractRequest\x1a*.accord.sharing.v1.SuspendContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x85\x01\n\x11TerminateContract\x12+.accord.sharing.v1.TerminateContractRequest\x1a,.accord.sharing.v1.TerminateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12u\n\x0bGetContract\x12%.accord.sharing.v1.GetContractRequest\x1a&.accord.sharing.v1.GetContractResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12{\n\rListContracts\x12\'.accord.sharing.v1.ListContractsRequest\x1a(.accord.sharing.v1.ListContractsResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/contract_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/contract.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x81\x01\n\x15\x43reateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x05terms\x18\x03 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\"V\n\x16\x43reateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"\x92\x01\n\x14\x41mendContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\x12\x35\n\x05terms\x18\x04 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\"U\n\x15\x41mendContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"\\\n\x15SubmitContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"V\n\x16SubmitContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"^\n\x17\x41\x63tivateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x02\"X\n\x18\x41\x63tivateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"Z\n\x16SuspendContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"W\n\x17SuspendContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"\\\n\x18TerminateContractRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Y\n\x19TerminateContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\r\n\x05token\x18\x02 \x01(\t\"(\n\x12GetContractRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"D\n\x13GetContractResponse\x12-\n\x08\x63ontract\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Contract\"b\n\x14ListContractsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\trecipient\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"`\n\x15ListContractsResponse\x12.\n\tcontracts\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.Contract\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8a\x08\n\x0f\x43ontractService\x12|\n\x0e\x43reateContract\x12(.accord.sharing.v1.CreateContractRequest\x1a).accord.sharing.v1.CreateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\rAmendContract\x12\'.accord.sharing.v1.AmendContractRequest\x1a(.accord.sharing.v1.AmendContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12|\n\x0eSubmitContract\x12(.accord.sharing.v1.SubmitContractRequest\x1a).accord.sharing.v1.SubmitContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x82\x01\n\x10\x41\x63tivateContract\x12*.accord.sharing.v1.ActivateContractRequest\x1a+.accord.sharing.v1.ActivateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x7f\n\x0fSuspendContract\x12).accord.sharing.v1.SuspendContractRequest\x1a*.accord.sharing.v1.SuspendContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x85\x01\n\x11TerminateContract\x12+.accord.sharing.v1.TerminateContractRequest\x1a,.accord.sharing.v1.TerminateContractResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12u\n\x0bGetContract\x12%.accord.sharing.v1.GetContractRequest\x1a&.accord.sharing.v1.GetContractResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12{\n\rListContracts\x12\'.accord.sharing.v1.ListContractsRequest\x1a(.accord.sharing.v1.ListContractsResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -99,35 +99,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECONTRACTREQUEST']._serialized_start=161
   _globals['_CREATECONTRACTREQUEST']._serialized_end=290
   _globals['_CREATECONTRACTRESPONSE']._serialized_start=292
-  _globals['_CREATECONTRACTRESPONSE']._serialized_end=363
-  _globals['_AMENDCONTRACTREQUEST']._serialized_start=366
-  _globals['_AMENDCONTRACTREQUEST']._serialized_end=512
-  _globals['_AMENDCONTRACTRESPONSE']._serialized_start=514
-  _globals['_AMENDCONTRACTRESPONSE']._serialized_end=584
-  _globals['_SUBMITCONTRACTREQUEST']._serialized_start=586
-  _globals['_SUBMITCONTRACTREQUEST']._serialized_end=678
-  _globals['_SUBMITCONTRACTRESPONSE']._serialized_start=680
-  _globals['_SUBMITCONTRACTRESPONSE']._serialized_end=751
-  _globals['_ACTIVATECONTRACTREQUEST']._serialized_start=753
-  _globals['_ACTIVATECONTRACTREQUEST']._serialized_end=847
-  _globals['_ACTIVATECONTRACTRESPONSE']._serialized_start=849
-  _globals['_ACTIVATECONTRACTRESPONSE']._serialized_end=922
-  _globals['_SUSPENDCONTRACTREQUEST']._serialized_start=924
-  _globals['_SUSPENDCONTRACTREQUEST']._serialized_end=1014
-  _globals['_SUSPENDCONTRACTRESPONSE']._serialized_start=1016
-  _globals['_SUSPENDCONTRACTRESPONSE']._serialized_end=1088
-  _globals['_TERMINATECONTRACTREQUEST']._serialized_start=1090
-  _globals['_TERMINATECONTRACTREQUEST']._serialized_end=1182
-  _globals['_TERMINATECONTRACTRESPONSE']._serialized_start=1184
-  _globals['_TERMINATECONTRACTRESPONSE']._serialized_end=1258
-  _globals['_GETCONTRACTREQUEST']._serialized_start=1260
-  _globals['_GETCONTRACTREQUEST']._serialized_end=1300
-  _globals['_GETCONTRACTRESPONSE']._serialized_start=1302
-  _globals['_GETCONTRACTRESPONSE']._serialized_end=1370
-  _globals['_LISTCONTRACTSREQUEST']._serialized_start=1372
-  _globals['_LISTCONTRACTSREQUEST']._serialized_end=1470
-  _globals['_LISTCONTRACTSRESPONSE']._serialized_start=1472
-  _globals['_LISTCONTRACTSRESPONSE']._serialized_end=1568
-  _globals['_CONTRACTSERVICE']._serialized_start=1571
-  _globals['_CONTRACTSERVICE']._serialized_end=2605
+  _globals['_CREATECONTRACTRESPONSE']._serialized_end=378
+  _globals['_AMENDCONTRACTREQUEST']._serialized_start=381
+  _globals['_AMENDCONTRACTREQUEST']._serialized_end=527
+  _globals['_AMENDCONTRACTRESPONSE']._serialized_start=529
+  _globals['_AMENDCONTRACTRESPONSE']._serialized_end=614
+  _globals['_SUBMITCONTRACTREQUEST']._serialized_start=616
+  _globals['_SUBMITCONTRACTREQUEST']._serialized_end=708
+  _globals['_SUBMITCONTRACTRESPONSE']._serialized_start=710
+  _globals['_SUBMITCONTRACTRESPONSE']._serialized_end=796
+  _globals['_ACTIVATECONTRACTREQUEST']._serialized_start=798
+  _globals['_ACTIVATECONTRACTREQUEST']._serialized_end=892
+  _globals['_ACTIVATECONTRACTRESPONSE']._serialized_start=894
+  _globals['_ACTIVATECONTRACTRESPONSE']._serialized_end=982
+  _globals['_SUSPENDCONTRACTREQUEST']._serialized_start=984
+  _globals['_SUSPENDCONTRACTREQUEST']._serialized_end=1074
+  _globals['_SUSPENDCONTRACTRESPONSE']._serialized_start=1076
+  _globals['_SUSPENDCONTRACTRESPONSE']._serialized_end=1163
+  _globals['_TERMINATECONTRACTREQUEST']._serialized_start=1165
+  _globals['_TERMINATECONTRACTREQUEST']._serialized_end=1257
+  _globals['_TERMINATECONTRACTRESPONSE']._serialized_start=1259
+  _globals['_TERMINATECONTRACTRESPONSE']._serialized_end=1348
+  _globals['_GETCONTRACTREQUEST']._serialized_start=1350
+  _globals['_GETCONTRACTREQUEST']._serialized_end=1390
+  _globals['_GETCONTRACTRESPONSE']._serialized_start=1392
+  _globals['_GETCONTRACTRESPONSE']._serialized_end=1460
+  _globals['_LISTCONTRACTSREQUEST']._serialized_start=1462
+  _globals['_LISTCONTRACTSREQUEST']._serialized_end=1560
+  _globals['_LISTCONTRACTSRESPONSE']._serialized_start=1562
+  _globals['_LISTCONTRACTSRESPONSE']._serialized_end=1658
+  _globals['_CONTRACTSERVICE']._serialized_start=1661
+  _globals['_CONTRACTSERVICE']._serialized_end=2695
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n accord/sharing/v1/decision.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1e\x61\x63\x63ord/sharing/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x02\n\x08Question\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB \xe2\x41\x01\x01\xfa\x41\x19\n\x17\x61\x63\x63ord.internal/Account\x12\x15\n\x07service\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x15\n\x07purpose\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x05 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65stination\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08relation\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0csubprocessor\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tsigned_in\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rde_identified\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\"\x9d\x01\n\x0e\x44\x65\x63isionReason\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.accord.sharing.v1.Reason\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x0c\n\x04gate\x18\x03 \x01(\r\x12\x11\n\tcitations\x18\x04 \x03(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\"m\n\x06Ground\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x10\n\x08\x63itation\x18\x02 \x01(\t\x12,\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x1d.accord.sharing.v1.LegalBasis\x12\x0f\n\x07\x63onsent\x18\x04 \x01(\t\"\xf3\x03\n\x08\x44\x65\x63ision\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x32\n\x07reasons\x18\x03 \x03(\x0b\x32!.accord.sharing.v1.DecisionReason\x12\x1c\n\x14permitted_categories\x18\x04 \x03(\t\x12\x32\n\x0bobligations\x18\x05 \x03(\x0e\x32\x1d.accord.sharing.v1.Obligation\x12*\n\x07grounds\x18\x06 \x03(\x0b\x32\x19.accord.sharing.v1.Ground\x12\x10\n\x08\x63ontract\x18\x07 \x01(\t\x12-\n\x08question\x18\x08 \x01(\x0b\x32\x1b.accord.sharing.v1.Question\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frulebook_digest\x18\n \x01(\t\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\r\n\x05\x61sker\x18\x0c \x01(\t:H\xea\x41\x45\n\x18\x61\x63\x63ord.internal/Decision\x12\x14\x64\x65\x63isions/{decision}*\tdecisions2\x08\x64\x65\x63ision*Y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_PERMIT\x10\x01\x12\x10\n\x0cOUTCOME_DENY\x10\x02\x12\x0f\n\x0bOUTCOME_GAP\x10\x03*\xc4\x01\n\nObligation\x12\x1a\n\x16OBLIGATION_UNSPECIFIED\x10\x00\x12\x16\n\x12OBLIGATION_ENCRYPT\x10\x01\x12\x1a\n\x16OBLIGATION_DE_IDENTIFY\x10\x02\x12\x1e\n\x1aOBLIGATION_CONFIDENTIALITY\x10\x03\x12$\n OBLIGATION_DELETE_ON_TERMINATION\x10\x04\x12 \n\x1cOBLIGATION_RECORD_DISCLOSURE\x10\x05*\xc1\x01\n\nLegalBasis\x12\x1b\n\x17LEGAL_BASIS_UNSPECIFIED\x10\x00\x12\x17\n\x13LEGAL_BASIS_CONSENT\x10\x01\x12\x18\n\x14LEGAL_BASIS_CONTRACT\x10\x02\x12 \n\x1cLEGAL_BASIS_LEGAL_OBLIGATION\x10\x03\x12#\n\x1fLEGAL_BASIS_LEGITIMATE_INTEREST\x10\x04\x12\x1c\n\x18LEGAL_BASIS_NOT_PERSONAL\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n accord/sharing/v1/decision.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1e\x61\x63\x63ord/sharing/v1/reason.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x03\n\x08Question\x12\x31\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB \xe2\x41\x01\x01\xfa\x41\x19\n\x17\x61\x63\x63ord.internal/Account\x12\x15\n\x07service\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x15\n\x07purpose\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x05 \x03(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x64\x65stination\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08relation\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0csubprocessor\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tsigned_in\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rde_identified\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12-\n\x05guest\x18\x0b \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\x12\x37\n\ninstrument\x18\x0c \x01(\tB#\xe2\x41\x01\x01\xfa\x41\x1c\n\x1a\x61\x63\x63ord.internal/Instrument\":\n\x05Guest\x12\x1a\n\x0cjurisdiction\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07session\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x9d\x01\n\x0e\x44\x65\x63isionReason\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.accord.sharing.v1.Reason\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x0c\n\x04gate\x18\x03 \x01(\r\x12\x11\n\tcitations\x18\x04 \x03(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\"m\n\x06Ground\x12\x12\n\ncategories\x18\x01 \x03(\t\x12\x10\n\x08\x63itation\x18\x02 \x01(\t\x12,\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x1d.accord.sharing.v1.LegalBasis\x12\x0f\n\x07\x63onsent\x18\x04 \x01(\t\"\x82\x04\n\x08\x44\x65\x63ision\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x32\n\x07reasons\x18\x03 \x03(\x0b\x32!.accord.sharing.v1.DecisionReason\x12\x1c\n\x14permitted_categories\x18\x04 \x03(\t\x12\x32\n\x0bobligations\x18\x05 \x03(\x0e\x32\x1d.accord.sharing.v1.Obligation\x12*\n\x07grounds\x18\x06 \x03(\x0b\x32\x19.accord.sharing.v1.Ground\x12\x10\n\x08\x63ontract\x18\x07 \x01(\t\x12-\n\x08question\x18\x08 \x01(\x0b\x32\x1b.accord.sharing.v1.Question\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frulebook_digest\x18\n \x01(\t\x12\x10\n\x08trace_id\x18\x0b \x01(\t\x12\r\n\x05\x61sker\x18\x0c \x01(\t\x12\r\n\x05token\x18\r \x01(\t:H\xea\x41\x45\n\x18\x61\x63\x63ord.internal/Decision\x12\x14\x64\x65\x63isions/{decision}*\tdecisions2\x08\x64\x65\x63ision*Y\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n\x0eOUTCOME_PERMIT\x10\x01\x12\x10\n\x0cOUTCOME_DENY\x10\x02\x12\x0f\n\x0bOUTCOME_GAP\x10\x03*\xc4\x01\n\nObligation\x12\x1a\n\x16OBLIGATION_UNSPECIFIED\x10\x00\x12\x16\n\x12OBLIGATION_ENCRYPT\x10\x01\x12\x1a\n\x16OBLIGATION_DE_IDENTIFY\x10\x02\x12\x1e\n\x1aOBLIGATION_CONFIDENTIALITY\x10\x03\x12$\n OBLIGATION_DELETE_ON_TERMINATION\x10\x04\x12 \n\x1cOBLIGATION_RECORD_DISCLOSURE\x10\x05*\xc1\x01\n\nLegalBasis\x12\x1b\n\x17LEGAL_BASIS_UNSPECIFIED\x10\x00\x12\x17\n\x13LEGAL_BASIS_CONSENT\x10\x01\x12\x18\n\x14LEGAL_BASIS_CONTRACT\x10\x02\x12 \n\x1cLEGAL_BASIS_LEGAL_OBLIGATION\x10\x03\x12#\n\x1fLEGAL_BASIS_LEGITIMATE_INTEREST\x10\x04\x12\x1c\n\x18LEGAL_BASIS_NOT_PERSONAL\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,22 +55,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUESTION'].fields_by_name['signed_in']._serialized_options = b'\342A\001\001'
   _globals['_QUESTION'].fields_by_name['de_identified']._loaded_options = None
   _globals['_QUESTION'].fields_by_name['de_identified']._serialized_options = b'\342A\001\001'
+  _globals['_QUESTION'].fields_by_name['guest']._loaded_options = None
+  _globals['_QUESTION'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
+  _globals['_QUESTION'].fields_by_name['instrument']._loaded_options = None
+  _globals['_QUESTION'].fields_by_name['instrument']._serialized_options = b'\342A\001\001\372A\034\n\032accord.internal/Instrument'
+  _globals['_GUEST'].fields_by_name['jurisdiction']._loaded_options = None
+  _globals['_GUEST'].fields_by_name['jurisdiction']._serialized_options = b'\342A\001\002'
+  _globals['_GUEST'].fields_by_name['session']._loaded_options = None
+  _globals['_GUEST'].fields_by_name['session']._serialized_options = b'\342A\001\002'
   _globals['_DECISION'].fields_by_name['name']._loaded_options = None
   _globals['_DECISION'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_DECISION']._loaded_options = None
   _globals['_DECISION']._serialized_options = b'\352AE\n\030accord.internal/Decision\022\024decisions/{decision}*\tdecisions2\010decision'
-  _globals['_OUTCOME']._serialized_start=1277
-  _globals['_OUTCOME']._serialized_end=1366
-  _globals['_OBLIGATION']._serialized_start=1369
-  _globals['_OBLIGATION']._serialized_end=1565
-  _globals['_LEGALBASIS']._serialized_start=1568
-  _globals['_LEGALBASIS']._serialized_end=1761
+  _globals['_OUTCOME']._serialized_start=1456
+  _globals['_OUTCOME']._serialized_end=1545
+  _globals['_OBLIGATION']._serialized_start=1548
+  _globals['_OBLIGATION']._serialized_end=1744
+  _globals['_LEGALBASIS']._serialized_start=1747
+  _globals['_LEGALBASIS']._serialized_end=1940
   _globals['_QUESTION']._serialized_start=181
-  _globals['_QUESTION']._serialized_end=502
-  _globals['_DECISIONREASON']._serialized_start=505
-  _globals['_DECISIONREASON']._serialized_end=662
-  _globals['_GROUND']._serialized_start=664
-  _globals['_GROUND']._serialized_end=773
-  _globals['_DECISION']._serialized_start=776
-  _globals['_DECISION']._serialized_end=1275
+  _globals['_QUESTION']._serialized_end=606
+  _globals['_GUEST']._serialized_start=608
+  _globals['_GUEST']._serialized_end=666
+  _globals['_DECISIONREASON']._serialized_start=669
+  _globals['_DECISIONREASON']._serialized_end=826
+  _globals['_GROUND']._serialized_start=828
+  _globals['_GROUND']._serialized_end=937
+  _globals['_DECISION']._serialized_start=940
+  _globals['_DECISION']._serialized_end=1454
 # @@protoc_insertion_point(module_scope)

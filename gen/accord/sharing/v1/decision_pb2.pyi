@@ -137,6 +137,8 @@ class Question(_message.Message):
     SUBPROCESSOR_FIELD_NUMBER: _builtins.int
     SIGNED_IN_FIELD_NUMBER: _builtins.int
     DE_IDENTIFIED_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Optional. The person's account, `accounts/{region}-{id}`. May be absent for the purpose
     `statistics` with categories that are not personal, and then alone.
@@ -163,9 +165,19 @@ class Question(_message.Message):
     """Optional. Whether the person is signed in with the asking service now."""
     de_identified: _builtins.bool
     """Optional. Whether the data is de-identified before it is published."""
+    instrument: _builtins.str
+    """Optional. The legal instrument that orders a disclosure, `instruments/{instrument}`; for the
+    purpose `legal_disclosure`.
+    """
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Required. Leaf keys of the categories, such as `contact.phone`; 1 to 64, each once."""
+
+    @_builtins.property
+    def guest(self) -> Global___Guest:
+        """Optional. A visitor without an account, in the place of `account`; only for services that have
+        guests.
+        """
 
     def __init__(
         self,
@@ -180,14 +192,42 @@ class Question(_message.Message):
         subprocessor: _builtins.str = ...,
         signed_in: _builtins.bool = ...,
         de_identified: _builtins.bool = ...,
+        guest: Global___Guest | None = ...,
+        instrument: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "categories", b"categories", "de_identified", b"de_identified", "destination", b"destination", "purpose", b"purpose", "recipient", b"recipient", "relation", b"relation", "service", b"service", "signed_in", b"signed_in", "subprocessor", b"subprocessor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "categories", b"categories", "de_identified", b"de_identified", "destination", b"destination", "guest", b"guest", "instrument", b"instrument", "purpose", b"purpose", "recipient", b"recipient", "relation", b"relation", "service", b"service", "signed_in", b"signed_in", "subprocessor", b"subprocessor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Question: _TypeAlias = Question  # noqa: Y015
+
+@_typing.final
+class Guest(_message.Message):
+    """A visitor without an account, known by the session of a service alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JURISDICTION_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
+    jurisdiction: _builtins.str
+    """Required. ISO 3166-1 alpha-2 country whose law protects the visitor."""
+    session: _builtins.str
+    """Required. Opaque id of the session, 1 to 64 of `a-z A-Z 0-9 - _`; never personal data."""
+    def __init__(
+        self,
+        *,
+        jurisdiction: _builtins.str = ...,
+        session: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jurisdiction", b"jurisdiction", "session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guest: _TypeAlias = Guest  # noqa: Y015
 
 @_typing.final
 class DecisionReason(_message.Message):
@@ -287,6 +327,7 @@ class Decision(_message.Message):
     RULEBOOK_DIGEST_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     ASKER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`decisions/{region}-{id}`."""
     outcome: Global___Outcome.ValueType
@@ -301,6 +342,8 @@ class Decision(_message.Message):
     """W3C trace id of the call that asked, 32 lower-case hexadecimal digits."""
     asker: _builtins.str
     """Name of the app that asked, such as `mi-store`."""
+    token: _builtins.str
+    """How new the facts were: send it on with the next call, so that no answer is older."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisionReason]:
         """All that stands in the way: first what denies, in gate order, then the gaps.
@@ -342,10 +385,11 @@ class Decision(_message.Message):
         rulebook_digest: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         asker: _builtins.str = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asker", b"asker", "contract", b"contract", "decide_time", b"decide_time", "grounds", b"grounds", "name", b"name", "obligations", b"obligations", "outcome", b"outcome", "permitted_categories", b"permitted_categories", "question", b"question", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asker", b"asker", "contract", b"contract", "decide_time", b"decide_time", "grounds", b"grounds", "name", b"name", "obligations", b"obligations", "outcome", b"outcome", "permitted_categories", b"permitted_categories", "question", b"question", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "token", b"token", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

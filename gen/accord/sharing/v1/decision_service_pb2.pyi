@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from accord.sharing.v1 import decision_pb2 as _decision_pb2
+from accord.sharing.v1 import freshness_pb2 as _freshness_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -26,18 +27,28 @@ class CheckRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     QUESTION_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
+    PERMIT_FIELD_NUMBER: _builtins.int
+    permit: _builtins.bool
+    """Optional. Whether a PERMIT is to carry a permit that the holder of the data verifies offline."""
     @_builtins.property
     def question(self) -> _decision_pb2.Question:
         """Required. What is to be shared."""
+
+    @_builtins.property
+    def freshness(self) -> _freshness_pb2.Freshness:
+        """Optional. How new the facts must be; at most a second behind when unset."""
 
     def __init__(
         self,
         *,
         question: _decision_pb2.Question | None = ...,
+        freshness: _freshness_pb2.Freshness | None = ...,
+        permit: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["freshness", b"freshness", "permit", b"permit", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -50,6 +61,9 @@ class CheckResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DECISION_FIELD_NUMBER: _builtins.int
+    PERMIT_FIELD_NUMBER: _builtins.int
+    permit: _builtins.str
+    """The permit, a JWS (RFC 7515) in compact form, if one was asked for and the outcome is PERMIT."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision:
         """The decision as recorded."""
@@ -58,10 +72,11 @@ class CheckResponse(_message.Message):
         self,
         *,
         decision: _decision_pb2.Decision | None = ...,
+        permit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "permit", b"permit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

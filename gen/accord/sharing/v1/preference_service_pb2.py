@@ -27,7 +27,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*accord/sharing/v1/preference_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\"accord/sharing/v1/preference.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"`\n\rOptOutRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x06\x63hoice\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x02\"C\n\x0eOptOutResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\"@\n\rObjectRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x0eObjectResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\"G\n\x12StopSharingRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"H\n\x13StopSharingResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\";\n\x0bLiftRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"A\n\x0cLiftResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\"E\n\x13\x41\x63\x63\x65ptNoticeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"I\n\x14\x41\x63\x63\x65ptNoticeResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\"K\n\x16ListPreferencesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"f\n\x17ListPreferencesResponse\x12\x32\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9b\x05\n\x11PreferenceService\x12\x61\n\x06OptOut\x12 .accord.sharing.v1.OptOutRequest\x1a!.accord.sharing.v1.OptOutResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x61\n\x06Object\x12 .accord.sharing.v1.ObjectRequest\x1a!.accord.sharing.v1.ObjectResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12p\n\x0bStopSharing\x12%.accord.sharing.v1.StopSharingRequest\x1a&.accord.sharing.v1.StopSharingResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12[\n\x04Lift\x12\x1e.accord.sharing.v1.LiftRequest\x1a\x1f.accord.sharing.v1.LiftResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12s\n\x0c\x41\x63\x63\x65ptNotice\x12&.accord.sharing.v1.AcceptNoticeRequest\x1a\'.accord.sharing.v1.AcceptNoticeResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fListPreferences\x12).accord.sharing.v1.ListPreferencesRequest\x1a*.accord.sharing.v1.ListPreferencesResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*accord/sharing/v1/preference_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\"accord/sharing/v1/preference.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"`\n\rOptOutRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x06\x63hoice\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x02\"R\n\x0eOptOutResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"@\n\rObjectRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x0eObjectResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"G\n\x12StopSharingRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x13StopSharingResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\";\n\x0bLiftRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"P\n\x0cLiftResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"E\n\x13\x41\x63\x63\x65ptNoticeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"X\n\x14\x41\x63\x63\x65ptNoticeResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"K\n\x16ListPreferencesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"f\n\x17ListPreferencesResponse\x12\x32\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9b\x05\n\x11PreferenceService\x12\x61\n\x06OptOut\x12 .accord.sharing.v1.OptOutRequest\x1a!.accord.sharing.v1.OptOutResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x61\n\x06Object\x12 .accord.sharing.v1.ObjectRequest\x1a!.accord.sharing.v1.ObjectResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12p\n\x0bStopSharing\x12%.accord.sharing.v1.StopSharingRequest\x1a&.accord.sharing.v1.StopSharingResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12[\n\x04Lift\x12\x1e.accord.sharing.v1.LiftRequest\x1a\x1f.accord.sharing.v1.LiftResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12s\n\x0c\x41\x63\x63\x65ptNotice\x12&.accord.sharing.v1.AcceptNoticeRequest\x1a\'.accord.sharing.v1.AcceptNoticeResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fListPreferences\x12).accord.sharing.v1.ListPreferencesRequest\x1a*.accord.sharing.v1.ListPreferencesResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,27 +73,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPTOUTREQUEST']._serialized_start=164
   _globals['_OPTOUTREQUEST']._serialized_end=260
   _globals['_OPTOUTRESPONSE']._serialized_start=262
-  _globals['_OPTOUTRESPONSE']._serialized_end=329
-  _globals['_OBJECTREQUEST']._serialized_start=331
-  _globals['_OBJECTREQUEST']._serialized_end=395
-  _globals['_OBJECTRESPONSE']._serialized_start=397
-  _globals['_OBJECTRESPONSE']._serialized_end=464
-  _globals['_STOPSHARINGREQUEST']._serialized_start=466
-  _globals['_STOPSHARINGREQUEST']._serialized_end=537
-  _globals['_STOPSHARINGRESPONSE']._serialized_start=539
-  _globals['_STOPSHARINGRESPONSE']._serialized_end=611
-  _globals['_LIFTREQUEST']._serialized_start=613
-  _globals['_LIFTREQUEST']._serialized_end=672
-  _globals['_LIFTRESPONSE']._serialized_start=674
-  _globals['_LIFTRESPONSE']._serialized_end=739
-  _globals['_ACCEPTNOTICEREQUEST']._serialized_start=741
-  _globals['_ACCEPTNOTICEREQUEST']._serialized_end=810
-  _globals['_ACCEPTNOTICERESPONSE']._serialized_start=812
-  _globals['_ACCEPTNOTICERESPONSE']._serialized_end=885
-  _globals['_LISTPREFERENCESREQUEST']._serialized_start=887
-  _globals['_LISTPREFERENCESREQUEST']._serialized_end=962
-  _globals['_LISTPREFERENCESRESPONSE']._serialized_start=964
-  _globals['_LISTPREFERENCESRESPONSE']._serialized_end=1066
-  _globals['_PREFERENCESERVICE']._serialized_start=1069
-  _globals['_PREFERENCESERVICE']._serialized_end=1736
+  _globals['_OPTOUTRESPONSE']._serialized_end=344
+  _globals['_OBJECTREQUEST']._serialized_start=346
+  _globals['_OBJECTREQUEST']._serialized_end=410
+  _globals['_OBJECTRESPONSE']._serialized_start=412
+  _globals['_OBJECTRESPONSE']._serialized_end=494
+  _globals['_STOPSHARINGREQUEST']._serialized_start=496
+  _globals['_STOPSHARINGREQUEST']._serialized_end=567
+  _globals['_STOPSHARINGRESPONSE']._serialized_start=569
+  _globals['_STOPSHARINGRESPONSE']._serialized_end=656
+  _globals['_LIFTREQUEST']._serialized_start=658
+  _globals['_LIFTREQUEST']._serialized_end=717
+  _globals['_LIFTRESPONSE']._serialized_start=719
+  _globals['_LIFTRESPONSE']._serialized_end=799
+  _globals['_ACCEPTNOTICEREQUEST']._serialized_start=801
+  _globals['_ACCEPTNOTICEREQUEST']._serialized_end=870
+  _globals['_ACCEPTNOTICERESPONSE']._serialized_start=872
+  _globals['_ACCEPTNOTICERESPONSE']._serialized_end=960
+  _globals['_LISTPREFERENCESREQUEST']._serialized_start=962
+  _globals['_LISTPREFERENCESREQUEST']._serialized_end=1037
+  _globals['_LISTPREFERENCESRESPONSE']._serialized_start=1039
+  _globals['_LISTPREFERENCESRESPONSE']._serialized_end=1141
+  _globals['_PREFERENCESERVICE']._serialized_start=1144
+  _globals['_PREFERENCESERVICE']._serialized_end=1811
 # @@protoc_insertion_point(module_scope)

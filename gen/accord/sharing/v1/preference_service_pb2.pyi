@@ -52,6 +52,9 @@ class OptOutResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def preference(self) -> _preference_pb2.Preference:
         """The choice."""
@@ -60,10 +63,11 @@ class OptOutResponse(_message.Message):
         self,
         *,
         preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -102,6 +106,9 @@ class ObjectResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def preference(self) -> _preference_pb2.Preference:
         """The choice."""
@@ -110,10 +117,11 @@ class ObjectResponse(_message.Message):
         self,
         *,
         preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -152,6 +160,9 @@ class StopSharingResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def preference(self) -> _preference_pb2.Preference:
         """The choice."""
@@ -160,10 +171,11 @@ class StopSharingResponse(_message.Message):
         self,
         *,
         preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,6 +214,9 @@ class LiftResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def preference(self) -> _preference_pb2.Preference:
         """The choice."""
@@ -210,10 +225,11 @@ class LiftResponse(_message.Message):
         self,
         *,
         preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,6 +268,9 @@ class AcceptNoticeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def preference(self) -> _preference_pb2.Preference:
         """The choice."""
@@ -260,10 +279,11 @@ class AcceptNoticeResponse(_message.Message):
         self,
         *,
         preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

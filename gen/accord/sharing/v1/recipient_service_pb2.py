@@ -27,7 +27,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)accord/sharing/v1/recipient_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a!accord/sharing/v1/recipient.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x85\x01\n\x16\x43reateRecipientRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0crecipient_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.accord.sharing.v1.RecipientB\x04\xe2\x41\x01\x02\"J\n\x17\x43reateRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"G\n\x14GetRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\"^\n\x15ListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\x03\n\x10RecipientService\x12\x7f\n\x0f\x43reateRecipient\x12).accord.sharing.v1.CreateRecipientRequest\x1a*.accord.sharing.v1.CreateRecipientResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\x0cGetRecipient\x12&.accord.sharing.v1.GetRecipientRequest\x1a\'.accord.sharing.v1.GetRecipientResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12\x7f\n\x0eListRecipients\x12(.accord.sharing.v1.ListRecipientsRequest\x1a).accord.sharing.v1.ListRecipientsResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)accord/sharing/v1/recipient_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a!accord/sharing/v1/recipient.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x85\x01\n\x16\x43reateRecipientRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0crecipient_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.accord.sharing.v1.RecipientB\x04\xe2\x41\x01\x02\"Y\n\x17\x43reateRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\r\n\x05token\x18\x02 \x01(\t\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"G\n\x14GetRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\"^\n\x15ListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\x03\n\x10RecipientService\x12\x7f\n\x0f\x43reateRecipient\x12).accord.sharing.v1.CreateRecipientRequest\x1a*.accord.sharing.v1.CreateRecipientResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\x0cGetRecipient\x12&.accord.sharing.v1.GetRecipientRequest\x1a\'.accord.sharing.v1.GetRecipientResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12\x7f\n\x0eListRecipients\x12(.accord.sharing.v1.ListRecipientsRequest\x1a).accord.sharing.v1.ListRecipientsResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,15 +57,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATERECIPIENTREQUEST']._serialized_start=163
   _globals['_CREATERECIPIENTREQUEST']._serialized_end=296
   _globals['_CREATERECIPIENTRESPONSE']._serialized_start=298
-  _globals['_CREATERECIPIENTRESPONSE']._serialized_end=372
-  _globals['_GETRECIPIENTREQUEST']._serialized_start=374
-  _globals['_GETRECIPIENTREQUEST']._serialized_end=415
-  _globals['_GETRECIPIENTRESPONSE']._serialized_start=417
-  _globals['_GETRECIPIENTRESPONSE']._serialized_end=488
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=490
-  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=584
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=586
-  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=685
-  _globals['_RECIPIENTSERVICE']._serialized_start=688
-  _globals['_RECIPIENTSERVICE']._serialized_end=1087
+  _globals['_CREATERECIPIENTRESPONSE']._serialized_end=387
+  _globals['_GETRECIPIENTREQUEST']._serialized_start=389
+  _globals['_GETRECIPIENTREQUEST']._serialized_end=430
+  _globals['_GETRECIPIENTRESPONSE']._serialized_start=432
+  _globals['_GETRECIPIENTRESPONSE']._serialized_end=503
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_start=505
+  _globals['_LISTRECIPIENTSREQUEST']._serialized_end=599
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=601
+  _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=700
+  _globals['_RECIPIENTSERVICE']._serialized_start=703
+  _globals['_RECIPIENTSERVICE']._serialized_end=1102
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,9 @@ class CreateRecipientResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
     @_builtins.property
     def recipient(self) -> _recipient_pb2.Recipient:
         """The recipient."""
@@ -66,10 +69,11 @@ class CreateRecipientResponse(_message.Message):
         self,
         *,
         recipient: _recipient_pb2.Recipient | None = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/sharing/v1/subject_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1f\x61\x63\x63ord/sharing/v1/subject.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"F\n\x11PutSubjectRequest\x12\x31\n\x07subject\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.SubjectB\x04\xe2\x41\x01\x02\"%\n\x12PutSubjectResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\x32}\n\x0eSubjectService\x12k\n\nPutSubject\x12$.accord.sharing.v1.PutSubjectRequest\x1a%.accord.sharing.v1.PutSubjectResponse\"\x10\x90\x02\x02\x8a\xb5\x18\t\n\x07\x61\x63\x63ountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/sharing/v1/subject_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1f\x61\x63\x63ord/sharing/v1/subject.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"F\n\x11PutSubjectRequest\x12\x31\n\x07subject\x18\x01 \x01(\x0b\x32\x1a.accord.sharing.v1.SubjectB\x04\xe2\x41\x01\x02\"4\n\x12PutSubjectResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05token\x18\x02 \x01(\t2}\n\x0eSubjectService\x12k\n\nPutSubject\x12$.accord.sharing.v1.PutSubjectRequest\x1a%.accord.sharing.v1.PutSubjectResponse\"\x10\x90\x02\x02\x8a\xb5\x18\t\n\x07\x61\x63\x63ountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTSUBJECTREQUEST']._serialized_start=158
   _globals['_PUTSUBJECTREQUEST']._serialized_end=228
   _globals['_PUTSUBJECTRESPONSE']._serialized_start=230
-  _globals['_PUTSUBJECTRESPONSE']._serialized_end=267
-  _globals['_SUBJECTSERVICE']._serialized_start=269
-  _globals['_SUBJECTSERVICE']._serialized_end=394
+  _globals['_PUTSUBJECTRESPONSE']._serialized_end=282
+  _globals['_SUBJECTSERVICE']._serialized_start=284
+  _globals['_SUBJECTSERVICE']._serialized_end=409
 # @@protoc_insertion_point(module_scope)
