@@ -94,7 +94,9 @@ def _in_force(
 
 def _know(records: Records, account: str, now: datetime) -> None:
     since = now - timedelta(days=100)
-    records.subjects.put(Subject(account, "NL", date(1990, 4, 2), SubjectStatus.ACTIVE, since, 1))
+    records.subjects.put(
+        Subject(account, "NL", date(1990, 4, 2), SubjectStatus.ACTIVE, since, 1), since
+    )
     scope = Scope(
         "mi_store", frozenset({"direct_marketing"}), frozenset({"contact.email"}), "recipients/ads"
     )

@@ -20,7 +20,7 @@ async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
         known = records.subjects.get(subject.account)
         if known and known.version >= subject.version:
             return known.version
-        records.subjects.put(subject)
+        records.subjects.put(subject, now)
         records.publish(
             Event(
                 action="sharing:subject:put",

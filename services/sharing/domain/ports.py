@@ -7,15 +7,17 @@ that raises leaves nothing behind.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
 
 from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.records import (
     Consent,
     Contract,
+    Instrument,
     Preference,
     Recipient,
     Subject,
@@ -50,8 +52,8 @@ class SubjectRecords(Protocol):
         """Return what is known of an account."""
         ...
 
-    def put(self, subject: Subject) -> None:
-        """Store a subject in the place of its older version."""
+    def put(self, subject: Subject, recorded: datetime) -> None:
+        """Let a newer version count from now on; `recorded` says since when it does."""
         ...
 
 
@@ -75,7 +77,7 @@ class ContractRecords(Protocol):
     """Contracts, their versions and their steps."""
 
     def with_recipient(self, recipient: str) -> Sequence[Contract]:
-        """Return each contract with a recipient, oldest first, at the version that decides."""
+        """Return each contract with a recipient, at the version that decides, by effect."""
         ...
 
     def get(self, name: str) -> Agreement | None:
@@ -135,6 +137,34 @@ class PreferenceRecords(Protocol):
         ...
 
 
+class InstrumentRecords(Protocol):
+    """Legal instruments; what they say is immutable."""
+
+    def deciding(self, name: str) -> Instrument | None:
+        """Return what an instrument orders; None unless it was put in force and not revoked."""
+        ...
+
+    def get(self, name: str) -> LegalInstrument | None:
+        """Return an instrument."""
+        ...
+
+    def save(self, instrument: LegalInstrument) -> None:
+        """Store a new instrument, or where a known one stands."""
+        ...
+
+    def list(self, page: Page, account: str) -> tuple[list[LegalInstrument], str]:
+        """List newest first, all or those about an account; return the cursor of what follows."""
+        ...
+
+    def told(self, page: Page, account: str, today: date) -> tuple[list[LegalInstrument], str]:
+        """List those ever in force about a person which the person may be told of on that day."""
+        ...
+
+    def secret(self, account: str, today: date) -> frozenset[str]:
+        """Return the names of those that the person may not be told of on that day."""
+        ...
+
+
 class DecisionRecords(Protocol):
     """Decisions; immutable."""
 
@@ -177,6 +207,11 @@ class Records(Protocol):
     @property
     def preferences(self) -> PreferenceRecords:
         """Standing choices."""
+        ...
+
+    @property
+    def instruments(self) -> InstrumentRecords:
+        """Legal instruments."""
         ...
 
     @property

@@ -1,11 +1,11 @@
-"""Subjects in SQL: one row an account, at its newest version."""
+"""Subjects in SQL: one row an account, at its newest version, and one for every version."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from services.sharing.domain.records import Subject, SubjectStatus
-from services.sharing.store.tables import subjects
+from services.sharing.store.tables import subject_versions, subjects
 
 _GET = select(subjects).where(subjects.c.account == bindparam("account"))
 
@@ -32,16 +32,16 @@ class StoredSubjects:
             version=row.version,
         )
 
-    def put(self, subject: Subject) -> None:
-        """Store a subject in the place of its older version."""
+    def put(self, subject: Subject, recorded: datetime) -> None:
+        """Let a newer version count from now on; `recorded` says since when it does."""
+        version = {
+            "account": subject.account,
+            "jurisdiction": subject.jurisdiction,
+            "birth_date": subject.birth_date.isoformat() if subject.birth_date else "",
+            "status": subject.status.value,
+            "since": subject.since,
+            "version": subject.version,
+        }
         self._tx.execute(delete(subjects).where(subjects.c.account == subject.account))
-        self._tx.execute(
-            insert(subjects).values(
-                account=subject.account,
-                jurisdiction=subject.jurisdiction,
-                birth_date=subject.birth_date.isoformat() if subject.birth_date else "",
-                status=subject.status.value,
-                since=subject.since,
-                version=subject.version,
-            )
-        )
+        self._tx.execute(insert(subjects).values(version))
+        self._tx.execute(insert(subject_versions).values(**version, recorded=recorded))

@@ -21,6 +21,20 @@ subjects = Table(
     sqlite_strict=True,
 )
 
+# Every version of account's facts, and when it was recorded: what a past moment knew.
+subject_versions = Table(
+    "subject_versions",
+    METADATA,
+    Column("account", Text, primary_key=True),
+    Column("version", BigInt, primary_key=True, autoincrement=False),
+    Column("jurisdiction", Text, nullable=False),
+    Column("birth_date", Text, nullable=False),  # empty when unknown
+    Column("status", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("recorded", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
 recipients = Table(
     "recipients",
     METADATA,
@@ -104,6 +118,35 @@ preferences = Table(
     Column("at", Instant, nullable=False),
     Column("lifted", Instant),
     Index(None, "account", "ordinal"),
+    sqlite_strict=True,
+)
+
+# What each orders is never altered; who put it in force and who revoked it is added once.
+instruments = Table(
+    "instruments",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),
+    Column("categories", Text, nullable=False),  # JSON
+    Column("on_date", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("authority", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("secret_until", Text, nullable=False),  # empty: the person may be told
+    Column("document_sha256", Text, nullable=False),
+    Column("document_location", Text, nullable=False),
+    Column("recorder", Text, nullable=False),
+    Column("recorded", Instant, nullable=False),
+    Column("activator", Text, nullable=False),  # empty until then
+    Column("activated", Instant),
+    Column("revoker", Text, nullable=False),  # empty until then
+    Column("revoked", Instant),
+    Column("note", Text, nullable=False),
+    Index(None, "account", "ordinal"),
+    Index(None, "expires"),
     sqlite_strict=True,
 )
 

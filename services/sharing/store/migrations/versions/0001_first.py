@@ -68,6 +68,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_decisions_account_ordinal", "decisions", ["account", "ordinal"])
     op.create_table(
+        "instruments",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("categories", sa.Text, nullable=False),
+        sa.Column("on_date", sa.Text, nullable=False),
+        sa.Column("expires", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("issuer", sa.Text, nullable=False),
+        sa.Column("authority", sa.Text, nullable=False),
+        sa.Column("reference", sa.Text, nullable=False),
+        sa.Column("secret_until", sa.Text, nullable=False),
+        sa.Column("document_sha256", sa.Text, nullable=False),
+        sa.Column("document_location", sa.Text, nullable=False),
+        sa.Column("recorder", sa.Text, nullable=False),
+        sa.Column("recorded", Instant, nullable=False),
+        sa.Column("activator", sa.Text, nullable=False),
+        sa.Column("activated", Instant, nullable=True),
+        sa.Column("revoker", sa.Text, nullable=False),
+        sa.Column("revoked", Instant, nullable=True),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_instruments"),
+        sa.UniqueConstraint("name", name="uq_instruments_name"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_instruments_account_ordinal", "instruments", ["account", "ordinal"])
+    op.create_index("ix_instruments_expires", "instruments", ["expires"])
+    op.create_table(
         "outbox",
         sa.Column("id", BigInt, nullable=False, autoincrement=True),
         sa.Column("xid", BigInt, nullable=False),
@@ -129,6 +157,18 @@ def upgrade() -> None:
         sa.Column("since", Instant, nullable=False),
         sa.Column("version", BigInt, nullable=False),
         sa.PrimaryKeyConstraint("account", name="pk_subjects"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "subject_versions",
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("version", BigInt, nullable=False, autoincrement=False),
+        sa.Column("jurisdiction", sa.Text, nullable=False),
+        sa.Column("birth_date", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("since", Instant, nullable=False),
+        sa.Column("recorded", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("account", "version", name="pk_subject_versions"),
         sqlite_strict=True,
     )
     op.create_table(
