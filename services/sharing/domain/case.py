@@ -36,6 +36,7 @@ class Case:
         "speaking",
         "subject",
         "today",
+        "unconsented",
     )
 
     def __init__(self, rulebook: Rulebook, question: Question, facts: Facts, now: datetime) -> None:
@@ -52,10 +53,14 @@ class Case:
         person: Subject | Guest | None = facts.subject or question.guest
         self.place: Place | None = rulebook.places[person.jurisdiction] if person else None
         self.cells: dict[str, Cell] = self._covering()
-        self.bases: dict[str, Basis | None] = {
-            category: self._basis(self.cells.get(category)) for category in question.categories
-        }
+        self.bases: dict[str, Basis | None] = self._bases()
         self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = self._judged()
+        # Where the consents say anything but yes: empty for most questions.
+        self.unconsented = {
+            key: verdict
+            for key, (verdict, _) in self.consents.items()
+            if verdict is not ConsentVerdict.GIVEN
+        }
         self.destination_areas = rulebook.places[question.destination].areas
         self.contract: Contract | None = None
         self.findings: list[Finding] = []
@@ -89,7 +94,9 @@ class Case:
         # Statistics are about nobody: with a person named no row covers them.
         if self.purpose.key == STATISTICS and self.question.personal:
             return {}
-        return {key: cells[key] for key in self.question.categories if key in cells}
+        return (
+            {key: cells[key] for key in self.question.categories if key in cells} if cells else {}
+        )
 
     def _judged(self) -> dict[str, tuple[ConsentVerdict, Consent | None]]:
         """Judge the consents once, for the categories whose row rests on consent."""
@@ -106,9 +113,15 @@ class Case:
         )
         return {key: judge.judge(self.rulebook.category_keys[key]) for key in resting}
 
-    def _basis(self, cell: Cell | None) -> Basis | None:
-        basis = cell.basis if cell else self.purpose.basis
-        areas = cell.interest_with_relation if cell else self.purpose.interest_with_relation
-        if areas and self.question.relation and self.place:
-            return basis if self.place.areas.isdisjoint(areas) else Basis.LEGITIMATE_INTEREST
-        return basis
+    def _bases(self) -> dict[str, Basis | None]:
+        """Return what each category rests on; in no row, the purpose's own basis."""
+        cells, purpose = self.cells, self.purpose
+        if self.question.relation and self.place:
+            related = self.place.areas
+            return {
+                key: Basis.LEGITIMATE_INTEREST
+                if not related.isdisjoint((cells.get(key) or purpose).interest_with_relation)
+                else (cells.get(key) or purpose).basis
+                for key in self.question.categories
+            }
+        return {key: (cells.get(key) or purpose).basis for key in self.question.categories}

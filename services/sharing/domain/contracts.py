@@ -1,10 +1,12 @@
 """Gate 6 and the safeguards of gate 7: one contract must cover the request alone."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from datetime import date
 
 from services.sharing.domain.case import Case
 from services.sharing.domain.question import Finding
 from services.sharing.domain.records import Contract, ContractState, Terms
+from services.sharing.domain.rulebook import Place
 from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, Reason
 
 
@@ -21,6 +23,11 @@ def needs_contract(case: Case) -> bool:
     return case.kind.contract and case.purpose.key != LEGAL_DISCLOSURE
 
 
+def by_effect(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
+    """Order contracts, given oldest first, the latest effective first (tie: recorded last)."""
+    return tuple(sorted(contracts, key=_effective))[::-1]
+
+
 def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | None, list[Finding]]:
     """Return the contract with the fewest failing reasons (tie: latest effective), and those.
 
@@ -28,115 +35,87 @@ def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | N
     the request alone is always found when there is one.
     """
     best: Contract | None = None
-    fewest: list[Finding] = []
+    fewest: list[Reason] = []
     for candidate in case.facts.contracts:
         failing = _failing(case, candidate, categories)
-        if best is None or (-len(failing), candidate.terms.effective) >= (
-            -len(fewest),
-            best.terms.effective,
-        ):
+        if not failing:
+            return candidate, []
+        if best is None or len(failing) < len(fewest):
             best, fewest = candidate, failing
     if best is None:
-        fewest = [Finding(Reason.CONTRACT_MISSING, case.clauses(categories), categories)]
-    return best, fewest
+        return None, [Finding(Reason.CONTRACT_MISSING, case.clauses(categories), categories)]
+    return best, [_finding(case, best.terms, reason, categories) for reason in fewest]
 
 
-def _failing(case: Case, contract: Contract, categories: tuple[str, ...]) -> list[Finding]:
+def _effective(contract: Contract) -> date:
+    return contract.terms.effective
+
+
+def _failing(case: Case, contract: Contract, categories: tuple[str, ...]) -> list[Reason]:
+    """Return every reason of gates 6 and 7 that holds, in the order of the gates."""
+    failing = [] if contract.state is ContractState.ACTIVE else [Reason.CONTRACT_NOT_ACTIVE]
     terms = contract.terms
-    findings = []
-    if contract.state is not ContractState.ACTIVE:
-        findings.append(_finding(case, Reason.CONTRACT_NOT_ACTIVE, categories))
-    keys = case.rulebook.category_keys
-    outside = tuple(key for key in categories if keys[key].isdisjoint(terms.categories))
-    if outside:
-        findings.append(_finding(case, Reason.CONTRACT_SCOPE_CATEGORY, outside))
-    findings.extend(
-        _finding(case, reason, categories) for reason, fails in _TERMS_FAIL if fails(case, terms)
-    )
-    return findings
+    _out_of_term(case, terms, failing)
+    _out_of_scope(case, terms, categories, failing)
+    if case.kind.due_diligence:
+        _not_examined(case, terms, failing)
+    if case.question.subprocessor and case.question.subprocessor not in terms.subprocessors:
+        failing.append(Reason.SUBPROCESSOR_NOT_LISTED)
+    if case.kind.confidentiality and not terms.confidentiality:
+        failing.append(Reason.CONFIDENTIALITY_MISSING)
+    if case.place and _border_closed(case, case.place, terms):
+        failing.append(Reason.TRANSFER_SAFEGUARD_MISSING)
+    return failing
 
 
-def _not_yet_effective(case: Case, terms: Terms) -> bool:
-    return terms.effective > case.today
+def _out_of_term(case: Case, terms: Terms, failing: list[Reason]) -> None:
+    if terms.effective > case.today:
+        failing.append(Reason.CONTRACT_NOT_YET_EFFECTIVE)
+    if terms.expires < case.today:
+        failing.append(Reason.CONTRACT_EXPIRED)
 
 
-def _expired(case: Case, terms: Terms) -> bool:
-    return terms.expires < case.today
+def _out_of_scope(
+    case: Case, terms: Terms, categories: tuple[str, ...], failing: list[Reason]
+) -> None:
+    if case.question.purpose not in terms.purposes:
+        failing.append(Reason.CONTRACT_SCOPE_PURPOSE)
+    if _outside(case, terms, categories):
+        failing.append(Reason.CONTRACT_SCOPE_CATEGORY)
+    if case.place and case.place.areas.isdisjoint(terms.origins):
+        failing.append(Reason.CONTRACT_SCOPE_ORIGIN)
+    if case.destination_areas.isdisjoint(terms.destinations):
+        failing.append(Reason.CONTRACT_SCOPE_DESTINATION)
 
 
-def _outside_purposes(case: Case, terms: Terms) -> bool:
-    return case.question.purpose not in terms.purposes
-
-
-def _outside_origins(case: Case, terms: Terms) -> bool:
-    return case.place is not None and case.place.areas.isdisjoint(terms.origins)
-
-
-def _outside_destinations(case: Case, terms: Terms) -> bool:
-    return case.destination_areas.isdisjoint(terms.destinations)
-
-
-def _not_examined(case: Case, terms: Terms) -> bool:
+def _not_examined(case: Case, terms: Terms, failing: list[Reason]) -> None:
     found = terms.due_diligence
-    return case.kind.due_diligence and (found is None or found.on > case.today)
+    if found is None or found.on > case.today:
+        failing.append(Reason.DUE_DILIGENCE_MISSING)
+        return
+    if not found.passed:
+        failing.append(Reason.DUE_DILIGENCE_FAILED)
+    if found.expires < case.today:
+        failing.append(Reason.DUE_DILIGENCE_EXPIRED)
 
 
-def _examination_failed(case: Case, terms: Terms) -> bool:
-    found = terms.due_diligence
-    return (
-        case.kind.due_diligence
-        and found is not None
-        and found.on <= case.today
-        and not found.passed
-    )
+def _outside(case: Case, terms: Terms, categories: tuple[str, ...]) -> tuple[str, ...]:
+    keys, agreed = case.rulebook.category_keys, terms.categories
+    return tuple([key for key in categories if keys[key].isdisjoint(agreed)])
 
 
-def _examination_expired(case: Case, terms: Terms) -> bool:
-    found = terms.due_diligence
-    return (
-        case.kind.due_diligence
-        and found is not None
-        and found.on <= case.today
-        and found.expires < case.today
-    )
-
-
-def _subprocessor_unlisted(case: Case, terms: Terms) -> bool:
-    named = case.question.subprocessor
-    return bool(named) and named not in terms.subprocessors
-
-
-def _not_confidential(case: Case, terms: Terms) -> bool:
-    return case.kind.confidentiality and not terms.confidentiality
-
-
-def _border_closed(case: Case, terms: Terms) -> bool:
+def _border_closed(case: Case, place: Place, terms: Terms) -> bool:
     """Gate 7: at home, adequate, or safeguarded; where no safeguard is asked for, always open."""
-    place, destination, today = case.place, case.question.destination, case.today
-    if place is None or destination == place.country or not place.safeguards:
+    destination, today = case.question.destination, case.today
+    if destination == place.country or not place.safeguards:
         return False
     if not place.safeguards.isdisjoint(terms.safeguards):
         return False
     return not any(
-        country == destination and since <= today and (until is None or today <= until)
-        for country, since, until in place.adequate
+        since <= today and (until is None or today <= until)
+        for since, until in place.adequate.get(destination, ())
     )
 
-
-# State and categories aside, which are judged above.
-_TERMS_FAIL: tuple[tuple[Reason, Callable[[Case, Terms], bool]], ...] = (
-    (Reason.CONTRACT_NOT_YET_EFFECTIVE, _not_yet_effective),
-    (Reason.CONTRACT_EXPIRED, _expired),
-    (Reason.CONTRACT_SCOPE_PURPOSE, _outside_purposes),
-    (Reason.CONTRACT_SCOPE_ORIGIN, _outside_origins),
-    (Reason.CONTRACT_SCOPE_DESTINATION, _outside_destinations),
-    (Reason.DUE_DILIGENCE_MISSING, _not_examined),
-    (Reason.DUE_DILIGENCE_FAILED, _examination_failed),
-    (Reason.DUE_DILIGENCE_EXPIRED, _examination_expired),
-    (Reason.SUBPROCESSOR_NOT_LISTED, _subprocessor_unlisted),
-    (Reason.CONFIDENTIALITY_MISSING, _not_confidential),
-    (Reason.TRANSFER_SAFEGUARD_MISSING, _border_closed),
-)
 
 _TOPICS = {
     Reason.DUE_DILIGENCE_MISSING: "due_diligence",
@@ -146,6 +125,8 @@ _TOPICS = {
 }
 
 
-def _finding(case: Case, reason: Reason, categories: tuple[str, ...]) -> Finding:
+def _finding(case: Case, terms: Terms, reason: Reason, categories: tuple[str, ...]) -> Finding:
     topic = _TOPICS.get(reason)
+    if reason is Reason.CONTRACT_SCOPE_CATEGORY:
+        categories = _outside(case, terms, categories)
     return Finding(reason, case.topic(topic) if topic else case.clauses(categories), categories)

@@ -63,8 +63,8 @@ def account(case: Case) -> None:
 
 def notice(case: Case) -> None:
     """Gate 3: whether a notice that speaks for the service lets the recipient have it."""
-    uncovered = _those(case, (key for key in case.bases if key not in case.cells))
-    if uncovered:
+    if len(case.cells) < len(case.question.categories):
+        uncovered = _those(case, (key for key in case.bases if key not in case.cells))
         case.found(Reason.NOT_IN_NOTICE, case.topic("sharing"), uncovered)
     if not case.question.signed_in:
         hidden = _those(case, (key for key, cell in case.cells.items() if cell.signed_in))
@@ -82,8 +82,9 @@ def choices(case: Case) -> None:
     """Gate 4: what the person decided against."""
     if not case.question.personal or case.purpose.key == LEGAL_DISCLOSURE:
         return
-    _found_consents(case, ConsentVerdict.REFUSED, Reason.CONSENT_REFUSED, "consent")
-    _found_consents(case, ConsentVerdict.WITHDRAWN, Reason.CONSENT_WITHDRAWN, "withdrawal")
+    if case.unconsented:
+        _found_consents(case, ConsentVerdict.REFUSED, Reason.CONSENT_REFUSED, "consent")
+        _found_consents(case, ConsentVerdict.WITHDRAWN, Reason.CONSENT_WITHDRAWN, "withdrawal")
     if not case.facts.preferences:
         return
     if case.purpose.key in case.standing(PreferenceKind.OBJECT_TO):
@@ -116,9 +117,10 @@ def legal_basis(case: Case) -> None:
     if case.purpose.key == LEGAL_DISCLOSURE:
         _legal_instrument(case)
         return
-    _found_consents(case, ConsentVerdict.MISSING, Reason.CONSENT_MISSING, "consent")
-    _found_consents(case, ConsentVerdict.EXPIRED, Reason.CONSENT_EXPIRED, "consent")
-    _found_consents(case, ConsentVerdict.SCOPE, Reason.CONSENT_SCOPE, "consent")
+    if case.unconsented:
+        _found_consents(case, ConsentVerdict.MISSING, Reason.CONSENT_MISSING, "consent")
+        _found_consents(case, ConsentVerdict.EXPIRED, Reason.CONSENT_EXPIRED, "consent")
+        _found_consents(case, ConsentVerdict.SCOPE, Reason.CONSENT_SCOPE, "consent")
     if case.purpose.relation and not case.question.relation:
         loose = _those(case, (key for key in case.cells if case.bases[key] is Basis.CONTRACT))
         if loose:
@@ -172,9 +174,7 @@ def _accepted_version(case: Case, since: date) -> str:
 
 
 def _found_consents(case: Case, verdict: ConsentVerdict, reason: Reason, topic: str) -> None:
-    if not case.consents:
-        return
-    concerned = _those(case, (key for key, (found, _) in case.consents.items() if found is verdict))
+    concerned = _those(case, (key for key, found in case.unconsented.items() if found is verdict))
     if concerned:
         case.found(reason, case.topic(topic), concerned)
 

@@ -60,7 +60,7 @@ class Facts:
 
     recipient: Recipient
     subject: Subject | None = None
-    contracts: Sequence[Contract] = ()
+    contracts: Sequence[Contract] = ()  # latest effective first, as `by_effect` orders them
     consents: Sequence[Consent] = ()  # by their first revision, each at its newest
     preferences: Sequence[Preference] = ()  # lifted ones excluded
     instrument: Instrument | None = None

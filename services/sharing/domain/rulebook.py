@@ -165,7 +165,7 @@ class Place:
     safeguards: frozenset[str]
     localised: bool
     adult_age: int
-    adequate: tuple[tuple[str, date, date | None], ...]  # country, since, until
+    adequate: Mapping[str, tuple[tuple[date, date | None], ...]]  # by country: since, until
 
 
 class Rulebook:
@@ -296,15 +296,13 @@ class Rulebook:
             (area for area in self._areas.values() if country in area.countries),
             self._areas[EVERYWHERE],
         )
-        adequate: set[tuple[str, date, date | None]] = {
-            (member, date.min, None) for member in area.countries
-        }
+        adequate: dict[str, tuple[tuple[date, date | None], ...]] = dict.fromkeys(
+            area.countries, ((date.min, None),)
+        )
         for fact in adequacy:
             if fact.origins == area.key:
-                adequate |= {
-                    (member, fact.since, fact.until)
-                    for member in self._areas[fact.destinations].countries
-                }
+                for member in self._areas[fact.destinations].countries:
+                    adequate[member] = (*adequate.get(member, ()), (fact.since, fact.until))
         return Place(
             country=country,
             areas=frozenset({EVERYWHERE, country, area.key}),
@@ -312,7 +310,7 @@ class Rulebook:
             safeguards=area.safeguards,
             localised=area.localised,
             adult_age=area.adult_age,
-            adequate=tuple(sorted(adequate, key=lambda fact: fact[0])),
+            adequate=adequate,
         )
 
     def _check_keys(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, case, insert, select, update
 
 from services.sharing.domain.agreement import Agreement, Step
+from services.sharing.domain.contracts import by_effect
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import (
     Contract,
@@ -61,8 +62,8 @@ class StoredContracts:
         self._tx = tx
 
     def with_recipient(self, recipient: str) -> Sequence[Contract]:
-        """Return each contract with a recipient, oldest first, at the version that decides."""
-        return [
+        """Return each contract with a recipient, at the version that decides, as `Facts` wants."""
+        return by_effect(
             Contract(
                 row.name,
                 row.version,
@@ -70,7 +71,7 @@ class StoredContracts:
                 _decode(row.terms),
             )
             for row in self._tx.execute(_WITH, {"recipient": recipient})
-        ]
+        )
 
     def get(self, name: str) -> Agreement | None:
         """Return a contract with its history."""

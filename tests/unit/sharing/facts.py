@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from services.sharing.domain.contracts import by_effect
 from services.sharing.domain.engine import decide
 from services.sharing.domain.question import Answer, Facts, Question, check_question
 from services.sharing.domain.records import (
@@ -103,7 +104,8 @@ def question(**change: Any) -> Question:
 
 def facts(kind: str = "service_provider.delivery", **change: Any) -> Facts:
     usual = Facts(recipient(kind), subject(), (contract(),))
-    return replace(usual, **change)
+    changed = replace(usual, **change)
+    return replace(changed, contracts=by_effect(changed.contracts))
 
 
 def answer(asked: Question, known: Facts, now: datetime = NOW) -> Answer:
