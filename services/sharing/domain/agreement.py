@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Self
 
 from runtime.fault import Fault
+from services.sharing.domain.four_eyes import require_another
 from services.sharing.domain.records import ContractState, Terms
 
 
@@ -63,12 +64,7 @@ class Agreement:
         """Put a reviewed version in force, or resume a suspended one."""
         self._require_latest(version)
         self._require(self.state in {ContractState.UNDER_REVIEW, ContractState.SUSPENDED})
-        if not _surely_another(actor, self.author):
-            raise Fault(
-                "FOUR_EYES",
-                "somebody other than the author activates a contract, signed in the same way",
-                metadata={"resource": self.name},
-            )
+        require_another(actor, self.author, self.name)
         if self.terms.document is None:
             raise Fault(
                 "CONTRACT_INCOMPLETE",
@@ -104,12 +100,3 @@ class Agreement:
                 f"the contract is {self.state}",
                 metadata={"resource": self.name, "state": self.state.value},
             )
-
-
-def _surely_another(actor: str, author: str) -> bool:
-    """Tell whether these are two people: two accounts, or two staff certificates.
-
-    Nothing says whose account goes with which certificate, so one of each may be one person.
-    """
-    same_kind = actor.startswith("accounts/") == author.startswith("accounts/")
-    return same_kind and actor != author

@@ -152,16 +152,16 @@ class InstrumentRecords(Protocol):
         """Store a new instrument, or where a known one stands."""
         ...
 
-    def list(self, page: Page, account: str) -> tuple[list[LegalInstrument], str]:
-        """List newest first, all or those about an account; return the cursor of what follows."""
-        ...
-
     def told(self, page: Page, account: str, today: date) -> tuple[list[LegalInstrument], str]:
         """List those ever in force about a person which the person may be told of on that day."""
         ...
 
     def secret(self, account: str, today: date) -> frozenset[str]:
         """Return the names of those that the person may not be told of on that day."""
+        ...
+
+    def list(self, page: Page, account: str) -> tuple[list[LegalInstrument], str]:
+        """List newest first, all or those about an account; return the cursor of what follows."""
         ...
 
 

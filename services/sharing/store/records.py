@@ -15,6 +15,7 @@ from services.sharing.store import tables
 from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
 from services.sharing.store.decisions import StoredDecisions
+from services.sharing.store.instruments import StoredInstruments
 from services.sharing.store.preferences import StoredPreferences
 from services.sharing.store.recipients import StoredRecipients
 from services.sharing.store.subjects import StoredSubjects
@@ -57,6 +58,11 @@ class StoredRecords:
     def preferences(self) -> StoredPreferences:
         """Standing choices."""
         return StoredPreferences(self._tx)
+
+    @property
+    def instruments(self) -> StoredInstruments:
+        """Legal instruments."""
+        return StoredInstruments(self._tx)
 
     @property
     def decisions(self) -> StoredDecisions:
