@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from runtime.credentials import Credentials
+from runtime.seal import Sealer
 
 _EX_CONFIG = 78
 # host:port, the host a name, an IPv4 address or a bracketed IPv6 one.
@@ -90,6 +91,23 @@ class DatabaseSettings(GrpcSettings):
         if self.database_url_file is not None:
             return self.database_url_file.read_text().strip()
         return self.database_url or ""
+
+
+class SealingSettings(DatabaseSettings):
+    """Settings of a service that seals part of what is in its database."""
+
+    sealing_key_file: FilePath = Field(
+        description="base64 of 32 random bytes; seals what a reader of the database must not learn"
+    )
+
+    @model_validator(mode="after")
+    def _key_can_be_read(self) -> "SealingSettings":
+        self.sealer("check")
+        return self
+
+    def sealer(self, service: str) -> Sealer:
+        """Return the service's sealer over the key in the file."""
+        return Sealer.load(self.sealing_key_file, service)
 
 
 def check_database_url(value: str | None, url: str) -> None:

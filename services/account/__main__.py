@@ -1,15 +1,13 @@
 """`python -m services.account serve | migrate | check-config | keygen`."""
 
 import argparse
-import base64
-import os
-import secrets
 import sys
 from pathlib import Path
 
 import uvloop
 
 from runtime.process import NotReadyError
+from runtime.seal import make_key
 from runtime.settings import load
 from services.account import main
 from services.account.settings import AccountSettings
@@ -31,7 +29,7 @@ def run() -> None:
         case "check-config":
             _check_config()
         case "keygen":
-            _keygen(arguments.sealing_key_file)
+            make_key(arguments.sealing_key_file)
         case _:
             uvloop.run(main.serve(load(AccountSettings)))
 
@@ -41,17 +39,6 @@ def _check_config() -> None:
         uvloop.run(main.check(load(AccountSettings)))
     except NotReadyError as error:
         sys.exit(str(error))
-
-
-def _keygen(path: Path) -> None:
-    """Make the key, readable by its owner alone; a key that exists is never replaced."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
 
 
 if __name__ == "__main__":

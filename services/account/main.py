@@ -20,7 +20,9 @@ from runtime.db import Database
 from runtime.migrations import is_current, migrate
 from runtime.process import NotReadyError
 from runtime.relay import Relay
+from runtime.seal import UnsealError
 from runtime.server import Server
+from runtime.signing_keys import SigningKeys
 from runtime.telemetry import Telemetry
 from services.account.api.accounts import AccountServicer
 from services.account.api.keys import KeyServicer
@@ -47,8 +49,7 @@ from services.account.peers.http import http_client
 from services.account.peers.sharing import SharingPeer
 from services.account.settings import AccountSettings
 from services.account.store.actor_keys import ActorKeys
-from services.account.store.seal import UnsealError
-from services.account.store.tables import outbox
+from services.account.store.tables import actor_keys, outbox
 from services.account.store.unit import SqlStore
 from services.account.store.vault import SealedVault
 
@@ -88,13 +89,14 @@ async def assembled(
         to_audit = Channel("audit", settings.audit_address, settings, [_APPEND])
         stack.push_async_callback(to_audit.close)
 
-        sealer = settings.sealer
+        sealer = settings.sealer("account")
         store, vault = SqlStore(db, sealer), SealedVault(sealer)
-        keys = ActorKeys(db, sealer, clock, settings.region)
+        keys = SigningKeys(db, actor_keys, outbox, sealer, clock, "account")
         try:
             await keys.check()
         except UnsealError as error:
             raise NotReadyError("the sealing key is not that of this database") from error
+        signer = ActorKeys(keys, clock, settings.region)
         sharing = SharingPeer(to_sharing)
         begin = BeginFlow(store, providers, vault, clock)
         prove = Prove(store, providers, vault, clock)
@@ -104,7 +106,7 @@ async def assembled(
             CompleteSignIn(prove, store, vault, clock),
             GetRegistration(store, vault, clock),
             Register(store, providers, vault, sharing, clock, settings.region),
-            Authenticate(store, keys, clock),
+            Authenticate(store, signer, clock),
             EndSession(store, clock),
         )
         links = LinkServicer(
@@ -126,7 +128,7 @@ async def assembled(
             .add(_LINKS, links)
             .add(_ACCOUNTS, AccountServicer(settings.region, GetAccount(store)))
             .add(_STAFF, staff)
-            .add(_KEYS, KeyServicer(keys))
+            .add(_KEYS, KeyServicer(signer))
             .also("relay", Relay(db, outbox, to_audit, clock).run)
             .also("feed", FeedSharing(store, sharing).run)
             .ready_when(db.ping)

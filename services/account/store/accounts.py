@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from runtime.seal import Sealer
 from services.account.domain.account import Account, State
-from services.account.store.seal import Sealer
 from services.account.store.tables import accounts
 
 _PURPOSE = "birth_date"

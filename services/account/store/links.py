@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from runtime.db import insert_missing
+from runtime.seal import Sealer
 from services.account.domain import faults
 from services.account.domain.link import Link
 from services.account.domain.profile import Field, Identity, Import, Value
-from services.account.store.seal import Sealer
 from services.account.store.tables import imports, links
 from services.account.store.vault import encode_tokens
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from runtime.db import insert_missing
+from runtime.seal import Sealer
 from services.account.domain import faults
 from services.account.domain.staff import Invitation, Role
-from services.account.store.seal import Sealer
 from services.account.store.tables import invitations, staff_roles
 
 _PURPOSE = "display_name"

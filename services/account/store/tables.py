@@ -1,10 +1,11 @@
-"""The tables of account. What is sealed is bytes that only account's key opens (store/seal.py)."""
+"""The tables of account. What is sealed opens with account's key alone (runtime/seal.py)."""
 
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from runtime.db import BigInt, Instant, metadata
 from runtime.idempotency import requests_table
 from runtime.outbox import outbox_table
+from runtime.signing_keys import signing_keys_table
 
 METADATA = metadata()
 
@@ -102,15 +103,6 @@ staff_roles = Table(
     sqlite_strict=True,
 )
 
-actor_keys = Table(
-    "actor_keys",
-    METADATA,
-    Column("kid", Text, primary_key=True),
-    Column("private_key", LargeBinary, nullable=False),  # sealed
-    Column("public_key", Text, nullable=False),  # JWK
-    Column("created", Instant, nullable=False),
-    sqlite_strict=True,
-)
-
+actor_keys = signing_keys_table("actor_keys", METADATA)
 requests = requests_table(METADATA)
 outbox = outbox_table(METADATA)

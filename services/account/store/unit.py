@@ -11,11 +11,11 @@ from runtime import idempotency
 from runtime.db import Database
 from runtime.event import Event
 from runtime.outbox import publish
+from runtime.seal import Sealer
 from services.account.domain.ports import Transaction
 from services.account.store.accounts import SqlAccounts
 from services.account.store.flows import SqlFlows
 from services.account.store.links import SqlLinks
-from services.account.store.seal import Sealer
 from services.account.store.sessions import SqlSessions
 from services.account.store.staff import SqlStaff
 from services.account.store.tables import outbox, requests

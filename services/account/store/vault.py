@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from runtime.seal import Sealer, UnsealError
 from services.account.domain import faults
 from services.account.domain.flow import Parameters
 from services.account.domain.profile import Field, Identity, ProviderTokens, Value
 from services.account.domain.registration import Registration
-from services.account.store.seal import Sealer, UnsealError
 
 MAX_REGISTRATION = 3600  # characters: with name and attributes a cookie stays under 4,096
 _PURPOSE = "registration"

@@ -1,6 +1,7 @@
 """What the cases are promised by account's store, on both engines."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,13 +10,15 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
 from runtime.clock import SettableClock
 from runtime.db import Database
 from runtime.fault import Fault
 from runtime.ids import new_account, opaque_id
 from runtime.migrations import is_current, migrate
+from runtime.seal import Sealer, UnsealError
+from runtime.signing_keys import SHOWN, SIGNS, SigningKeys
 from runtime.testing import NOON
 from services.account.domain import secret
 from services.account.domain.account import Account, State
@@ -25,12 +28,10 @@ from services.account.domain.profile import Field, Identity, ProviderTokens, Val
 from services.account.domain.session import ABSOLUTE, Session
 from services.account.domain.staff import Invitation, Role
 from services.account.main import MIGRATIONS
-from services.account.store.actor_keys import ActorKeys
-from services.account.store.seal import Sealer, UnsealError
-from services.account.store.tables import METADATA
+from services.account.store.tables import METADATA, actor_keys, outbox
 from services.account.store.unit import SqlStore
 
-SEALER = Sealer(bytes(32))
+SEALER = Sealer(bytes(32), "account")
 IDENTITY = Identity(
     "google",
     "https://accounts.google.com",
@@ -293,21 +294,48 @@ async def test_processes_that_start_together_sign_with_keys_that_both_show(
     database: Database,
 ) -> None:
     clock = SettableClock(datetime(2026, 6, 1, tzinfo=UTC))
-    one, two = (ActorKeys(database, SEALER, clock, "nl") for _ in range(2))
-    tokens = await asyncio.gather(
-        *(keys.sign("accounts/x", frozenset({"person"}), ["account"], NOON) for keys in (one, two))
+    one, two = (
+        SigningKeys(database, actor_keys, outbox, SEALER, clock, "account") for _ in range(2)
     )
+    signing = await asyncio.gather(one.current(), two.current())
     kids = {key.kid for key in (await one.key_set()).keys}
     assert kids == {key.kid for key in (await two.key_set()).keys}
-    assert len(tokens) == 2
+    assert kids == {key.kid for key in signing}
     assert len(kids) == 1
 
 
 async def test_another_sealing_key_is_noticed(database: Database) -> None:
     clock = SettableClock(NOON)
-    keys = ActorKeys(database, SEALER, clock, "nl")
+    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account")
     await keys.check()  # nothing is sealed yet
     await keys.jwks()
     await keys.check()
+    other = Sealer(bytes(31) + b"\x01", "account")
     with pytest.raises(UnsealError):
-        await ActorKeys(database, Sealer(bytes(31) + b"\x01"), clock, "nl").check()
+        await SigningKeys(database, actor_keys, outbox, other, clock, "account").check()
+
+
+async def test_a_key_that_signs_no_more_is_shown_a_day_then_destroyed_and_its_public_half_kept(
+    database: Database,
+) -> None:
+    clock = SettableClock(NOON)
+    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account")
+    first = await keys.current()
+    clock.advance(SIGNS)
+    second = await keys.current()
+    assert second.kid != first.kid
+    assert _kids(await keys.jwks()) == [first.kid, second.kid]
+    clock.advance(SHOWN - SIGNS)
+    assert _kids(await keys.jwks()) == [second.kid]
+    clock.advance(2 * SIGNS - SHOWN)
+    await keys.current()
+    assert first.kid in _kids(await keys.jwks(past=True))
+    rows = await database.read(lambda tx: tx.execute(select(actor_keys)).all())
+    halves = {row.kid: row.private_key for row in rows}
+    assert halves[first.kid] == b""
+    assert halves[second.kid] != b""
+    await keys.check()
+
+
+def _kids(jwks: str) -> list[str]:
+    return [key["kid"] for key in json.loads(jwks)["keys"]]

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from runtime import logs
-from services.account.store import actor_keys
+from runtime.signing_keys import SIGNS
 from tests.unit.account.harness import Region
 
 EVERYTHING = (
@@ -95,9 +95,9 @@ async def test_tokens_verify_with_the_keys_that_are_shown_and_keys_are_replaced(
         ["person"],
     )
     assert claims["exp"] - claims["iat"] <= 60
-    region.bench.clock.advance(actor_keys._SIGNS)
+    region.bench.clock.advance(SIGNS)
     both = await shown_keys(region)
-    region.bench.clock.advance(-actor_keys._SIGNS)  # where the session and the sandbox are
+    region.bench.clock.advance(-SIGNS)  # where the session and the sandbox are
     anna = await region.signed(anna.secret)
     assert len(both.keys) == 2  # the old one is shown while its last token may live
     new = next(key for key in both.keys if key.kid not in {old.kid for old in first.keys})

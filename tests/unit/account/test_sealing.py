@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.fault import Fault
+from runtime.seal import Sealer, UnsealError
 from services.account.domain.profile import Field, Identity, ProviderTokens, Value
 from services.account.domain.registration import Registration
-from services.account.store.seal import Sealer, UnsealError
 from services.account.store.vault import MAX_REGISTRATION, SealedVault
 
 KEY, OTHER_KEY = bytes(32), bytes(31) + b"\x01"
@@ -40,36 +40,36 @@ def a_registration(**more: object) -> Registration:
 @patient
 @given(TEXT, TEXT, TEXT)
 def test_what_is_sealed_opens(text: str, purpose: str, place: str) -> None:
-    sealed = Sealer(KEY).seal(text, purpose, place)
-    assert Sealer(KEY).open(sealed, purpose, place) == text
+    sealed = Sealer(KEY, "account").seal(text, purpose, place)
+    assert Sealer(KEY, "account").open(sealed, purpose, place) == text
 
 
 @patient
 @given(st.binary(max_size=100))
 def test_nothing_else_opens(sealed: bytes) -> None:
     with pytest.raises(UnsealError):
-        Sealer(KEY).open(sealed, "import", "link-1/contact.email")
+        Sealer(KEY, "account").open(sealed, "import", "link-1/contact.email")
 
 
 def test_a_sealed_text_opens_for_no_other_purpose_place_or_key() -> None:
     """Whoever can write the database cannot move a token from one person to another."""
-    sealed = Sealer(KEY).seal("token", "provider_tokens", "link-1")
+    sealed = Sealer(KEY, "account").seal("token", "provider_tokens", "link-1")
     for key, purpose, place in (
         (KEY, "provider_tokens", "link-2"),
         (KEY, "import", "link-1"),
         (OTHER_KEY, "provider_tokens", "link-1"),
     ):
         with pytest.raises(UnsealError):
-            Sealer(key).open(sealed, purpose, place)
+            Sealer(key, "account").open(sealed, purpose, place)
 
 
 @patient
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_a_flipped_bit_is_found(position: int, mask: int) -> None:
-    sealed = bytearray(Sealer(KEY).seal("token", "provider_tokens", "link-1"))
+    sealed = bytearray(Sealer(KEY, "account").seal("token", "provider_tokens", "link-1"))
     sealed[position % len(sealed)] ^= mask
     with pytest.raises(UnsealError):
-        Sealer(KEY).open(bytes(sealed), "provider_tokens", "link-1")
+        Sealer(KEY, "account").open(bytes(sealed), "provider_tokens", "link-1")
 
 
 @patient
@@ -77,15 +77,15 @@ def test_a_flipped_bit_is_found(position: int, mask: int) -> None:
 def test_derived_secrets_differ_unless_all_parts_are_the_same(
     parts: list[str], others: list[str]
 ) -> None:
-    sealer = Sealer(KEY)
+    sealer = Sealer(KEY, "account")
     assert (sealer.derive("a", *parts) == sealer.derive("a", *others)) == (parts == others)
     assert sealer.derive("a", *parts) != sealer.derive("b", *parts)
-    assert sealer.derive("a", *parts) != Sealer(OTHER_KEY).derive("a", *parts)
+    assert sealer.derive("a", *parts) != Sealer(OTHER_KEY, "account").derive("a", *parts)
     assert len(sealer.derive("a", *parts)) == 43
 
 
 def test_a_registration_opens_as_it_was() -> None:
-    vault = SealedVault(Sealer(KEY))
+    vault = SealedVault(Sealer(KEY, "account"))
     assert vault.open_registration(vault.seal_registration(a_registration())) == a_registration()
 
 
@@ -93,7 +93,7 @@ def test_a_registration_opens_as_it_was() -> None:
 @given(st.integers(1, 1024), st.integers(1, 4096))
 def test_a_registration_fits_a_cookie(name: int, token: int) -> None:
     """Long names and tokens leave things out; the identity itself is never lost."""
-    vault = SealedVault(Sealer(KEY))
+    vault = SealedVault(Sealer(KEY, "account"))
     wide = a_registration(
         values=(
             Value(Field.NICKNAME, "n" * name, verified=False),
@@ -112,13 +112,13 @@ def test_a_registration_fits_a_cookie(name: int, token: int) -> None:
 @given(st.text(max_size=100))
 def test_what_is_no_registration_is_unknown(text: str) -> None:
     with pytest.raises(Fault) as refused:
-        SealedVault(Sealer(KEY)).open_registration(text)
+        SealedVault(Sealer(KEY, "account")).open_registration(text)
     assert refused.value.reason == "REGISTRATION_UNKNOWN"
 
 
 def test_nothing_secret_is_in_a_repr() -> None:
     registration = a_registration()
-    shown = repr(registration) + repr(SealedVault(Sealer(KEY)).parameters("secret"))
+    shown = repr(registration) + repr(SealedVault(Sealer(KEY, "account")).parameters("secret"))
     for text in ("access", "refresh", "陳美玲", "meiling", "104310000000000000001"):
         assert f"'{text}" not in shown
 
@@ -129,4 +129,4 @@ def test_a_bad_key_file_is_refused_at_start(tmp_path: Path, content: str) -> Non
     path.touch(mode=0o600)
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match="32 bytes"):
-        Sealer.load(path)
+        Sealer.load(path, "account")

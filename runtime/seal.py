@@ -1,4 +1,4 @@
-"""Sealing with account's own key: AES-256-GCM, one derived key a purpose, bound to its place.
+"""Sealing with a service's own key: AES-256-GCM, one derived key a purpose, bound to its place.
 
 What is sealed for one row opens in no other (the purpose and the row's key are authenticated), so
 whoever can write the database cannot move a token or a value from one person to another. Nonces are
@@ -6,6 +6,7 @@ whoever can write the database cannot move a token or a value from one person to
 """
 
 import base64
+import contextlib
 import hmac
 import secrets
 from functools import cache
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from runtime.secret_file import read_secret
+from runtime.secret_file import read_secret, write_secret
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -28,23 +29,24 @@ class UnsealError(Exception):
 
 
 class Sealer:
-    """Seals, opens and derives; the key itself never leaves it."""
+    """Seals, opens and derives for one service; the key itself never leaves it."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, service: str) -> None:
         if len(key) != _KEY_BYTES:
             raise ValueError("the sealing key must be 32 bytes")
         self._key = key
+        self._service = service
         self._cipher = cache(lambda purpose: AESGCM(self._derived("seal/" + purpose)))
 
     @classmethod
-    def load(cls, path: Path) -> "Sealer":
+    def load(cls, path: Path, service: str) -> "Sealer":
         """Read the key: base64 of 32 random bytes on one line. ValueError when it is not that."""
         text = read_secret(path)
         try:
             key = base64.b64decode(text, validate=True)
         except ValueError:  # binascii's too, and that of a character beyond ASCII
             raise ValueError("the sealing key file must hold base64 of 32 bytes") from None
-        return cls(key)
+        return cls(key, service)
 
     def seal(self, text: str, purpose: str, place: str) -> bytes:
         """Seal a text for one purpose at one place."""
@@ -68,6 +70,12 @@ class Sealer:
         return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()
 
     def _derived(self, info: str) -> bytes:
-        return HKDF(
-            SHA256(), _KEY_BYTES, salt=None, info=b"accord account " + info.encode()
-        ).derive(self._key)
+        info = f"accord {self._service} {info}"
+        return HKDF(SHA256(), _KEY_BYTES, salt=None, info=info.encode()).derive(self._key)
+
+
+def make_key(path: Path) -> None:
+    """Make a sealing key, readable by its owner alone; a key that exists is never replaced."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        write_secret(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode() + "\n")
