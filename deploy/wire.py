@@ -34,10 +34,10 @@ class Rpc:
 
 
 def files() -> list[FileDescriptor]:
-    """Every file of ours, in the order of its name."""
+    """Every file of ours, those included that write down what others specified."""
     modules = sorted(
         ".".join(path.relative_to(STUBS).with_suffix("").parts)
-        for path in STUBS.glob("accord/*/v*/*_pb2.py")
+        for path in STUBS.glob("accord/*/*/*_pb2.py")
     )
     return [importlib.import_module(module).DESCRIPTOR for module in modules]
 
@@ -55,6 +55,6 @@ def methods() -> list[MethodDescriptor]:
 def rpcs() -> list[Rpc]:
     """Every method with its rule; PolicyError when one has none."""
     return [
-        Rpc(method.containing_service.file.package.split(".")[1], method, rule_of(method))
+        Rpc(method.containing_service.file.name.split("/")[1], method, rule_of(method))
         for method in methods()
     ]

@@ -54,10 +54,7 @@ class Rule:
 
 def rule_of(method: MethodDescriptor) -> Rule:
     """Compile the rule of a method; PolicyError when it is missing or empty."""
-    options = method.GetOptions()
-    if not options.HasExtension(callers_pb2.callers):
-        raise PolicyError(f"{method.full_name} names no callers")
-    option = options.Extensions[callers_pb2.callers]
+    option = _option(method)
     rule = Rule(
         services=frozenset(option.services),
         apps=option.apps,
@@ -67,6 +64,17 @@ def rule_of(method: MethodDescriptor) -> Rule:
     if not (rule.services or rule.apps or rule.staff):
         raise PolicyError(f"{method.full_name} admits nobody")
     return rule
+
+
+def _option(method: MethodDescriptor) -> callers_pb2.Callers:
+    """Return the option beside the method, or that of a file which others specified."""
+    own = method.GetOptions()
+    if own.HasExtension(callers_pb2.callers):
+        return own.Extensions[callers_pb2.callers]
+    file = method.containing_service.file.GetOptions()
+    if file.HasExtension(callers_pb2.file_callers):
+        return file.Extensions[callers_pb2.file_callers]
+    raise PolicyError(f"{method.full_name} names no callers")
 
 
 def _roles(

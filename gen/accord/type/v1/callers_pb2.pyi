@@ -107,5 +107,10 @@ class Callers(_message.Message):
 Global___Callers: _TypeAlias = Callers  # noqa: Y015
 
 CALLERS_FIELD_NUMBER: _builtins.int
+FILE_CALLERS_FIELD_NUMBER: _builtins.int
 callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Callers]
 """The rule of this method. Required on every method of Accord."""
+file_callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FileOptions, Global___Callers]
+"""The one rule of every method of a file that writes down what others specified, such as AuthZEN.
+A method's own rule goes before it.
+"""
