@@ -1,10 +1,13 @@
 """Serves accord.sharing.v1.RulebookService."""
 
+from datetime import date
+
 from accord.sharing.v1 import decision_pb2, vocabulary_pb2
 from accord.sharing.v1 import rulebook_service_pb2 as pb
 
 from runtime.call import Call
 from services.sharing.api.encoding import BASES, REASONS
+from services.sharing.domain.regions import Term
 from services.sharing.domain.rulebook import Labels, Rulebook
 from services.sharing.domain.vocabulary import Reason
 
@@ -72,7 +75,31 @@ def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
             vocabulary_pb2.ReasonTerm(reason=REASONS[Reason(key)], labels=_labels(labels))
             for key, labels in rulebook.reasons.items()
         ],
+        data_centers=[
+            vocabulary_pb2.DataCenter(
+                term=_term(region.key, region.labels), country=region.country, **_dates(region.term)
+            )
+            for region in rulebook.regions.values()
+        ],
+        controllers=[
+            vocabulary_pb2.Controller(
+                name=controller.name,
+                processor=controller.processor,
+                services=sorted(controller.services),
+                people=sorted(controller.people),
+                complaint=controller.complaint,
+                **_dates(controller.term),
+            )
+            for controller in rulebook.controllers
+        ],
     )
+
+
+def _dates(term: Term) -> dict[str, str]:
+    return {
+        "since_date": "" if term.since == date.min else term.since.isoformat(),
+        "until_date": term.until.isoformat() if term.until else "",
+    }
 
 
 def _term(key: str, labels: Labels) -> vocabulary_pb2.Term:

@@ -111,10 +111,7 @@ def _border_closed(case: Case, place: Place, terms: Terms) -> bool:
         return False
     if not place.safeguards.isdisjoint(terms.safeguards):
         return False
-    return not any(
-        since <= today and (until is None or today <= until)
-        for since, until in place.adequate.get(destination, ())
-    )
+    return not any(term.holds(today) for term in place.adequate.get(destination, ()))
 
 
 _TOPICS = {

@@ -53,10 +53,10 @@ def account(case: Case) -> None:
                 case.found(Reason.ACCOUNT_DELETED, case.topic("deletion"))
             case SubjectStatus.FROZEN:
                 _found_paused(case, Reason.ACCOUNT_FROZEN, "freeze")
-            case SubjectStatus.RESTRICTED:
-                _found_paused(case, Reason.PROCESSING_RESTRICTED, "restriction")
     elif not case.question.guest:
         case.found(Reason.SUBJECT_UNKNOWN, case.topic("subject_unknown"))
+    if _restricted(case):
+        _found_paused(case, Reason.PROCESSING_RESTRICTED, "restriction")
     if case.purpose.marketing and (subject is None or subject.birth_date is None):
         case.found(Reason.AGE_UNKNOWN, case.topic("minors"))
 
@@ -145,6 +145,14 @@ def _minor(case: Case) -> bool:
     return today.year - born.year - (not had_birthday) < place.adult_age
 
 
+def _restricted(case: Case) -> bool:
+    """Tell whether the person asked to leave the data alone, at account or here."""
+    if case.subject and case.subject.status is SubjectStatus.RESTRICTED:
+        return True
+    choices = case.facts.preferences
+    return bool(choices) and any(choice.kind is PreferenceKind.RESTRICT for choice in choices)
+
+
 def _legal(case: Case) -> bool:
     return case.purpose.key in {LEGAL_DISCLOSURE, LEGAL_CLAIMS}
 
@@ -154,7 +162,7 @@ def _found_paused(case: Case, reason: Reason, topic: str) -> None:
     at_home = (
         case.purpose.key == DATA_HOSTING
         and case.place is not None
-        and case.question.destination == case.place.home
+        and case.question.destination == case.place.home(case.today)
     )
     if at_home or _legal(case):
         return

@@ -7,7 +7,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import combinations
 
+from services.sharing.domain.regions import Controller, Home, Region, Term
 from services.sharing.domain.vocabulary import Basis, Obligation, prefixes
 
 Labels = Mapping[str, str]  # BCP 47 tag to text
@@ -110,7 +112,6 @@ class Area:
 
     key: str
     countries: frozenset[str]
-    home: str  # country of their data center
     safeguards: frozenset[str]  # empty: none needed beyond the named destination
     localised: bool  # the storage of record never leaves
     adult_age: int
@@ -118,12 +119,11 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Adequacy:
-    """A recognised level of protection between areas, in force from `since` through `until`."""
+    """A recognised level of protection between areas."""
 
     origins: str
     destinations: str
-    since: date
-    until: date | None
+    term: Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,7 @@ class Speaking:
     cells: Mapping[tuple[str, str], Cells]  # by (kind, purpose)
     topics: Mapping[str, tuple[str, ...]]  # topic of a rule to citations
     versions: tuple[str, ...]  # of the notice that has earlier versions, up to the speaking one
+    notices: tuple[str, ...]  # those that speak, the prevailing one first
 
     def covering(self, kind: str, purpose: str) -> Cells:
         """Return what the notices let a kind have for a purpose."""
@@ -161,11 +162,15 @@ class Place:
 
     country: str
     areas: frozenset[str]  # keys that a contract's origins may name for it
-    home: str
+    homes: tuple[tuple[Term, str], ...]  # country of the data center
     safeguards: frozenset[str]
     localised: bool
     adult_age: int
-    adequate: Mapping[str, tuple[tuple[date, date | None], ...]]  # by country: since, until
+    adequate: Mapping[str, tuple[Term, ...]]  # by country
+
+    def home(self, day: date) -> str:
+        """Return the country where the data of its people is kept on a day; empty: unknown."""
+        return next((country for term, country in self.homes if term.holds(day)), "")
 
 
 class Rulebook:
@@ -183,6 +188,9 @@ class Rulebook:
         areas: Iterable[Area],
         countries: Iterable[str],
         adequacy: Sequence[Adequacy],
+        regions: Iterable[Region],
+        homes: Sequence[Home],
+        controllers: Iterable[Controller],
         safeguards: Mapping[str, Labels],
         house: Mapping[str, tuple[str, ...]],
         reasons: Mapping[str, Labels],
@@ -193,6 +201,8 @@ class Rulebook:
         self.categories = {category.key: category for category in categories}
         self.services = {service.key: service for service in services}
         self.notices = {notice.id: notice for notice in notices}
+        self.regions = {region.key: region for region in regions}
+        self.controllers = tuple(controllers)
         self.safeguards = dict(safeguards)
         self.reasons = dict(reasons)
         self.category_keys = {key: prefixes(key) for key in self.categories}
@@ -200,8 +210,11 @@ class Rulebook:
         self.kind_keys = {key: prefixes(key) for key in self.kinds}
         self.kind_scopes = frozenset().union(*self.kind_keys.values())
         self._areas = {area.key: area for area in areas}
+        self._homes = tuple(homes)
         self._house = dict(house)
+        countries = frozenset(countries)
         self._check_keys()
+        self._check_homes(countries)
         self.cells = {notice.id: self._compile(notice) for notice in self.notices.values()}
         self._speaking = {
             service.key: self._timeline(service) for service in self.services.values()
@@ -226,6 +239,11 @@ class Rulebook:
             if effective is None or effective <= day:
                 return notice_id
         return versions[0]
+
+    def controller(self, service: str, country: str, day: date) -> Controller:
+        """Return who answers for a service to people of a country on a day."""
+        areas = self.places[country].areas
+        return next(found for found in self.controllers if found.answers(service, areas, day))
 
     def _compile(self, notice: Notice) -> dict[tuple[str, str], dict[str, Cell]]:
         cells: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -289,24 +307,28 @@ class Rulebook:
             topics.update({key: (f"{notice.id} {at}",) for key, at in notice.topics.items()})
         if in_force:
             topics["sharing"] = tuple(f"{n.id} {n.topics['sharing']}" for n in in_force)
-        return Speaking(cells=cells, topics=topics, versions=versions)
+        speaking = tuple(notice.id for notice in in_force)
+        return Speaking(cells=cells, topics=topics, versions=versions, notices=speaking)
 
     def _place(self, country: str, adequacy: Sequence[Adequacy]) -> Place:
         area = next(
             (area for area in self._areas.values() if country in area.countries),
             self._areas[EVERYWHERE],
         )
-        adequate: dict[str, tuple[tuple[date, date | None], ...]] = dict.fromkeys(
-            area.countries, ((date.min, None),)
-        )
+        always = Term()
+        adequate: dict[str, tuple[Term, ...]] = dict.fromkeys(area.countries, (always,))
         for fact in adequacy:
             if fact.origins == area.key:
                 for member in self._areas[fact.destinations].countries:
-                    adequate[member] = (*adequate.get(member, ()), (fact.since, fact.until))
+                    adequate[member] = (*adequate.get(member, ()), fact.term)
         return Place(
             country=country,
             areas=frozenset({EVERYWHERE, country, area.key}),
-            home=area.home,
+            homes=tuple(
+                (home.term, self.regions[home.region].country)
+                for home in self._homes
+                if home.area == area.key
+            ),
             safeguards=area.safeguards,
             localised=area.localised,
             adult_age=area.adult_age,
@@ -328,6 +350,26 @@ class Rulebook:
         for service in self.services.values():
             for lineage in service.lineages:
                 _known(service.key, lineage, self.notices)
+
+    def _check_homes(self, countries: frozenset[str]) -> None:
+        """Refuse people without a home today or with two on one day, and a home that is closed."""
+        people = self._areas.keys() | countries
+        for controller in self.controllers:
+            _known(controller.name, controller.services, self.services)
+            _known(controller.name, controller.people, people)
+        if not any(found.answers("", frozenset(), date.max) for found in self.controllers):
+            raise RulebookError("regions: the last controller must answer for all")
+        for home in self._homes:
+            _known("homes", [home.area], self._areas)
+            _known("homes", [home.region], self.regions)
+            if home.term.until is None and self.regions[home.region].term.until is not None:
+                raise RulebookError(f"homes: {home.region} is closed")
+        for key in self._areas:
+            terms = [home.term for home in self._homes if home.area == key]
+            if not any(term.until is None for term in terms):
+                raise RulebookError(f"homes: {key} has none")
+            if any(a.meets(b) for a, b in combinations(terms, 2)):
+                raise RulebookError(f"homes: {key} has two on one day")
 
 
 def _cell(notice: Notice, row: Row, kind: Kind, purpose: Purpose) -> Cell:

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
+from services.sharing.domain.regions import Controller, Home, Region, Term
 from services.sharing.domain.rulebook import (
     Adequacy,
     Area,
@@ -30,7 +31,7 @@ from services.sharing.domain.rulebook import (
 from services.sharing.domain.vocabulary import Basis, Obligation, Reason
 
 FOLDER = Path(__file__).parent.parent / "rulebook"
-_FILES = ("kinds", "purposes", "categories", "services", "borders", "house", "reasons")
+_FILES = ("kinds", "purposes", "categories", "services", "borders", "regions", "house", "reasons")
 _LANGUAGES = ("en", "zh-Hant")
 _NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
     "needed": None,
@@ -88,6 +89,16 @@ def load_rulebook(folder: Path = FOLDER) -> Rulebook:
         areas=[_area(key, raw, borders["adult_age"]) for key, raw in borders["areas"].items()],
         countries=borders["countries"].split(),
         adequacy=[_adequacy(raw) for raw in borders["adequacy"]],
+        regions=[
+            Region(key, _labels(raw), raw["country"], _term(raw))
+            for key, raw in tree["regions"]["regions"].items()
+        ],
+        homes=[
+            Home(area, raw["region"], _term(raw))
+            for raw in tree["regions"]["homes"]
+            for area in raw["areas"]
+        ],
+        controllers=[_controller(raw) for raw in tree["regions"]["controllers"]],
         safeguards={key: _labels(raw) for key, raw in borders["safeguards"].items()},
         house={key: tuple(cited) for key, cited in tree["house"]["topics"].items()},
         reasons={key: _labels(raw) for key, raw in tree["reasons"]["reasons"].items()},
@@ -181,7 +192,6 @@ def _area(key: str, raw: Tree, adult_age: int) -> Area:
     return Area(
         key=key,
         countries=frozenset(raw["countries"]),
-        home=raw["home"],
         safeguards=frozenset(raw["safeguards"]),
         localised=raw.get("localised", False),
         adult_age=raw.get("adult_age", adult_age),
@@ -189,9 +199,22 @@ def _area(key: str, raw: Tree, adult_age: int) -> Area:
 
 
 def _adequacy(raw: Tree) -> Adequacy:
-    return Adequacy(
-        origins=raw["origins"],
-        destinations=raw["destinations"],
-        since=date.fromisoformat(raw["since"]),
+    return Adequacy(raw["origins"], raw["destinations"], _term(raw))
+
+
+def _controller(raw: Tree) -> Controller:
+    return Controller(
+        name=raw["name"],
+        processor=raw.get("processor", ""),
+        complaint=raw["complaint"],
+        services=frozenset(raw.get("services", ())),
+        people=frozenset(raw.get("people", ())),
+        term=_term(raw),
+    )
+
+
+def _term(raw: Tree) -> Term:
+    return Term(
+        since=date.fromisoformat(raw["since"]) if "since" in raw else date.min,
         until=date.fromisoformat(raw["until"]) if "until" in raw else None,
     )

@@ -87,6 +87,18 @@ def test_the_digest_is_of_what_is_said_not_of_how(copied: Path) -> None:
         ("services.yaml", "[[mi-early]]", "[[mi-late]]", "mi-late"),
         ("reasons.yaml", "SALE_PROHIBITED:", "SALES_PROHIBITED:", "SALES_PROHIBITED"),
         ("borders.yaml", "localised: true}", "localized: true}", "borders/areas"),
+        ("regions.yaml", "areas: [IN], region: in", "areas: [IN], region: xx", "xx"),
+        ("regions.yaml", "areas: [IN], region: in", "areas: [IN, RU], region: in", "RU has two"),
+        ("regions.yaml", "areas: [RU], region: ru", "areas: [IN], region: in", "IN has two"),
+        (
+            "regions.yaml",
+            "{areas: [RU], region: ru, ",
+            "{areas: [RU], region: cn, ",
+            "cn is closed",
+        ),
+        ("regions.yaml", "[EEA, UK, CH], region: nl", "[EEA, UK], region: nl", "CH has none"),
+        ("regions.yaml", "people: [HK]", "people: [HX]", "HX"),
+        ("regions.yaml", "  - {name: Xiaomi", "  - {people: [RU], name: Xiaomi", "answer for all"),
         ("house.yaml", "topics:", "themes:", "house"),
         ("notices/live-chat.yaml", "purposes: [chat_response]", "purposes: [chat]", "chat"),
         ("notices/live-chat.yaml", "recipients: [affiliate]", "recipients: [friend]", "friend"),
@@ -104,6 +116,43 @@ def test_a_rulebook_that_contradicts_itself_is_refused(
     with pytest.raises(RulebookError) as refused:
         load_rulebook(copied)
     assert named in str(refused.value)
+
+
+GROUP = "Xiaomi Technologies Singapore Pte. Ltd."
+EUROPE = "Xiaomi Technology Netherlands B.V."
+INDIA = "Xiaomi Technology India Private Limited"
+HONG_KONG = "Xiaomi H.K. Limited"
+
+
+@pytest.mark.parametrize(
+    ("service", "country", "name", "complaint"),
+    [
+        ("mi_store", "FR", EUROPE, "national_authority"),
+        ("mi_store", "GB", EUROPE, "national_authority"),
+        ("mi_account", "CH", EUROPE, "national_authority"),
+        ("mi_com", "IN", INDIA, "grievance_officer"),
+        ("mi_com", "RU", GROUP, "national_authority"),
+        ("live_chat", "BR", GROUP, "national_authority"),
+        ("mi_com", "HK", HONG_KONG, "national_authority"),
+        ("mi_store", "HK", HONG_KONG, "national_authority"),
+        ("live_chat", "HK", GROUP, "national_authority"),
+        ("mi_tv_remote", "FR", "Beijing Xiaomi Electronics Co., Ltd.", "national_authority"),
+    ],
+)
+def test_who_answers_for_the_data(service: str, country: str, name: str, complaint: str) -> None:
+    found = rulebook().controller(service, country, date(2026, 1, 1))
+    assert (found.name, found.complaint) == (name, complaint)
+    assert found.processor == (GROUP if name == EUROPE else "")
+
+
+def test_homes_and_data_centers_are_dated() -> None:
+    place, regions = rulebook().places["FR"], rulebook().regions
+    assert place.home(date(2021, 7, 22)) == "NL"
+    assert place.home(date(2021, 7, 21)) == ""
+    open_in_2020 = {key for key, at in regions.items() if at.term.holds(date(2020, 1, 1))}
+    open_today = {key for key, at in regions.items() if at.term.holds(date(2026, 1, 1))}
+    assert open_in_2020 == {"cn", "us", "de", "in", "ru", "sg"}
+    assert open_today == {"in", "nl", "ru", "sg"}
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,92 @@ class ReasonTerm(_message.Message):
 Global___ReasonTerm: _TypeAlias = ReasonTerm  # noqa: Y015
 
 @_typing.final
+class DataCenter(_message.Message):
+    """A data center that keeps the data of people."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    SINCE_DATE_FIELD_NUMBER: _builtins.int
+    UNTIL_DATE_FIELD_NUMBER: _builtins.int
+    country: _builtins.str
+    """ISO 3166-1 alpha-2 country that it stands in."""
+    since_date: _builtins.str
+    """The first and the last day on which it keeps data, `YYYY-MM-DD`; empty: always, still."""
+    until_date: _builtins.str
+    """See `since_date`."""
+    @_builtins.property
+    def term(self) -> Global___Term:
+        """Key of the region, such as `nl`, and labels."""
+
+    def __init__(
+        self,
+        *,
+        term: Global___Term | None = ...,
+        country: _builtins.str = ...,
+        since_date: _builtins.str = ...,
+        until_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["term", b"term"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "since_date", b"since_date", "term", b"term", "until_date", b"until_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataCenter: _TypeAlias = DataCenter  # noqa: Y015
+
+@_typing.final
+class Controller(_message.Message):
+    """Who is responsible for people's data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PROCESSOR_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    PEOPLE_FIELD_NUMBER: _builtins.int
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    SINCE_DATE_FIELD_NUMBER: _builtins.int
+    UNTIL_DATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its registered name."""
+    processor: _builtins.str
+    """Who processes some of the data for it; empty when nobody does."""
+    complaint: _builtins.str
+    """Whom people may complain to: `national_authority` or `grievance_officer`."""
+    since_date: _builtins.str
+    """The first and the last day on which it answers, `YYYY-MM-DD`; empty: always, still."""
+    until_date: _builtins.str
+    """See `since_date`."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the services that it answers for; empty: all."""
+
+    @_builtins.property
+    def people(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ISO 3166-1 alpha-2 countries or areas such as `EEA` whose people it answers to; empty: everyone."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        processor: _builtins.str = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+        people: _abc.Iterable[_builtins.str] | None = ...,
+        complaint: _builtins.str = ...,
+        since_date: _builtins.str = ...,
+        until_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "name", b"name", "people", b"people", "processor", b"processor", "services", b"services", "since_date", b"since_date", "until_date", b"until_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Controller: _TypeAlias = Controller  # noqa: Y015
+
+@_typing.final
 class Vocabulary(_message.Message):
     """All keys of the rules in force."""
 
@@ -248,6 +334,8 @@ class Vocabulary(_message.Message):
     NOTICES_FIELD_NUMBER: _builtins.int
     SAFEGUARDS_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    DATA_CENTERS_FIELD_NUMBER: _builtins.int
+    CONTROLLERS_FIELD_NUMBER: _builtins.int
     rulebook_digest: _builtins.str
     """SHA-256 of the rulebook, 64 lower-case hexadecimal digits."""
     @_builtins.property
@@ -278,6 +366,14 @@ class Vocabulary(_message.Message):
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonTerm]:
         """Reasons of decisions."""
 
+    @_builtins.property
+    def data_centers(self) -> _containers.RepeatedCompositeFieldContainer[Global___DataCenter]:
+        """Data centers, closed ones included."""
+
+    @_builtins.property
+    def controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Controller]:
+        """Controllers; the first that fits the service, the person's country and the day answers."""
+
     def __init__(
         self,
         *,
@@ -289,10 +385,12 @@ class Vocabulary(_message.Message):
         notices: _abc.Iterable[Global___Notice] | None = ...,
         safeguards: _abc.Iterable[Global___Term] | None = ...,
         reasons: _abc.Iterable[Global___ReasonTerm] | None = ...,
+        data_centers: _abc.Iterable[Global___DataCenter] | None = ...,
+        controllers: _abc.Iterable[Global___Controller] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "kinds", b"kinds", "notices", b"notices", "purposes", b"purposes", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "safeguards", b"safeguards", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "controllers", b"controllers", "data_centers", b"data_centers", "kinds", b"kinds", "notices", b"notices", "purposes", b"purposes", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "safeguards", b"safeguards", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
