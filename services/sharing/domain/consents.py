@@ -22,10 +22,21 @@ class ConsentVerdict(Enum):
     MISSING = auto()
 
 
+# What each state says; a state that is missing says nothing, so that an earlier answer stands.
+_SAYS = {
+    ConsentState.GIVEN: ConsentVerdict.GIVEN,
+    ConsentState.RENEWED: ConsentVerdict.GIVEN,
+    ConsentState.REFUSED: ConsentVerdict.REFUSED,
+    ConsentState.WITHDRAWN: ConsentVerdict.WITHDRAWN,
+    ConsentState.REVOKED: ConsentVerdict.WITHDRAWN,
+    ConsentState.EXPIRED: ConsentVerdict.EXPIRED,
+}
+
+
 class ConsentJudge:
     """The person's consents for one service, purpose and recipient at one moment."""
 
-    __slots__ = ("_covering", "_now", "_related")
+    __slots__ = ("_covering", "_related")
 
     def __init__(
         self,
@@ -35,10 +46,10 @@ class ConsentJudge:
         recipient_keys: Iterable[str],
         now: datetime,
     ) -> None:
-        """Take consents in the order of recording."""
+        """Take consents in the order of their answers."""
         keys = frozenset(recipient_keys)
-        self._now = now
-        self._covering: list[Consent] = []  # all but the category matches; last first
+        # All but the category matches; last first.
+        self._covering: list[tuple[ConsentVerdict, Consent]] = []
         self._related = False
         for consent in reversed(consents):
             scope = consent.scope
@@ -46,24 +57,17 @@ class ConsentJudge:
                 continue
             for_purpose = purpose in scope.purposes
             for_recipient = scope.recipient in keys
-            if for_purpose and for_recipient:
-                self._covering.append(consent)
-            if (for_purpose or for_recipient) and self._state(consent) is ConsentVerdict.GIVEN:
+            if not (for_purpose or for_recipient):
+                continue
+            says = _SAYS.get(consent.state_at(now))
+            if says is not None and for_purpose and for_recipient:
+                self._covering.append((says, consent))
+            if says is ConsentVerdict.GIVEN:
                 self._related = True
 
     def judge(self, category_keys: frozenset[str]) -> tuple[ConsentVerdict, Consent | None]:
         """Judge a category, given by its key and prefixes."""
-        for consent in self._covering:
+        for says, consent in self._covering:
             if not category_keys.isdisjoint(consent.scope.categories):
-                return self._state(consent), consent
+                return says, consent
         return (ConsentVerdict.SCOPE if self._related else ConsentVerdict.MISSING), None
-
-    def _state(self, consent: Consent) -> ConsentVerdict:
-        match consent.state:
-            case ConsentState.REFUSED:
-                return ConsentVerdict.REFUSED
-            case ConsentState.WITHDRAWN:
-                return ConsentVerdict.WITHDRAWN
-        if consent.expires is not None and consent.expires <= self._now:
-            return ConsentVerdict.EXPIRED
-        return ConsentVerdict.GIVEN

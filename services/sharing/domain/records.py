@@ -106,11 +106,53 @@ class Contract:
 
 
 class ConsentState(StrEnum):
-    """What the person said, as it stands now."""
+    """How a consent stands: the ten states of the W3C Data Privacy Vocabulary 2.3."""
 
-    GIVEN = "given"
+    UNKNOWN = "unknown"  # nothing is on record; never kept
+    REQUESTED = "requested"  # asked, not answered
+    DEFERRED = "deferred"  # asked, and put off
     REFUSED = "refused"
-    WITHDRAWN = "withdrawn"
+    GIVEN = "given"
+    RENEWED = "renewed"  # given before, and confirmed
+    EXPIRED = "expired"  # was valid to its end; never kept, the clock says so
+    WITHDRAWN = "withdrawn"  # by the person
+    REVOKED = "revoked"  # by anyone else
+    INVALIDATED = "invalidated"  # found to be no consent at all: as if never given
+
+
+# On these alone data may be shared, until they expire.
+VALID_CONSENTS = frozenset({ConsentState.GIVEN, ConsentState.RENEWED})
+# What was said about the question itself: the latest of these decides.
+_ANSWERS = VALID_CONSENTS | {ConsentState.REFUSED}
+
+
+class IndicationMethod(StrEnum):
+    """How somebody let us know."""
+
+    PORTAL_FORM = "portal_form"  # signed in to the portal
+    APP_FORM = "app_form"  # on a page of the service, as its guest
+    GUARDIAN_FORM = "guardian_form"  # a form that the guardian filled in
+    SPOKEN_TO_STAFF = "spoken_to_staff"
+    WRITTEN = "written"  # a letter or a message to us
+    RECORD = "record"  # nobody said it: staff put the record right
+
+
+class Indicator(StrEnum):
+    """Who let us know."""
+
+    PERSON = "person"
+    GUARDIAN = "guardian"
+    REPRESENTATIVE = "representative"
+    CONTROLLER = "controller"  # we ourselves: a request, a revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Indication:
+    """How and by whom something was said; `name` of a guardian or representative, else empty."""
+
+    method: IndicationMethod = IndicationMethod.PORTAL_FORM
+    by: Indicator = Indicator.PERSON
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +167,11 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """An answer of the person. `at` is when it was given or refused; a withdrawal keeps it."""
+    """What the person said to one question, as its newest revision says.
+
+    `at` is when it was given, renewed, refused or asked; what ends it keeps that. `withdrawn` is
+    when it was withdrawn, revoked or invalidated. `indication` tells about the newest revision.
+    """
 
     name: str
     scope: Scope
@@ -135,6 +181,31 @@ class Consent:
     withdrawn: datetime | None = None
     notice: str = ""
     language: str = ""
+    indication: Indication = Indication()
+
+    @property
+    def answered(self) -> bool:
+        """Tell whether this revision says yes or no to the question itself."""
+        return self.state in _ANSWERS
+
+    def state_at(self, now: datetime) -> ConsentState:
+        """Return how it stands; what expired before it was ended stays expired."""
+        if self.state is ConsentState.INVALIDATED or self.expires is None:
+            return self.state
+        if self.state in VALID_CONSENTS:
+            return ConsentState.EXPIRED if self.expires <= now else self.state
+        if self.withdrawn is not None and self.expires <= self.withdrawn:
+            return ConsentState.EXPIRED
+        return self.state
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRevision:
+    """One step in the life of a consent, counted from 1, and when it was recorded."""
+
+    number: int
+    consent: Consent
+    recorded: datetime
 
 
 class PreferenceKind(StrEnum):
@@ -144,10 +215,13 @@ class PreferenceKind(StrEnum):
     OBJECT_TO = "object_to"
     STOP_SHARING_WITH = "stop_sharing_with"
     ACCEPTED_NOTICE = "accepted_notice"
+    RESTRICT = "restrict"  # leave the data alone: gate 2 reads it beside the account's status
 
 
 # What a person can opt out of.
 OPT_OUTS = ("direct_marketing", "personalisation")
+# The one value of a restriction: it is of everything.
+RESTRICTION = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +230,7 @@ class Preference:
 
     name: str
     kind: PreferenceKind
-    value: str  # an opt-out, a purpose, a recipient or kind (prefix), a notice id
+    value: str  # an opt-out, a purpose, a recipient or kind (prefix), a notice id; RESTRICTION
     at: datetime
     lifted: datetime | None = None
 

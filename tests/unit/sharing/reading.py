@@ -151,9 +151,11 @@ class Reading:
 
     def paused(self, basis: str | None) -> Iterable[Reason]:
         subject = self.known.subject
-        if subject is None or basis == "consent":
+        if basis == "consent" or self.by_law():
             return
-        if self.by_law():
+        if subject is None:
+            if self.standing("restrict"):
+                yield Reason.PROCESSING_RESTRICTED
             return
         home = {"IN": "IN", "RU": "RU"}.get(subject.jurisdiction)
         home = home or ("NL" if subject.jurisdiction in EEA | {"GB", "CH"} else "SG")
@@ -161,7 +163,7 @@ class Reading:
             return
         if subject.status == "frozen":
             yield Reason.ACCOUNT_FROZEN
-        if subject.status == "restricted":
+        if subject.status == "restricted" or self.standing("restrict"):
             yield Reason.PROCESSING_RESTRICTED
 
     def by_law(self) -> bool:
@@ -234,7 +236,12 @@ class Reading:
         )
 
     def consent(self, category: str) -> Iterable[Reason]:
-        made = [c for c in self.known.consents if c.scope.service in {"", self.asked.service}]
+        silent = {"unknown", "requested", "deferred", "invalidated"}
+        made = [
+            c
+            for c in self.known.consents
+            if c.scope.service in {"", self.asked.service} and c.state not in silent
+        ]
         covering = [
             c
             for c in made
@@ -244,19 +251,30 @@ class Reading:
             decisive = covering[-1]
             if decisive.state == "refused":
                 yield Reason.CONSENT_REFUSED
-            elif decisive.state == "withdrawn":
-                yield Reason.CONSENT_WITHDRAWN
-            elif decisive.expires and decisive.expires <= self.now:
+            elif self.over(decisive):
                 yield Reason.CONSENT_EXPIRED
+            elif decisive.state in {"withdrawn", "revoked"}:
+                yield Reason.CONSENT_WITHDRAWN
         elif any(
-            c.state == "given"
-            and not (c.expires and c.expires <= self.now)
+            c.state in {"given", "renewed"}
+            and not self.over(c)
             and (self.for_purpose(c) or self.for_recipient(c))
             for c in made
         ):
             yield Reason.CONSENT_SCOPE
         else:
             yield Reason.CONSENT_MISSING
+
+    def over(self, consent: Consent) -> bool:
+        """Whether it had expired: now, or when it was withdrawn."""
+        if consent.state == "expired":
+            return True
+        until = self.now
+        if consent.state in {"withdrawn", "revoked"}:
+            if consent.withdrawn is None:
+                return False
+            until = consent.withdrawn
+        return consent.expires is not None and consent.expires <= until
 
     def for_purpose(self, consent: Consent) -> bool:
         return self.asked.purpose in consent.scope.purposes

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import (
+    RESTRICTION,
     Consent,
     ConsentState,
     Contract,
@@ -143,7 +144,8 @@ def consents(draw: st.DrawFn, asked: Question, kind: str) -> Consent:
     at = draw(mostly(NOW - timedelta(days=800), MOMENTS))
     name = f"{ACCOUNT}/consents/{draw(st.integers(0, 9999))}"
     expires = draw(mostly(None, MOMENTS))
-    return Consent(name, scope, state, at, expires)
+    withdrawn = draw(st.none() | MOMENTS)
+    return Consent(name, scope, state, at, expires, withdrawn)
 
 
 @st.composite
@@ -159,6 +161,7 @@ def preferences(draw: st.DrawFn, asked: Question) -> Preference:
             st.tuples(
                 st.just(PreferenceKind.ACCEPTED_NOTICE), st.sampled_from(sorted(RULES.notices))
             ),
+            st.tuples(st.just(PreferenceKind.RESTRICT), st.just(RESTRICTION)),
         )
     )
     return Preference(

@@ -27,13 +27,19 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/sharing/v1/consent.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n\x0c\x43onsentScope\x12\x15\n\x07service\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08purposes\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\xb8\x03\n\x07\x43onsent\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x05\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1f.accord.sharing.v1.ConsentStateB\x04\xe2\x41\x01\x03\x12\x37\n\rindicate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\rwithdraw_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x05\x12\x14\n\x06notice\x18\x07 \x01(\tB\x04\xe2\x41\x01\x05\x12\x16\n\x08language\x18\x08 \x01(\tB\x04\xe2\x41\x01\x05:V\xea\x41S\n\x17\x61\x63\x63ord.internal/Consent\x12%accounts/{account}/consents/{consent}*\x08\x63onsents2\x07\x63onsent*~\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONSENT_STATE_GIVEN\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REFUSED\x10\x02\x12\x1b\n\x17\x43ONSENT_STATE_WITHDRAWN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/sharing/v1/consent.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\nIndication\x12\x39\n\x06method\x18\x01 \x01(\x0e\x32#.accord.sharing.v1.IndicationMethodB\x04\xe2\x41\x01\x01\x12\x35\n\tindicator\x18\x02 \x01(\x0e\x32\x1c.accord.sharing.v1.IndicatorB\x04\xe2\x41\x01\x01\x12\x12\n\x04name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"p\n\x0c\x43onsentScope\x12\x15\n\x07service\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08purposes\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\x94\x04\n\x07\x43onsent\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x34\n\x05scope\x18\x02 \x01(\x0b\x32\x1f.accord.sharing.v1.ConsentScopeB\x04\xe2\x41\x01\x05\x12\x34\n\x05state\x18\x03 \x01(\x0e\x32\x1f.accord.sharing.v1.ConsentStateB\x04\xe2\x41\x01\x03\x12\x37\n\rindicate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\rwithdraw_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x05\x12\x14\n\x06notice\x18\x07 \x01(\tB\x04\xe2\x41\x01\x05\x12\x16\n\x08language\x18\x08 \x01(\tB\x04\xe2\x41\x01\x05\x12\x37\n\nindication\x18\t \x01(\x0b\x32\x1d.accord.sharing.v1.IndicationB\x04\xe2\x41\x01\x03:y\xea\x41v\n\x17\x61\x63\x63ord.internal/Consent\x12%accounts/{account}/consents/{consent}\x12!guests/{guest}/consents/{consent}*\x08\x63onsents2\x07\x63onsent\"\x81\x01\n\x0f\x43onsentRevision\x12\x10\n\x08revision\x18\x01 \x01(\r\x12+\n\x07\x63onsent\x18\x02 \x01(\x0b\x32\x1a.accord.sharing.v1.Consent\x12/\n\x0brecord_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc2\x02\n\x0c\x43onsentState\x12\x1d\n\x19\x43ONSENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONSENT_STATE_GIVEN\x10\x01\x12\x19\n\x15\x43ONSENT_STATE_REFUSED\x10\x02\x12\x1b\n\x17\x43ONSENT_STATE_WITHDRAWN\x10\x03\x12\x19\n\x15\x43ONSENT_STATE_UNKNOWN\x10\x04\x12\x1b\n\x17\x43ONSENT_STATE_REQUESTED\x10\x05\x12\x1a\n\x16\x43ONSENT_STATE_DEFERRED\x10\x06\x12\x19\n\x15\x43ONSENT_STATE_RENEWED\x10\x07\x12\x19\n\x15\x43ONSENT_STATE_EXPIRED\x10\x08\x12\x19\n\x15\x43ONSENT_STATE_REVOKED\x10\t\x12\x1d\n\x19\x43ONSENT_STATE_INVALIDATED\x10\n*\x81\x02\n\x10IndicationMethod\x12!\n\x1dINDICATION_METHOD_UNSPECIFIED\x10\x00\x12!\n\x1dINDICATION_METHOD_PORTAL_FORM\x10\x01\x12\x1e\n\x1aINDICATION_METHOD_APP_FORM\x10\x02\x12#\n\x1fINDICATION_METHOD_GUARDIAN_FORM\x10\x03\x12%\n!INDICATION_METHOD_SPOKEN_TO_STAFF\x10\x04\x12\x1d\n\x19INDICATION_METHOD_WRITTEN\x10\x05\x12\x1c\n\x18INDICATION_METHOD_RECORD\x10\x06*\x8c\x01\n\tIndicator\x12\x19\n\x15INDICATOR_UNSPECIFIED\x10\x00\x12\x14\n\x10INDICATOR_PERSON\x10\x01\x12\x16\n\x12INDICATOR_GUARDIAN\x10\x02\x12\x1c\n\x18INDICATOR_REPRESENTATIVE\x10\x03\x12\x18\n\x14INDICATOR_CONTROLLER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accord.sharing.v1.consent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_INDICATION'].fields_by_name['method']._loaded_options = None
+  _globals['_INDICATION'].fields_by_name['method']._serialized_options = b'\342A\001\001'
+  _globals['_INDICATION'].fields_by_name['indicator']._loaded_options = None
+  _globals['_INDICATION'].fields_by_name['indicator']._serialized_options = b'\342A\001\001'
+  _globals['_INDICATION'].fields_by_name['name']._loaded_options = None
+  _globals['_INDICATION'].fields_by_name['name']._serialized_options = b'\342A\001\001'
   _globals['_CONSENTSCOPE'].fields_by_name['service']._loaded_options = None
   _globals['_CONSENTSCOPE'].fields_by_name['service']._serialized_options = b'\342A\001\001'
   _globals['_CONSENTSCOPE'].fields_by_name['purposes']._loaded_options = None
@@ -58,12 +64,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONSENT'].fields_by_name['notice']._serialized_options = b'\342A\001\005'
   _globals['_CONSENT'].fields_by_name['language']._loaded_options = None
   _globals['_CONSENT'].fields_by_name['language']._serialized_options = b'\342A\001\005'
+  _globals['_CONSENT'].fields_by_name['indication']._loaded_options = None
+  _globals['_CONSENT'].fields_by_name['indication']._serialized_options = b'\342A\001\003'
   _globals['_CONSENT']._loaded_options = None
-  _globals['_CONSENT']._serialized_options = b'\352AS\n\027accord.internal/Consent\022%accounts/{account}/consents/{consent}*\010consents2\007consent'
-  _globals['_CONSENTSTATE']._serialized_start=704
-  _globals['_CONSENTSTATE']._serialized_end=830
-  _globals['_CONSENTSCOPE']._serialized_start=147
-  _globals['_CONSENTSCOPE']._serialized_end=259
-  _globals['_CONSENT']._serialized_start=262
-  _globals['_CONSENT']._serialized_end=702
+  _globals['_CONSENT']._serialized_options = b'\352Av\n\027accord.internal/Consent\022%accounts/{account}/consents/{consent}\022!guests/{guest}/consents/{consent}*\010consents2\007consent'
+  _globals['_CONSENTSTATE']._serialized_start=1078
+  _globals['_CONSENTSTATE']._serialized_end=1400
+  _globals['_INDICATIONMETHOD']._serialized_start=1403
+  _globals['_INDICATIONMETHOD']._serialized_end=1660
+  _globals['_INDICATOR']._serialized_start=1663
+  _globals['_INDICATOR']._serialized_end=1803
+  _globals['_INDICATION']._serialized_start=148
+  _globals['_INDICATION']._serialized_end=294
+  _globals['_CONSENTSCOPE']._serialized_start=296
+  _globals['_CONSENTSCOPE']._serialized_end=408
+  _globals['_CONSENT']._serialized_start=411
+  _globals['_CONSENT']._serialized_end=943
+  _globals['_CONSENTREVISION']._serialized_start=946
+  _globals['_CONSENTREVISION']._serialized_end=1075
 # @@protoc_insertion_point(module_scope)

@@ -29,24 +29,166 @@ class _ConsentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConsentS
     CONSENT_STATE_UNSPECIFIED: _ConsentState.ValueType  # 0
     """Never given."""
     CONSENT_STATE_GIVEN: _ConsentState.ValueType  # 1
-    """Yes, by GiveConsent."""
+    """Valid: yes, by GiveConsent."""
     CONSENT_STATE_REFUSED: _ConsentState.ValueType  # 2
-    """No, by RefuseConsent."""
+    """Not valid: no, by RefuseConsent."""
     CONSENT_STATE_WITHDRAWN: _ConsentState.ValueType  # 3
-    """Yes first, and no more since WithdrawConsent; what was shared before stays lawful."""
+    """Not valid: yes first, and no more since the person withdrew it; what was shared before stays
+    lawful.
+    """
+    CONSENT_STATE_UNKNOWN: _ConsentState.ValueType  # 4
+    """Not valid: nothing is on record. No consent is ever shown so."""
+    CONSENT_STATE_REQUESTED: _ConsentState.ValueType  # 5
+    """Not valid: the person was asked and has not answered. An earlier answer stands."""
+    CONSENT_STATE_DEFERRED: _ConsentState.ValueType  # 6
+    """Not valid: the person was asked and put the answer off. An earlier answer stands."""
+    CONSENT_STATE_RENEWED: _ConsentState.ValueType  # 7
+    """Valid: given before, and confirmed by GiveConsent with its name."""
+    CONSENT_STATE_EXPIRED: _ConsentState.ValueType  # 8
+    """Not valid: was valid until its end, which is looked at before anything that ended it later."""
+    CONSENT_STATE_REVOKED: _ConsentState.ValueType  # 9
+    """Not valid: ended by somebody other than the person, by RevokeConsent; counts as a withdrawal."""
+    CONSENT_STATE_INVALIDATED: _ConsentState.ValueType  # 10
+    """Not valid: found to be no consent at all, by InvalidateConsent; counts as if never given, so
+    that an earlier answer stands.
+    """
 
 class ConsentState(_ConsentState, metaclass=_ConsentStateEnumTypeWrapper):
-    """What the person said."""
+    """How a consent stands: the ten states of the W3C Data Privacy Vocabulary 2.3
+    (https://w3id.org/dpv#ConsentStatus). On GIVEN and RENEWED alone data may be shared.
+    """
 
 CONSENT_STATE_UNSPECIFIED: ConsentState.ValueType  # 0
 """Never given."""
 CONSENT_STATE_GIVEN: ConsentState.ValueType  # 1
-"""Yes, by GiveConsent."""
+"""Valid: yes, by GiveConsent."""
 CONSENT_STATE_REFUSED: ConsentState.ValueType  # 2
-"""No, by RefuseConsent."""
+"""Not valid: no, by RefuseConsent."""
 CONSENT_STATE_WITHDRAWN: ConsentState.ValueType  # 3
-"""Yes first, and no more since WithdrawConsent; what was shared before stays lawful."""
+"""Not valid: yes first, and no more since the person withdrew it; what was shared before stays
+lawful.
+"""
+CONSENT_STATE_UNKNOWN: ConsentState.ValueType  # 4
+"""Not valid: nothing is on record. No consent is ever shown so."""
+CONSENT_STATE_REQUESTED: ConsentState.ValueType  # 5
+"""Not valid: the person was asked and has not answered. An earlier answer stands."""
+CONSENT_STATE_DEFERRED: ConsentState.ValueType  # 6
+"""Not valid: the person was asked and put the answer off. An earlier answer stands."""
+CONSENT_STATE_RENEWED: ConsentState.ValueType  # 7
+"""Valid: given before, and confirmed by GiveConsent with its name."""
+CONSENT_STATE_EXPIRED: ConsentState.ValueType  # 8
+"""Not valid: was valid until its end, which is looked at before anything that ended it later."""
+CONSENT_STATE_REVOKED: ConsentState.ValueType  # 9
+"""Not valid: ended by somebody other than the person, by RevokeConsent; counts as a withdrawal."""
+CONSENT_STATE_INVALIDATED: ConsentState.ValueType  # 10
+"""Not valid: found to be no consent at all, by InvalidateConsent; counts as if never given, so
+that an earlier answer stands.
+"""
 Global___ConsentState: _TypeAlias = ConsentState  # noqa: Y015
+
+class _IndicationMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IndicationMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_IndicationMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INDICATION_METHOD_UNSPECIFIED: _IndicationMethod.ValueType  # 0
+    """On input: PORTAL_FORM for the portal, APP_FORM for an app."""
+    INDICATION_METHOD_PORTAL_FORM: _IndicationMethod.ValueType  # 1
+    """A form in the portal, signed in."""
+    INDICATION_METHOD_APP_FORM: _IndicationMethod.ValueType  # 2
+    """A form of a service, as its guest; alone for guests."""
+    INDICATION_METHOD_GUARDIAN_FORM: _IndicationMethod.ValueType  # 3
+    """A form that the guardian filled in; with INDICATOR_GUARDIAN alone."""
+    INDICATION_METHOD_SPOKEN_TO_STAFF: _IndicationMethod.ValueType  # 4
+    """Said to a member of staff, and confirmed in the portal."""
+    INDICATION_METHOD_WRITTEN: _IndicationMethod.ValueType  # 5
+    """A letter or a message to us, confirmed in the portal."""
+    INDICATION_METHOD_RECORD: _IndicationMethod.ValueType  # 6
+    """Nobody said it: the record was put right. An error on input."""
+
+class IndicationMethod(_IndicationMethod, metaclass=_IndicationMethodEnumTypeWrapper):
+    """How somebody let us know."""
+
+INDICATION_METHOD_UNSPECIFIED: IndicationMethod.ValueType  # 0
+"""On input: PORTAL_FORM for the portal, APP_FORM for an app."""
+INDICATION_METHOD_PORTAL_FORM: IndicationMethod.ValueType  # 1
+"""A form in the portal, signed in."""
+INDICATION_METHOD_APP_FORM: IndicationMethod.ValueType  # 2
+"""A form of a service, as its guest; alone for guests."""
+INDICATION_METHOD_GUARDIAN_FORM: IndicationMethod.ValueType  # 3
+"""A form that the guardian filled in; with INDICATOR_GUARDIAN alone."""
+INDICATION_METHOD_SPOKEN_TO_STAFF: IndicationMethod.ValueType  # 4
+"""Said to a member of staff, and confirmed in the portal."""
+INDICATION_METHOD_WRITTEN: IndicationMethod.ValueType  # 5
+"""A letter or a message to us, confirmed in the portal."""
+INDICATION_METHOD_RECORD: IndicationMethod.ValueType  # 6
+"""Nobody said it: the record was put right. An error on input."""
+Global___IndicationMethod: _TypeAlias = IndicationMethod  # noqa: Y015
+
+class _Indicator:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _IndicatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Indicator.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INDICATOR_UNSPECIFIED: _Indicator.ValueType  # 0
+    """On input: the person."""
+    INDICATOR_PERSON: _Indicator.ValueType  # 1
+    """The person."""
+    INDICATOR_GUARDIAN: _Indicator.ValueType  # 2
+    """The guardian of a minor."""
+    INDICATOR_REPRESENTATIVE: _Indicator.ValueType  # 3
+    """Somebody whom the person authorised."""
+    INDICATOR_CONTROLLER: _Indicator.ValueType  # 4
+    """We ourselves: a request, a revocation, a finding. An error on input."""
+
+class Indicator(_Indicator, metaclass=_IndicatorEnumTypeWrapper):
+    """Who let us know."""
+
+INDICATOR_UNSPECIFIED: Indicator.ValueType  # 0
+"""On input: the person."""
+INDICATOR_PERSON: Indicator.ValueType  # 1
+"""The person."""
+INDICATOR_GUARDIAN: Indicator.ValueType  # 2
+"""The guardian of a minor."""
+INDICATOR_REPRESENTATIVE: Indicator.ValueType  # 3
+"""Somebody whom the person authorised."""
+INDICATOR_CONTROLLER: Indicator.ValueType  # 4
+"""We ourselves: a request, a revocation, a finding. An error on input."""
+Global___Indicator: _TypeAlias = Indicator  # noqa: Y015
+
+@_typing.final
+class Indication(_message.Message):
+    """How and by whom something was said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    INDICATOR_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    method: Global___IndicationMethod.ValueType
+    """Optional. How."""
+    indicator: Global___Indicator.ValueType
+    """Optional. Who."""
+    name: _builtins.str
+    """Optional. Name of the guardian or the representative, 1 to 128 characters; needed for them and
+    empty for everybody else.
+    """
+    def __init__(
+        self,
+        *,
+        method: Global___IndicationMethod.ValueType = ...,
+        indicator: Global___Indicator.ValueType = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indicator", b"indicator", "method", b"method", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Indication: _TypeAlias = Indication  # noqa: Y015
 
 @_typing.final
 class ConsentScope(_message.Message):
@@ -90,7 +232,7 @@ Global___ConsentScope: _TypeAlias = ConsentScope  # noqa: Y015
 
 @_typing.final
 class Consent(_message.Message):
-    """The person's answer to one question of consent."""
+    """What the person said to one question of consent, as its newest revision says."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -102,10 +244,11 @@ class Consent(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    INDICATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`accounts/{account}/consents/{consent}`."""
+    """`accounts/{account}/consents/{consent}`, of a guest `guests/{session}/consents/{consent}`."""
     state: Global___ConsentState.ValueType
-    """What the person says now."""
+    """How it stands now."""
     notice: _builtins.str
     """Id of the notice version that was shown."""
     language: _builtins.str
@@ -116,15 +259,19 @@ class Consent(_message.Message):
 
     @_builtins.property
     def indicate_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was given or refused."""
+        """When it was given, renewed, refused, or asked for."""
 
     @_builtins.property
     def withdraw_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was withdrawn; absent unless it was."""
+        """When it was withdrawn, revoked or invalidated; absent unless it was."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """From when it counts no more; absent when it has no end."""
+
+    @_builtins.property
+    def indication(self) -> Global___Indication:
+        """How and by whom the newest revision was said."""
 
     def __init__(
         self,
@@ -137,11 +284,46 @@ class Consent(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         notice: _builtins.str = ...,
         language: _builtins.str = ...,
+        indication: Global___Indication | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "indicate_time", b"indicate_time", "scope", b"scope", "withdraw_time", b"withdraw_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "indicate_time", b"indicate_time", "indication", b"indication", "scope", b"scope", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "indicate_time", b"indicate_time", "language", b"language", "name", b"name", "notice", b"notice", "scope", b"scope", "state", b"state", "withdraw_time", b"withdraw_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "indicate_time", b"indicate_time", "indication", b"indication", "language", b"language", "name", b"name", "notice", b"notice", "scope", b"scope", "state", b"state", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Consent: _TypeAlias = Consent  # noqa: Y015
+
+@_typing.final
+class ConsentRevision(_message.Message):
+    """One step in the life of a consent. Never altered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Counts from 1."""
+    @_builtins.property
+    def consent(self) -> Global___Consent:
+        """The consent as this step left it; what expired since is shown in its state of then."""
+
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        consent: Global___Consent | None = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "record_time", b"record_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "record_time", b"record_time", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentRevision: _TypeAlias = ConsentRevision  # noqa: Y015

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/preference.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x03\n\nPreference\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x36\n\x07opt_out\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x05\x12\x17\n\tobject_to\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1f\n\x11stop_sharing_with\x18\x04 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x05 \x01(\tB\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tlift_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:e\xea\x41\x62\n\x1a\x61\x63\x63ord.internal/Preference\x12+accounts/{account}/preferences/{preference}*\x0bpreferences2\npreference*w\n\x0cOptOutChoice\x12\x1e\n\x1aOPT_OUT_CHOICE_UNSPECIFIED\x10\x00\x12#\n\x1fOPT_OUT_CHOICE_DIRECT_MARKETING\x10\x01\x12\"\n\x1eOPT_OUT_CHOICE_PERSONALISATION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/preference.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x03\n\nPreference\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x36\n\x07opt_out\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x05\x12\x17\n\tobject_to\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1f\n\x11stop_sharing_with\x18\x04 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x05 \x01(\tB\x04\xe2\x41\x01\x05\x12\x18\n\nrestricted\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tlift_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:\x8f\x01\xea\x41\x8b\x01\n\x1a\x61\x63\x63ord.internal/Preference\x12+accounts/{account}/preferences/{preference}\x12\'guests/{guest}/preferences/{preference}*\x0bpreferences2\npreference*w\n\x0cOptOutChoice\x12\x1e\n\x1aOPT_OUT_CHOICE_UNSPECIFIED\x10\x00\x12#\n\x1fOPT_OUT_CHOICE_DIRECT_MARKETING\x10\x01\x12\"\n\x1eOPT_OUT_CHOICE_PERSONALISATION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,14 +44,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREFERENCE'].fields_by_name['stop_sharing_with']._serialized_options = b'\342A\001\005'
   _globals['_PREFERENCE'].fields_by_name['accepted_notice']._loaded_options = None
   _globals['_PREFERENCE'].fields_by_name['accepted_notice']._serialized_options = b'\342A\001\005'
+  _globals['_PREFERENCE'].fields_by_name['restricted']._loaded_options = None
+  _globals['_PREFERENCE'].fields_by_name['restricted']._serialized_options = b'\342A\001\005'
   _globals['_PREFERENCE'].fields_by_name['create_time']._loaded_options = None
   _globals['_PREFERENCE'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_PREFERENCE'].fields_by_name['lift_time']._loaded_options = None
   _globals['_PREFERENCE'].fields_by_name['lift_time']._serialized_options = b'\342A\001\003'
   _globals['_PREFERENCE']._loaded_options = None
-  _globals['_PREFERENCE']._serialized_options = b'\352Ab\n\032accord.internal/Preference\022+accounts/{account}/preferences/{preference}*\013preferences2\npreference'
-  _globals['_OPTOUTCHOICE']._serialized_start=541
-  _globals['_OPTOUTCHOICE']._serialized_end=660
+  _globals['_PREFERENCE']._serialized_options = b'\352A\213\001\n\032accord.internal/Preference\022+accounts/{account}/preferences/{preference}\022\'guests/{guest}/preferences/{preference}*\013preferences2\npreference'
+  _globals['_OPTOUTCHOICE']._serialized_start=610
+  _globals['_OPTOUTCHOICE']._serialized_end=729
   _globals['_PREFERENCE']._serialized_start=151
-  _globals['_PREFERENCE']._serialized_end=539
+  _globals['_PREFERENCE']._serialized_end=608
 # @@protoc_insertion_point(module_scope)

@@ -53,10 +53,13 @@ class Preference(_message.Message):
     OBJECT_TO_FIELD_NUMBER: _builtins.int
     STOP_SHARING_WITH_FIELD_NUMBER: _builtins.int
     ACCEPTED_NOTICE_FIELD_NUMBER: _builtins.int
+    RESTRICTED_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     LIFT_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`accounts/{account}/preferences/{preference}`."""
+    """`accounts/{account}/preferences/{preference}`, of a guest
+    `guests/{session}/preferences/{preference}`.
+    """
     opt_out: Global___OptOutChoice.ValueType
     """What was opted out of; unspecified unless it is an opt-out."""
     object_to: _builtins.str
@@ -65,6 +68,8 @@ class Preference(_message.Message):
     """Recipient, kind or kind prefix that nothing is shared with; empty unless sharing was stopped."""
     accepted_notice: _builtins.str
     """Id of the notice version that was accepted; empty unless a notice was."""
+    restricted: _builtins.bool
+    """Whether the use of the person's data is restricted altogether."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the person chose so."""
@@ -81,12 +86,13 @@ class Preference(_message.Message):
         object_to: _builtins.str = ...,
         stop_sharing_with: _builtins.str = ...,
         accepted_notice: _builtins.str = ...,
+        restricted: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         lift_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lift_time", b"lift_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_notice", b"accepted_notice", "create_time", b"create_time", "lift_time", b"lift_time", "name", b"name", "object_to", b"object_to", "opt_out", b"opt_out", "stop_sharing_with", b"stop_sharing_with"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_notice", b"accepted_notice", "create_time", b"create_time", "lift_time", b"lift_time", "name", b"name", "object_to", b"object_to", "opt_out", b"opt_out", "restricted", b"restricted", "stop_sharing_with", b"stop_sharing_with"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
