@@ -67,35 +67,35 @@ class AccessServicer:
     """
 
     def Evaluation(self, request, context):
-        """Decides one evaluation and records it.
+        """Decides one evaluation and records it. Called by apps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Evaluations(self, request, context):
-        """Decides several evaluations and records them.
+        """Decides several evaluations and records them. Called by apps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubjectSearch(self, request, context):
-        """Finds the recipients of a kind that may have the data.
+        """Finds the recipients of a kind that may have the data. Called by apps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResourceSearch(self, request, context):
-        """Finds which categories of one person's data a recipient may have.
+        """Finds which categories of one person's data a recipient may have. Called by apps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ActionSearch(self, request, context):
-        """Finds the purposes for which a recipient may have the data.
+        """Finds the purposes for which a recipient may have the data. Called by apps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,15 +39,15 @@ class AccessStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessAsyncStub: ...
     Evaluation: _grpc.UnaryUnaryMultiCallable[_authzen_pb2.EvaluationRequest, _authzen_pb2.EvaluationResponse]
-    """Decides one evaluation and records it."""
+    """Decides one evaluation and records it. Called by apps."""
     Evaluations: _grpc.UnaryUnaryMultiCallable[_authzen_pb2.EvaluationsRequest, _authzen_pb2.EvaluationsResponse]
-    """Decides several evaluations and records them."""
+    """Decides several evaluations and records them. Called by apps."""
     SubjectSearch: _grpc.UnaryUnaryMultiCallable[_authzen_pb2.SubjectSearchRequest, _authzen_pb2.SubjectSearchResponse]
-    """Finds the recipients of a kind that may have the data."""
+    """Finds the recipients of a kind that may have the data. Called by apps."""
     ResourceSearch: _grpc.UnaryUnaryMultiCallable[_authzen_pb2.ResourceSearchRequest, _authzen_pb2.ResourceSearchResponse]
-    """Finds which categories of one person's data a recipient may have."""
+    """Finds which categories of one person's data a recipient may have. Called by apps."""
     ActionSearch: _grpc.UnaryUnaryMultiCallable[_authzen_pb2.ActionSearchRequest, _authzen_pb2.ActionSearchResponse]
-    """Finds the purposes for which a recipient may have the data."""
+    """Finds the purposes for which a recipient may have the data. Called by apps."""
 
 @_typing.type_check_only
 class AccessAsyncStub(AccessStub):
@@ -55,15 +55,15 @@ class AccessAsyncStub(AccessStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Evaluation: _aio.UnaryUnaryMultiCallable[_authzen_pb2.EvaluationRequest, _authzen_pb2.EvaluationResponse]  # type: ignore[assignment]
-    """Decides one evaluation and records it."""
+    """Decides one evaluation and records it. Called by apps."""
     Evaluations: _aio.UnaryUnaryMultiCallable[_authzen_pb2.EvaluationsRequest, _authzen_pb2.EvaluationsResponse]  # type: ignore[assignment]
-    """Decides several evaluations and records them."""
+    """Decides several evaluations and records them. Called by apps."""
     SubjectSearch: _aio.UnaryUnaryMultiCallable[_authzen_pb2.SubjectSearchRequest, _authzen_pb2.SubjectSearchResponse]  # type: ignore[assignment]
-    """Finds the recipients of a kind that may have the data."""
+    """Finds the recipients of a kind that may have the data. Called by apps."""
     ResourceSearch: _aio.UnaryUnaryMultiCallable[_authzen_pb2.ResourceSearchRequest, _authzen_pb2.ResourceSearchResponse]  # type: ignore[assignment]
-    """Finds which categories of one person's data a recipient may have."""
+    """Finds which categories of one person's data a recipient may have. Called by apps."""
     ActionSearch: _aio.UnaryUnaryMultiCallable[_authzen_pb2.ActionSearchRequest, _authzen_pb2.ActionSearchResponse]  # type: ignore[assignment]
-    """Finds the purposes for which a recipient may have the data."""
+    """Finds the purposes for which a recipient may have the data. Called by apps."""
 
 class AccessServicer(metaclass=_abc_1.ABCMeta):
     """Answers whether a recipient may have a person's data, in the words of AuthZEN."""
@@ -74,7 +74,7 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         request: _authzen_pb2.EvaluationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authzen_pb2.EvaluationResponse, _abc.Awaitable[_authzen_pb2.EvaluationResponse]]:
-        """Decides one evaluation and records it."""
+        """Decides one evaluation and records it. Called by apps."""
 
     @_abc_1.abstractmethod
     def Evaluations(
@@ -82,7 +82,7 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         request: _authzen_pb2.EvaluationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authzen_pb2.EvaluationsResponse, _abc.Awaitable[_authzen_pb2.EvaluationsResponse]]:
-        """Decides several evaluations and records them."""
+        """Decides several evaluations and records them. Called by apps."""
 
     @_abc_1.abstractmethod
     def SubjectSearch(
@@ -90,7 +90,7 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         request: _authzen_pb2.SubjectSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authzen_pb2.SubjectSearchResponse, _abc.Awaitable[_authzen_pb2.SubjectSearchResponse]]:
-        """Finds the recipients of a kind that may have the data."""
+        """Finds the recipients of a kind that may have the data. Called by apps."""
 
     @_abc_1.abstractmethod
     def ResourceSearch(
@@ -98,7 +98,7 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         request: _authzen_pb2.ResourceSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authzen_pb2.ResourceSearchResponse, _abc.Awaitable[_authzen_pb2.ResourceSearchResponse]]:
-        """Finds which categories of one person's data a recipient may have."""
+        """Finds which categories of one person's data a recipient may have. Called by apps."""
 
     @_abc_1.abstractmethod
     def ActionSearch(
@@ -106,6 +106,6 @@ class AccessServicer(metaclass=_abc_1.ABCMeta):
         request: _authzen_pb2.ActionSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_authzen_pb2.ActionSearchResponse, _abc.Awaitable[_authzen_pb2.ActionSearchResponse]]:
-        """Finds the purposes for which a recipient may have the data."""
+        """Finds the purposes for which a recipient may have the data. Called by apps."""
 
 def add_AccessServicer_to_server(servicer: AccessServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -48,6 +48,7 @@ class AuthorizationServicer:
 
     def Check(self, request, context):
         """Decides whether the request may pass and records the decision.
+        Called by proxies, each with the certificate of the app that it stands for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class AuthorizationStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AuthorizationAsyncStub: ...
     Check: _grpc.UnaryUnaryMultiCallable[_ext_authz_pb2.CheckRequest, _ext_authz_pb2.CheckResponse]
-    """Decides whether the request may pass and records the decision."""
+    """Decides whether the request may pass and records the decision.
+    Called by proxies, each with the certificate of the app that it stands for.
+    """
 
 @_typing.type_check_only
 class AuthorizationAsyncStub(AuthorizationStub):
@@ -46,7 +48,9 @@ class AuthorizationAsyncStub(AuthorizationStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Check: _aio.UnaryUnaryMultiCallable[_ext_authz_pb2.CheckRequest, _ext_authz_pb2.CheckResponse]  # type: ignore[assignment]
-    """Decides whether the request may pass and records the decision."""
+    """Decides whether the request may pass and records the decision.
+    Called by proxies, each with the certificate of the app that it stands for.
+    """
 
 class AuthorizationServicer(metaclass=_abc_1.ABCMeta):
     """Asked by a proxy before it lets a request pass."""
@@ -57,6 +61,8 @@ class AuthorizationServicer(metaclass=_abc_1.ABCMeta):
         request: _ext_authz_pb2.CheckRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ext_authz_pb2.CheckResponse, _abc.Awaitable[_ext_authz_pb2.CheckResponse]]:
-        """Decides whether the request may pass and records the decision."""
+        """Decides whether the request may pass and records the decision.
+        Called by proxies, each with the certificate of the app that it stands for.
+        """
 
 def add_AuthorizationServicer_to_server(servicer: AuthorizationServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
