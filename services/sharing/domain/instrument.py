@@ -78,12 +78,15 @@ class LegalInstrument:
         return InstrumentState.ACTIVE if self.activated else InstrumentState.DRAFT
 
     def in_force(self, at: datetime | None = None) -> bool:
-        """Tell whether it is in force, as it stood at an instant: a revocation counts from then.
+        """Tell whether it is in force, or was at an instant: its steps count from when they were.
 
         Its dates are judged by the decision.
         """
-        revoked = self.revoked and (at is None or self.revoked.time <= at)
-        return self.activated is not None and not revoked
+
+        def taken(step: Step | None) -> bool:
+            return step is not None and (at is None or step.time <= at)
+
+        return taken(self.activated) and not taken(self.revoked)
 
     def activate(self, actor: str, now: datetime) -> "LegalInstrument":
         """Put it in force, by somebody other than who recorded it."""

@@ -5,7 +5,7 @@ no effect but through them. `write` returns only when everything the unit did is
 that raises leaves nothing behind.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
@@ -165,6 +165,30 @@ class InstrumentRecords(Protocol):
         ...
 
 
+class History(Protocol):
+    """The records as they stood at a past moment; the sequences as `Facts` wants them."""
+
+    def subject(self, account: str, at: datetime) -> Subject | None:
+        """Return the newest version of a subject that was recorded by then."""
+        ...
+
+    def consents(self, holder: str, at: datetime) -> Sequence[Consent]:
+        """Return the consents as they stood."""
+        ...
+
+    def preferences(self, holder: str, at: datetime) -> Sequence[Preference]:
+        """Return the choices that stood."""
+        ...
+
+    def contracts(self, recipient: str, at: datetime) -> Sequence[Contract]:
+        """Return each contract at the version that decided then."""
+        ...
+
+    def instrument(self, name: str, at: datetime) -> Instrument | None:
+        """Return what an instrument ordered, if it was put in force by then and not revoked."""
+        ...
+
+
 class DecisionRecords(Protocol):
     """Decisions; immutable."""
 
@@ -215,6 +239,11 @@ class Records(Protocol):
         ...
 
     @property
+    def history(self) -> History:
+        """The records as they stood at a past moment."""
+        ...
+
+    @property
     def decisions(self) -> DecisionRecords:
         """Decisions."""
         ...
@@ -237,4 +266,19 @@ class Store(Protocol):
 
     async def read(self, unit: Callable[[Records], T]) -> T:
         """Run a unit that only reads, on a snapshot."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs what others verify with sharing's public keys."""
+
+    async def sign(self, claims: Mapping[str, object], typ: str) -> str:
+        """Return the claims as a JWS (RFC 7515, ES256) in compact form; `typ` is its media type.
+
+        Costs some 40 µs of this process; whoever signs many lets others have their turn between.
+        """
+        ...
+
+    async def jwks(self, *, past: bool) -> str:
+        """Return the public keys as a JSON Web Key Set; also those that sign no more: `past`."""
         ...

@@ -2,11 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from services.sharing.domain.ports import Page
-from services.sharing.domain.records import Consent, ConsentState, Scope
+from services.sharing.domain.records import (
+    Consent,
+    ConsentRevision,
+    ConsentState,
+    Indication,
+    IndicationMethod,
+    Indicator,
+    Scope,
+)
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
 
@@ -30,7 +39,7 @@ class StoredConsents:
         newest: dict[str, Row[tuple[object, ...]]] = {}
         for row in self._tx.execute(_OF, {"account": account}):
             newest[row.name] = row  # in the place of the first revision
-        return [_consent(row) for row in newest.values()]
+        return [consent_of(row) for row in newest.values()]
 
     def get(self, account: str, name: str) -> Consent | None:
         """Return a consent of the person as it stands."""
@@ -40,7 +49,7 @@ class StoredConsents:
             .order_by(consents.c.revision.desc())
             .limit(1)
         ).one_or_none()
-        return None if row is None else _consent(row)
+        return None if row is None else consent_of(row)
 
     def add(self, account: str, consent: Consent) -> None:
         """Add a revision."""
@@ -82,10 +91,11 @@ class StoredConsents:
                 consents.c.revision == newest,
             )
         )
-        return by_ordinal(self._tx, query, page, _FIRST.c.ordinal, _consent)
+        return by_ordinal(self._tx, query, page, _FIRST.c.ordinal, consent_of)
 
 
-def _consent(row: Row[tuple[object, ...]]) -> Consent:
+def consent_of(row: Row[tuple[object, ...]]) -> Consent:
+    """Read a revision."""
     return Consent(
         name=row.name,
         scope=Scope(

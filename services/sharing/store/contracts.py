@@ -68,7 +68,7 @@ class StoredContracts:
                 row.name,
                 row.version,
                 ContractState(row.active_state or row.state),
-                _decode(row.terms),
+                terms_of(row.terms),
             )
             for row in self._tx.execute(_WITH, {"recipient": recipient})
         )
@@ -142,7 +142,7 @@ def _agreement(row: Row[tuple[object, ...]], history: tuple[Step, ...] = ()) -> 
         recipient=row.recipient,
         version=row.version,
         state=ContractState(row.state),
-        terms=_decode(row.terms),
+        terms=terms_of(row.terms),
         active_version=row.active_version,
         active_state=ContractState(row.active_state) if row.active_state else None,
         author=row.author,
@@ -165,7 +165,7 @@ def _encode(terms: Terms) -> dict[str, object]:
 
 
 @lru_cache(maxsize=20_000)
-def _decode(text: str) -> Terms:
+def terms_of(text: str) -> Terms:
     """Parse terms once: the same text is the same terms, whatever was rolled back in between."""
     raw: dict[str, Any] = json.loads(text)
     found, document = raw["due_diligence"], raw["document"]

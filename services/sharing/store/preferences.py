@@ -27,14 +27,14 @@ class StoredPreferences:
 
     def of(self, account: str) -> Sequence[Preference]:
         """Return the person's choices in the order of recording, lifted ones excluded."""
-        return [_preference(row) for row in self._tx.execute(_OF, {"account": account})]
+        return [preference_of(row) for row in self._tx.execute(_OF, {"account": account})]
 
     def get(self, account: str, name: str) -> Preference | None:
         """Return a choice of the person."""
         row = self._tx.execute(
             select(preferences).where(preferences.c.name == name, preferences.c.account == account)
         ).one_or_none()
-        return None if row is None else _preference(row)
+        return None if row is None else preference_of(row)
 
     def add(self, account: str, preference: Preference) -> None:
         """Store a choice."""
@@ -56,10 +56,11 @@ class StoredPreferences:
     def list(self, page: Page, account: str) -> tuple[list[Preference], str]:
         """List newest first, lifted ones included; return the cursor of what follows, or empty."""
         query = select(preferences).where(preferences.c.account == account)
-        return by_ordinal(self._tx, query, page, preferences.c.ordinal, _preference)
+        return by_ordinal(self._tx, query, page, preferences.c.ordinal, preference_of)
 
 
-def _preference(row: Row[tuple[object, ...]]) -> Preference:
+def preference_of(row: Row[tuple[object, ...]]) -> Preference:
+    """Read a choice."""
     return Preference(
         name=row.name,
         kind=PreferenceKind(row.kind),

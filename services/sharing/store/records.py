@@ -15,6 +15,7 @@ from services.sharing.store import tables
 from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
 from services.sharing.store.decisions import StoredDecisions
+from services.sharing.store.history import StoredHistory
 from services.sharing.store.instruments import StoredInstruments
 from services.sharing.store.preferences import StoredPreferences
 from services.sharing.store.recipients import StoredRecipients
@@ -63,6 +64,11 @@ class StoredRecords:
     def instruments(self) -> StoredInstruments:
         """Legal instruments."""
         return StoredInstruments(self._tx)
+
+    @property
+    def history(self) -> StoredHistory:
+        """The records as they stood at a past moment."""
+        return StoredHistory(self._tx)
 
     @property
     def decisions(self) -> StoredDecisions:

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from services.sharing.domain.records import Subject, SubjectStatus
 from services.sharing.store.tables import subject_versions, subjects
@@ -21,16 +21,7 @@ class StoredSubjects:
     def get(self, account: str) -> Subject | None:
         """Return what is known of an account."""
         row = self._tx.execute(_GET, {"account": account}).one_or_none()
-        if row is None:
-            return None
-        return Subject(
-            account=row.account,
-            jurisdiction=row.jurisdiction,
-            birth_date=date.fromisoformat(row.birth_date) if row.birth_date else None,
-            status=SubjectStatus(row.status),
-            since=row.since,
-            version=row.version,
-        )
+        return None if row is None else subject_of(row)
 
     def put(self, subject: Subject, recorded: datetime) -> None:
         """Let a newer version count from now on; `recorded` says since when it does."""
@@ -45,3 +36,15 @@ class StoredSubjects:
         self._tx.execute(delete(subjects).where(subjects.c.account == subject.account))
         self._tx.execute(insert(subjects).values(version))
         self._tx.execute(insert(subject_versions).values(**version, recorded=recorded))
+
+
+def subject_of(row: Row[tuple[object, ...]]) -> Subject:
+    """Read a version."""
+    return Subject(
+        account=row.account,
+        jurisdiction=row.jurisdiction,
+        birth_date=date.fromisoformat(row.birth_date) if row.birth_date else None,
+        status=SubjectStatus(row.status),
+        since=row.since,
+        version=row.version,
+    )
