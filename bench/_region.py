@@ -101,7 +101,8 @@ def _know(records: Records, account: str, now: datetime) -> None:
         "mi_store", frozenset({"direct_marketing"}), frozenset({"contact.email"}), "recipients/ads"
     )
     name = f"{account}/consents/first"
-    records.consents.add(account, Consent(name, scope, ConsentState.GIVEN, since, None, None))
+    consent = Consent(name, scope, ConsentState.GIVEN, since)
+    records.consents.add(account, consent, since)
 
 
 @contextmanager
@@ -115,6 +116,7 @@ def running(directory: Path, sharing_url: str) -> Iterator[int]:
         "ACCORD_ACCOUNT_ADDRESS": "127.0.0.1:9",
         "ACCORD_AUDIT_ADDRESS": f"127.0.0.1:{ports['audit']}",
         "ACCORD_APPS_FILE": str(ROOT / "deploy/k8s/base/sharing/apps.yaml"),
+        "ACCORD_SEALING_KEY_FILE": str(directory / "sealing.key"),
         "ACCORD_LOG_LEVEL": "WARNING",
         "ACCORD_MAX_CONNECTION_AGE_S": "3600",
         "ACCORD_LOG_KEY_FILE": str(directory / "log" / "log.key"),
@@ -124,6 +126,7 @@ def running(directory: Path, sharing_url: str) -> Iterator[int]:
     urls = {"sharing": sharing_url, "audit": f"sqlite:///{directory / 'log.db'}"}
     keys = ["--log-key-file", common["ACCORD_LOG_KEY_FILE"], "--kek-directory"]
     _run("audit", "keygen", "--region", REGION, *keys, common["ACCORD_KEK_DIRECTORY"])
+    _run("sharing", "keygen", "--sealing-key-file", common["ACCORD_SEALING_KEY_FILE"])
     processes = []
     try:
         for service in ("audit", "sharing"):

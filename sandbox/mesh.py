@@ -233,6 +233,7 @@ class Mesh:
                 settings["apps_file"] = (
                     _PROJECT / "deploy" / "k8s" / "base" / "sharing" / "apps.yaml"
                 )
+                settings["sealing_key_file"] = material.make_key("sharing-sealing.key")
             case "audit":
                 settings |= {
                     "key_database_url": f"sqlite:///{material.database('audit-keys')}",

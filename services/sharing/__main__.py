@@ -1,11 +1,13 @@
-"""`python -m services.sharing serve | migrate | check-config`."""
+"""`python -m services.sharing serve | migrate | check-config | keygen`."""
 
 import argparse
 import sys
+from pathlib import Path
 
 import uvloop
 
 from runtime.process import NotReadyError
+from runtime.seal import make_key
 from runtime.settings import load
 from services.sharing import main
 from services.sharing.settings import SharingSettings
@@ -18,12 +20,16 @@ def run() -> None:
     commands.add_parser("serve", help="serve until told to stop (the default)")
     commands.add_parser("migrate", help="bring the database to the newest revision")
     commands.add_parser("check-config", help="check settings, rulebook, apps and database, and end")
+    keygen = commands.add_parser("keygen", help="make the sealing key; what exists is kept")
+    keygen.add_argument("--sealing-key-file", type=Path, required=True)
     arguments = parser.parse_args()
     match arguments.command:
         case "migrate":
             main.migrate_all(load(SharingSettings))
         case "check-config":
             _check_config()
+        case "keygen":
+            make_key(arguments.sealing_key_file)
         case _:
             uvloop.run(main.serve(load(SharingSettings)))
 

@@ -8,6 +8,8 @@ from accord.sharing.v1 import (
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
+    instrument_service_pb2,
+    key_service_pb2,
     preference_service_pb2,
     recipient_service_pb2,
     rulebook_service_pb2,
@@ -23,11 +25,15 @@ from runtime.db import Database
 from runtime.migrations import is_current, migrate
 from runtime.process import NotReadyError
 from runtime.relay import Relay
+from runtime.seal import UnsealError
 from runtime.server import Server
+from runtime.signing_keys import SigningKeys
 from runtime.telemetry import Telemetry
 from services.sharing.api.consents import ConsentServicer
 from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
+from services.sharing.api.instruments import InstrumentServicer
+from services.sharing.api.keys import KeyServicer
 from services.sharing.api.preferences import PreferenceServicer
 from services.sharing.api.recipients import RecipientServicer
 from services.sharing.api.rulebook import RulebookServicer
@@ -38,7 +44,8 @@ from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.rulebook import load_rulebook
-from services.sharing.store.tables import outbox
+from services.sharing.store.signer import JwsSigner
+from services.sharing.store.tables import outbox, signing_keys
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 
@@ -49,7 +56,8 @@ async def assembled(
 ) -> AsyncIterator[Server]:
     """Load the rules, open the store, and hand out the server, ready to start.
 
-    NotReadyError for data that contradicts itself, and for a database that is not migrated.
+    NotReadyError for data that contradicts itself, for a database that is not migrated, and for a
+    sealing key that is not the database's.
     """
     rulebook, apps = check(settings)
     async with AsyncExitStack() as stack:
@@ -57,7 +65,14 @@ async def assembled(
         stack.push_async_callback(database.close)
         audit = Channel("audit", settings.audit_address, settings, [_APPEND])
         stack.push_async_callback(audit.close)
-        means = Means(SqlStore(database), rulebook, clock, settings.region)
+        sealer = settings.sealer("sharing")
+        keys = SigningKeys(database, signing_keys, outbox, sealer, clock, "sharing")
+        try:
+            await keys.check()
+        except UnsealError as error:
+            raise NotReadyError("the sealing key is not that of this database") from error
+        signer = JwsSigner(keys)
+        means = Means(SqlStore(database), rulebook, clock, settings.region, signer)
         relay = Relay(database, outbox, audit, clock)
         server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
         for protos, name, servicer in (
@@ -66,8 +81,10 @@ async def assembled(
             (contract_service_pb2, "ContractService", ContractServicer(means)),
             (consent_service_pb2, "ConsentService", ConsentServicer(means)),
             (preference_service_pb2, "PreferenceService", PreferenceServicer(means)),
+            (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
+            (key_service_pb2, "KeyService", KeyServicer(means)),
         ):
             server.add(protos.DESCRIPTOR.services_by_name[name], servicer)
         yield server.also("relay", relay.run).ready_when(database.ping)

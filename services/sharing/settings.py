@@ -2,10 +2,10 @@
 
 from pydantic import Field, FilePath
 
-from runtime.settings import ADDRESS, DatabaseSettings
+from runtime.settings import ADDRESS, SealingSettings
 
 
-class SharingSettings(DatabaseSettings):
+class SharingSettings(SealingSettings):
     """Settings of the sharing service."""
 
     apps_file: FilePath = Field(description="YAML: which app may ask for which services")

@@ -17,11 +17,13 @@ from accord.sharing.v1 import (
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
+    instrument_service_pb2,
     preference_service_pb2,
     recipient_service_pb2,
     rulebook_service_pb2,
     subject_service_pb2,
 )
+from accord.sharing.v1 import key_service_pb2 as sharing_key_service_pb2
 from accord.type.v1 import callers_pb2
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2
@@ -41,9 +43,11 @@ _FILES = (
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
+    instrument_service_pb2,
     preference_service_pb2,
     recipient_service_pb2,
     rulebook_service_pb2,
+    sharing_key_service_pb2,
     subject_service_pb2,
 )
 METHODS: list[MethodDescriptor] = [

@@ -16,6 +16,7 @@ from services.sharing.domain.decision import Decision
 from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.records import (
     Consent,
+    ConsentRevision,
     Contract,
     Instrument,
     Preference,
@@ -97,14 +98,18 @@ class ConsentRecords(Protocol):
     """Consents, as revisions that are only ever added."""
 
     def of(self, account: str) -> Sequence[Consent]:
-        """Return the person's consents as they stand, in the order of their first recording."""
+        """Return the person's consents as they stand, in the order of their latest answers."""
         ...
 
     def get(self, account: str, name: str) -> Consent | None:
         """Return a consent of the person as it stands."""
         ...
 
-    def add(self, account: str, consent: Consent) -> None:
+    def revisions(self, account: str, name: str) -> Sequence[ConsentRevision]:
+        """Return every revision of a consent of the person, oldest first; none: not theirs."""
+        ...
+
+    def add(self, account: str, consent: Consent, recorded: datetime) -> None:
         """Add a revision."""
         ...
 

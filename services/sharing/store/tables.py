@@ -5,6 +5,7 @@ from sqlalchemy import Column, ForeignKey, Index, Table, Text, UniqueConstraint
 from runtime.db import BigInt, Instant, metadata
 from runtime.idempotency import requests_table
 from runtime.outbox import outbox_table
+from runtime.signing_keys import signing_keys_table
 
 METADATA = metadata()
 
@@ -102,6 +103,10 @@ consents = Table(
     Column("withdrawn", Instant),
     Column("notice", Text, nullable=False),
     Column("language", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("indicator_name", Text, nullable=False),  # empty: of nobody else
+    Column("recorded", Instant, nullable=False),
     UniqueConstraint("name", "revision"),
     Index(None, "account", "ordinal"),
     sqlite_strict=True,
@@ -164,5 +169,20 @@ decisions = Table(
     sqlite_strict=True,
 )
 
+# What was altered, for memories of facts and for whoever watches; kept for a day.
+changes = Table(
+    "changes",
+    METADATA,
+    Column("id", BigInt, primary_key=True, autoincrement=True),
+    # PostgreSQL commits out of order: there the transaction is the revision; on SQLite the id is.
+    Column("xid", BigInt, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("time", Instant, nullable=False),
+    Index(None, "xid", "id"),
+    sqlite_strict=True,
+)
+
+signing_keys = signing_keys_table("signing_keys", METADATA)
 requests = requests_table(METADATA)
 outbox = outbox_table(METADATA)

@@ -19,6 +19,8 @@ from accord.sharing.v1 import (
     decision_pb2,
     decision_service_pb2,
     decision_service_pb2_grpc,
+    instrument_service_pb2_grpc,
+    key_service_pb2_grpc,
     preference_service_pb2_grpc,
     recipient_service_pb2,
     recipient_service_pb2_grpc,
@@ -31,6 +33,7 @@ from sqlalchemy import create_engine, func, select
 
 from runtime.ids import new_account
 from runtime.migrations import migrate
+from runtime.seal import make_key
 from runtime.testing import Bench, serving
 from services.sharing.main import assembled
 from services.sharing.settings import SharingSettings
@@ -53,8 +56,10 @@ STUBS: dict[str, Any] = {
     "contracts": contract_service_pb2_grpc.ContractServiceStub,
     "consents": consent_service_pb2_grpc.ConsentServiceStub,
     "preferences": preference_service_pb2_grpc.PreferenceServiceStub,
+    "instruments": instrument_service_pb2_grpc.InstrumentServiceStub,
     "decisions": decision_service_pb2_grpc.DecisionServiceStub,
     "rulebook": rulebook_service_pb2_grpc.RulebookServiceStub,
+    "keys": key_service_pb2_grpc.KeyServiceStub,
 }
 
 
@@ -70,6 +75,7 @@ class Sharing:
     server: Server
     url: str
     stack: AsyncExitStack
+    settings: SharingSettings
     channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
     person: str = field(default_factory=lambda: new_account("nl"))
     officer: str = field(default_factory=lambda: new_account("nl"))
@@ -200,6 +206,7 @@ def terms_of(**given: Any) -> contract_pb2.ContractTerms:
 async def sharing(database_url: str, tmp_path: Path) -> AsyncIterator[Sharing]:
     migrate(database_url, MIGRATIONS)
     bench = Bench(tmp_path)
+    make_key(tmp_path / "sealing.key")
     settings = bench.settings(
         SharingSettings,
         "sharing",
@@ -207,10 +214,11 @@ async def sharing(database_url: str, tmp_path: Path) -> AsyncIterator[Sharing]:
         apps_file=APPS,
         account_address=NOWHERE,
         audit_address=NOWHERE,
+        sealing_key_file=tmp_path / "sealing.key",
     )
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             assembled(settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces)
         )
         await stack.enter_async_context(serving(server))
-        yield Sharing(bench, server, database_url, stack)
+        yield Sharing(bench, server, database_url, stack, settings)

@@ -12,6 +12,17 @@ down_revision = None
 def upgrade() -> None:
     """Create the tables."""
     op.create_table(
+        "changes",
+        sa.Column("id", BigInt, nullable=False, autoincrement=True),
+        sa.Column("xid", BigInt, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("time", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_changes"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_changes_xid_id", "changes", ["xid", "id"])
+    op.create_table(
         "consents",
         sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
         sa.Column("name", sa.Text, nullable=False),
@@ -27,6 +38,10 @@ def upgrade() -> None:
         sa.Column("withdrawn", Instant, nullable=True),
         sa.Column("notice", sa.Text, nullable=False),
         sa.Column("language", sa.Text, nullable=False),
+        sa.Column("method", sa.Text, nullable=False),
+        sa.Column("indicator", sa.Text, nullable=False),
+        sa.Column("indicator_name", sa.Text, nullable=False),
+        sa.Column("recorded", Instant, nullable=False),
         sa.PrimaryKeyConstraint("ordinal", name="pk_consents"),
         sa.UniqueConstraint("name", "revision", name="uq_consents_name_revision"),
         sqlite_strict=True,
@@ -190,3 +205,12 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_contracts_recipient", "contracts", ["recipient"])
+    op.create_table(
+        "signing_keys",
+        sa.Column("kid", sa.Text, nullable=False),
+        sa.Column("private_key", sa.LargeBinary, nullable=False),
+        sa.Column("public_key", sa.Text, nullable=False),
+        sa.Column("created", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
+        sqlite_strict=True,
+    )
