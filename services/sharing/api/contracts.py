@@ -4,7 +4,7 @@ from accord.sharing.v1 import contract_pb2
 from accord.sharing.v1 import contract_service_pb2 as pb
 
 from runtime.call import Call
-from services.sharing.api import decoding, encoding, fields
+from services.sharing.api import encoding, fields, terms
 from services.sharing.cases import move_contract
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_contracts import get_contract
@@ -25,9 +25,9 @@ class ContractServicer:
         """Record a contract as a draft."""
         fields.required("terms", request, "terms")
         recipient = fields.name("recipient", request.recipient, "recipients")
-        terms = decoding.terms(request.terms)
+        agreed = terms.decode(request.terms)
         once = fields.once(call, request, request.request_id, encoding.contract)
-        answer = await create_contract(self._means, once, recipient, terms, fields.acting(call))
+        answer = await create_contract(self._means, once, recipient, agreed, fields.acting(call))
         return pb.CreateContractResponse(contract=contract_pb2.Contract.FromString(answer))
 
     async def amend_contract(
@@ -41,7 +41,7 @@ class ContractServicer:
             once,
             name=fields.name("name", request.name, "contracts"),
             version=request.version,
-            terms=decoding.terms(request.terms),
+            terms=terms.decode(request.terms),
             acting=fields.acting(call),
         )
         return pb.AmendContractResponse(contract=contract_pb2.Contract.FromString(answer))

@@ -2,7 +2,6 @@
 
 from accord.sharing.v1 import (
     consent_pb2,
-    contract_pb2,
     decision_pb2,
     preference_pb2,
     subject_pb2,
@@ -14,19 +13,14 @@ from services.sharing.api import fields
 from services.sharing.domain.admission import RECIPIENT_PREFIX
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
-    DueDiligence,
     Scope,
-    SignedDocument,
     Subject,
     SubjectStatus,
-    Terms,
 )
 from services.sharing.domain.vocabulary import Outcome
 
 _MAX_REFERENCE = 128
-_MAX_LOCATION = 400
 _MAX_KEY = 64
-_SHA256_BYTES = 32
 LANGUAGES = ("en", "zh-Hant")
 
 _STATUSES = {
@@ -34,10 +28,6 @@ _STATUSES = {
     subject_pb2.SUBJECT_STATUS_FROZEN: SubjectStatus.FROZEN,
     subject_pb2.SUBJECT_STATUS_RESTRICTED: SubjectStatus.RESTRICTED,
     subject_pb2.SUBJECT_STATUS_DELETED: SubjectStatus.DELETED,
-}
-_PASSED = {
-    contract_pb2.DUE_DILIGENCE_OUTCOME_PASSED: True,
-    contract_pb2.DUE_DILIGENCE_OUTCOME_FAILED: False,
 }
 _OPT_OUTS = {
     preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING: "direct_marketing",
@@ -64,6 +54,9 @@ def question(message: decision_pb2.Question, region: str) -> Question:
         destination=fields.country(message.destination),
         relation=fields.text("question.relation", message.relation, _MAX_REFERENCE),
         subprocessor=fields.text("question.subprocessor", message.subprocessor, _MAX_REFERENCE),
+        instrument=fields.name("question.instrument", message.instrument, "instruments")
+        if message.instrument
+        else "",
         signed_in=message.signed_in,
         de_identified=message.de_identified,
     )
@@ -83,29 +76,6 @@ def subject(message: subject_pb2.Subject, region: str) -> Subject:
         status=fields.one_of("subject.status", message.status, _STATUSES),
         since=fields.moment("subject.since_time", message.since_time),
         version=message.version,
-    )
-
-
-def terms(message: contract_pb2.ContractTerms) -> Terms:
-    """Read the terms of a contract."""
-    subprocessors = fields.keys("terms.subprocessors", message.subprocessors)
-    return Terms(
-        purposes=frozenset(fields.keys("terms.purposes", message.purposes)),
-        categories=frozenset(fields.keys("terms.categories", message.categories)),
-        origins=frozenset(fields.keys("terms.origins", message.origins)),
-        destinations=frozenset(fields.keys("terms.destinations", message.destinations)),
-        effective=fields.day("terms.effective_date", message.effective_date),
-        expires=fields.day("terms.expire_date", message.expire_date),
-        safeguards=frozenset(fields.keys("terms.safeguards", message.safeguards)),
-        due_diligence=_due_diligence(message.due_diligence)
-        if message.HasField("due_diligence")
-        else None,
-        subprocessors=frozenset(
-            fields.text("terms.subprocessors", named, _MAX_REFERENCE, 1) for named in subprocessors
-        ),
-        confidentiality=message.confidentiality,
-        delete_on_termination=message.delete_on_termination,
-        document=_document(message.document) if message.HasField("document") else None,
     )
 
 
@@ -141,19 +111,3 @@ def opt_out(value: preference_pb2.OptOutChoice.ValueType) -> str:
 def outcome(value: decision_pb2.Outcome.ValueType) -> Outcome | None:
     """Read the filter of a list; unspecified means all."""
     return fields.one_of("outcome", value, _OUTCOMES)
-
-
-def _due_diligence(message: contract_pb2.DueDiligence) -> DueDiligence:
-    at = "terms.due_diligence"
-    return DueDiligence(
-        passed=fields.one_of(f"{at}.outcome", message.outcome, _PASSED),
-        on=fields.day(f"{at}.on_date", message.on_date),
-        expires=fields.day(f"{at}.expire_date", message.expire_date),
-    )
-
-
-def _document(message: contract_pb2.SignedDocument) -> SignedDocument:
-    if len(message.sha256) != _SHA256_BYTES:
-        raise invalid("terms.document.sha256", f"must have {_SHA256_BYTES} bytes")
-    location = fields.text("terms.document.location", message.location, _MAX_LOCATION, 1)
-    return SignedDocument(message.sha256.hex(), location)

@@ -12,6 +12,7 @@ from accord.sharing.v1 import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.sharing.api import terms
 from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.question import Question
@@ -22,7 +23,6 @@ from services.sharing.domain.records import (
     Preference,
     PreferenceKind,
     Recipient,
-    Terms,
 )
 from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
 
@@ -75,7 +75,7 @@ def contract(value: Agreement) -> contract_pb2.Contract:
         recipient=value.recipient,
         version=value.version,
         state=_CONTRACTS[value.state],
-        terms=_terms(value.terms),
+        terms=terms.encode(value.terms),
         active_version=value.active_version if in_force else 0,
         author=value.author,
         create_time=stamp(value.created),
@@ -175,34 +175,7 @@ def _question(value: Question) -> decision_pb2.Question:
         destination=value.destination,
         relation=value.relation,
         subprocessor=value.subprocessor,
+        instrument=value.instrument,
         signed_in=value.signed_in,
         de_identified=value.de_identified,
     )
-
-
-def _terms(value: Terms) -> contract_pb2.ContractTerms:
-    message = contract_pb2.ContractTerms(
-        purposes=sorted(value.purposes),
-        categories=sorted(value.categories),
-        origins=sorted(value.origins),
-        destinations=sorted(value.destinations),
-        safeguards=sorted(value.safeguards),
-        effective_date=value.effective.isoformat(),
-        expire_date=value.expires.isoformat(),
-        subprocessors=sorted(value.subprocessors),
-        confidentiality=value.confidentiality,
-        delete_on_termination=value.delete_on_termination,
-    )
-    found = value.due_diligence
-    if found:
-        message.due_diligence.outcome = (
-            contract_pb2.DUE_DILIGENCE_OUTCOME_PASSED
-            if found.passed
-            else contract_pb2.DUE_DILIGENCE_OUTCOME_FAILED
-        )
-        message.due_diligence.on_date = found.on.isoformat()
-        message.due_diligence.expire_date = found.expires.isoformat()
-    if value.document:
-        message.document.sha256 = bytes.fromhex(value.document.sha256)
-        message.document.location = value.document.location
-    return message

@@ -29,6 +29,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _NAMES = {
     "recipients": re.compile(rf"recipients/{_ID}"),
     "contracts": re.compile(rf"contracts/{_ID}"),
+    "instruments": re.compile(rf"instruments/{_ID}"),
     "decisions": re.compile(rf"decisions/{_ID}"),
     "consents": re.compile(rf"accounts/{_ID}/consents/{_ID}"),
     "preferences": re.compile(rf"accounts/{_ID}/preferences/{_ID}"),

@@ -47,7 +47,7 @@ async def check_sharing(means: Means, question: Question, asker: str, acting: Ac
 
 
 def _facts(records: Records, question: Question, recipient: Recipient) -> Facts:
-    """Read what bears on a question. Legal instruments are not on record yet."""
+    """Read what bears on a question."""
     account = question.account
     return Facts(
         recipient=recipient,
@@ -55,6 +55,9 @@ def _facts(records: Records, question: Question, recipient: Recipient) -> Facts:
         contracts=records.contracts.with_recipient(recipient.name),
         consents=records.consents.of(account) if account else (),
         preferences=records.preferences.of(account) if account else (),
+        instrument=records.instruments.deciding(question.instrument)
+        if question.instrument
+        else None,
     )
 
 

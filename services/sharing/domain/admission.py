@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from runtime.fault import invalid
+from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.records import OPT_OUTS, PreferenceKind, Scope, Terms
 from services.sharing.domain.rulebook import EVERYWHERE, Rulebook
 
@@ -33,6 +34,15 @@ def check_terms(terms: Terms, rulebook: Rulebook) -> None:
         raise invalid("terms.expire_date", "is before the effective date")
     if terms.due_diligence and terms.due_diligence.expires < terms.due_diligence.on:
         raise invalid("terms.due_diligence.expire_date", "is before its own date")
+
+
+def check_instrument(instrument: LegalInstrument, rulebook: Rulebook) -> None:
+    """Refuse an instrument with words that the rulebook does not know, or never in force."""
+    orders = instrument.orders
+    check_country("instrument.issuer", instrument.issuer, rulebook)
+    _keys("instrument.categories", orders.categories, rulebook.category_scopes)
+    if orders.expires < orders.on:
+        raise invalid("instrument.expire_date", "is before its own date")
 
 
 def check_scope(scope: Scope, rulebook: Rulebook) -> None:
