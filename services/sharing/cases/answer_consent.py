@@ -47,7 +47,7 @@ async def answer_consent(
             named = scope.recipient.startswith(RECIPIENT_PREFIX)
             if named and records.recipients.get(scope.recipient) is None:
                 raise not_found(scope.recipient)
-            records.consents.add(account, consent)
+            records.consents.add(account, consent, now)
             records.publish(consent_event(_VERBS[state], account, consent, now, acting))
             return consent
 

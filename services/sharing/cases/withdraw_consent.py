@@ -30,7 +30,7 @@ async def withdraw_consent(
                     metadata={"state": known.state.value},
                 )
             withdrawn = replace(known, state=ConsentState.WITHDRAWN, withdrawn=now)
-            records.consents.add(account, withdrawn)
+            records.consents.add(account, withdrawn, now)
             records.publish(consent_event("withdraw", account, withdrawn, now, acting))
             return withdrawn
 

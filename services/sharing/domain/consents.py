@@ -33,6 +33,20 @@ _SAYS = {
 }
 
 
+def standing(revisions: Iterable[Consent]) -> list[Consent]:
+    """Return each consent as its newest revision leaves it, in the order of the latest answers.
+
+    `revisions` come in the order of recording. A withdrawal, a request or a finding is about an
+    answer and keeps its place; a renewal is an answer of its own.
+    """
+    newest: dict[str, Consent] = {}
+    for revision in revisions:
+        if revision.answered:
+            newest.pop(revision.name, None)
+        newest[revision.name] = revision
+    return list(newest.values())
+
+
 class ConsentJudge:
     """The person's consents for one service, purpose and recipient at one moment."""
 

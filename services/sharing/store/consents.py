@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
+from services.sharing.domain.consents import standing
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import (
     Consent,
@@ -16,6 +18,7 @@ from services.sharing.domain.records import (
     Indicator,
     Scope,
 )
+from services.sharing.store.changes import note
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
 
@@ -35,11 +38,8 @@ class StoredConsents:
         self._tx = tx
 
     def of(self, account: str) -> Sequence[Consent]:
-        """Return the person's consents as they stand, in the order of their first recording."""
-        newest: dict[str, Row[tuple[object, ...]]] = {}
-        for row in self._tx.execute(_OF, {"account": account}):
-            newest[row.name] = row  # in the place of the first revision
-        return [consent_of(row) for row in newest.values()]
+        """Return the person's consents as they stand, in the order of their latest answers."""
+        return standing(consent_of(row) for row in self._tx.execute(_OF, {"account": account}))
 
     def get(self, account: str, name: str) -> Consent | None:
         """Return a consent of the person as it stands."""
@@ -51,7 +51,16 @@ class StoredConsents:
         ).one_or_none()
         return None if row is None else consent_of(row)
 
-    def add(self, account: str, consent: Consent) -> None:
+    def revisions(self, account: str, name: str) -> Sequence[ConsentRevision]:
+        """Return every revision of a consent of the person, oldest first; none: not theirs."""
+        rows = self._tx.execute(
+            select(consents)
+            .where(consents.c.name == name, consents.c.account == account)
+            .order_by(consents.c.revision)
+        )
+        return [ConsentRevision(row.revision, consent_of(row), row.recorded) for row in rows]
+
+    def add(self, account: str, consent: Consent, recorded: datetime) -> None:
         """Add a revision."""
         revision = self._tx.execute(
             select(func.count()).select_from(consents).where(consents.c.name == consent.name)
@@ -71,8 +80,13 @@ class StoredConsents:
                 withdrawn=consent.withdrawn,
                 notice=consent.notice,
                 language=consent.language,
+                method=consent.indication.method.value,
+                indicator=consent.indication.by.value,
+                indicator_name=consent.indication.name,
+                recorded=recorded,
             )
         )
+        note(self._tx, ChangeKind.PERSON, account)
 
     def list(self, page: Page, account: str) -> tuple[list[Consent], str]:
         """List newest first; return the cursor of what follows, or empty."""
@@ -110,4 +124,7 @@ def consent_of(row: Row[tuple[object, ...]]) -> Consent:
         withdrawn=row.withdrawn,
         notice=row.notice,
         language=row.language,
+        indication=Indication(
+            IndicationMethod(row.method), Indicator(row.indicator), row.indicator_name
+        ),
     )
