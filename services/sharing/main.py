@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from accord.audit.v1 import append_service_pb2
 from accord.sharing.v1 import (
+    analysis_service_pb2,
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
@@ -29,6 +30,7 @@ from runtime.seal import UnsealError
 from runtime.server import Server
 from runtime.signing_keys import SigningKeys
 from runtime.telemetry import Telemetry
+from services.sharing.api.analysis import AnalysisServicer
 from services.sharing.api.consents import ConsentServicer
 from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
@@ -83,6 +85,7 @@ async def assembled(
             (preference_service_pb2, "PreferenceService", PreferenceServicer(means)),
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),
+            (analysis_service_pb2, "AnalysisService", AnalysisServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
             (key_service_pb2, "KeyService", KeyServicer(means)),
         ):

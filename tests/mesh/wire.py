@@ -14,6 +14,7 @@ from accord.account.v1 import (
 )
 from accord.audit.v1 import append_service_pb2, read_service_pb2
 from accord.sharing.v1 import (
+    analysis_service_pb2,
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
@@ -33,6 +34,7 @@ from runtime.authority import Issued
 from sandbox.mesh import Mesh
 
 _FILES = (
+    analysis_service_pb2,
     account_service_pb2,
     key_service_pb2,
     link_service_pb2,

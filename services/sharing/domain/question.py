@@ -45,6 +45,11 @@ class Question:
     guest: Guest | None = None
 
     @property
+    def holder(self) -> str:
+        """Return whom the records are about: `accounts/…`, `guests/…`, or nobody."""
+        return f"guests/{self.guest.session}" if self.guest else self.account
+
+    @property
     def personal(self) -> bool:
         """Tell whether a person is named."""
         return bool(self.account) or self.guest is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from accord.sharing.v1 import (
+    analysis_service_pb2_grpc,
     consent_service_pb2_grpc,
     contract_pb2,
     contract_service_pb2,
@@ -51,6 +52,7 @@ APPS = Path(__file__).parents[3] / "deploy/k8s/base/sharing/apps.yaml"
 NOWHERE = "127.0.0.1:9"  # the discard port: nobody answers
 
 STUBS: dict[str, Any] = {
+    "analysis": analysis_service_pb2_grpc.AnalysisServiceStub,
     "subjects": subject_service_pb2_grpc.SubjectServiceStub,
     "recipients": recipient_service_pb2_grpc.RecipientServiceStub,
     "contracts": contract_service_pb2_grpc.ContractServiceStub,
