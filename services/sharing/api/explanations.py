@@ -79,7 +79,7 @@ def _hint(hint: Hint) -> explanation_pb2.Hint:
         categories=hint.categories,
         term=_TERMS[hint.term] if hint.term else explanation_pb2.CONTRACT_TERM_UNSPECIFIED,
         values=hint.values,
-        date=hint.date.isoformat() if hint.date else "",
+        date=hint.day.isoformat() if hint.day else "",
     )
     if hint.consent:
         message.consent.CopyFrom(

@@ -84,7 +84,7 @@ class Hint:
     resource: str = ""
     term: Term | None = None
     values: tuple[str, ...] = ()
-    date: date | None = None
+    day: date | None = None
     consent: Scope | None = None
 
 
@@ -239,7 +239,7 @@ def _record_contract(matter: _Matter) -> Iterator[Hint]:
 def _of_contract(remedy: Remedy) -> _Source:
     def source(matter: _Matter) -> Iterator[Hint]:
         party = Party.NOBODY if remedy is Remedy.WAIT else Party.OFFICER
-        yield Hint(remedy, party, matter.finding.categories, matter.judged, date=matter.day)
+        yield Hint(remedy, party, matter.finding.categories, matter.judged, day=matter.day)
 
     return source
 
