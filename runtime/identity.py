@@ -20,9 +20,14 @@ _SPIFFE = re.compile(
 
 
 def caller_of(auth_context: Mapping[str, Sequence[bytes]], region: str) -> Caller:
-    """Return who holds the connection; IDENTITY_UNKNOWN without exactly one id of this region."""
+    """Return who holds a connection; IDENTITY_UNKNOWN without exactly one id of this region."""
     ids = auth_context.get("peer_spiffe_id", ())
-    caller = parse(ids[0].decode("ascii", "replace")) if len(ids) == 1 else None
+    return holder([each.decode("ascii", "replace") for each in ids], region)
+
+
+def holder(ids: Sequence[str], region: str) -> Caller:
+    """Return whom the ids of a certificate name: IDENTITY_UNKNOWN unless one, of this region."""
+    caller = parse(ids[0]) if len(ids) == 1 else None
     if caller is None or caller.region != region:
         raise Fault("IDENTITY_UNKNOWN", "the certificate names no identity of this region")
     return caller
