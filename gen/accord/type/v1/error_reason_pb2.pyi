@@ -191,6 +191,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Something that the step needs is not on record; metadata names it.
     Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
     """
+    ERROR_REASON_STORE_NOT_EMPTY: _ErrorReason.ValueType  # 240
+    """The store holds facts already; facts are loaded into an empty one alone.
+    Example: {"reason": "STORE_NOT_EMPTY"}
+    """
     ERROR_REASON_SEQUENCE_GAP: _ErrorReason.ValueType  # 300
     """The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
     Example: {"reason": "SEQUENCE_GAP", "metadata": {"expected": "42"}}
@@ -385,6 +389,10 @@ Example: {"reason": "APP_NOT_BOUND", "metadata": {"app": "mi-store", "service": 
 ERROR_REASON_CONTRACT_INCOMPLETE: ErrorReason.ValueType  # 202
 """Something that the step needs is not on record; metadata names it.
 Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
+"""
+ERROR_REASON_STORE_NOT_EMPTY: ErrorReason.ValueType  # 240
+"""The store holds facts already; facts are loaded into an empty one alone.
+Example: {"reason": "STORE_NOT_EMPTY"}
 """
 ERROR_REASON_SEQUENCE_GAP: ErrorReason.ValueType  # 300
 """The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
