@@ -7,9 +7,10 @@ from sqlalchemy import Connection, select
 
 from services.sharing.domain.agreement import Step
 from services.sharing.domain.contracts import by_effect
-from services.sharing.domain.history import choices_at, consents_at, standing
+from services.sharing.domain.history import choices_at, consents_at, contract_at
 from services.sharing.domain.records import (
     Consent,
+    ConsentRevision,
     Contract,
     ContractState,
     Instrument,
@@ -55,7 +56,7 @@ class StoredHistory:
             select(consents).where(consents.c.account == holder).order_by(consents.c.ordinal)
         )
         return consents_at(
-            ((consent_of(row), row.at if row.revision == 1 else row.withdrawn) for row in rows), at
+            (ConsentRevision(row.revision, consent_of(row), row.recorded) for row in rows), at
         )
 
     def preferences(self, holder: str, at: datetime) -> Sequence[Preference]:
@@ -89,7 +90,7 @@ class StoredHistory:
         return by_effect(
             Contract(name, *stood, terms[name, stood[0]])
             for name, taken in steps.items()
-            if (stood := standing(taken, at))
+            if (stood := contract_at(taken, at))
         )
 
     def instrument(self, name: str, at: datetime) -> Instrument | None:
