@@ -4,11 +4,10 @@ Rows have no number yet. `runtime.relay` numbers them densely in commit order, d
 removes a row only when a signed checkpoint of the log covers it.
 """
 
-import json
 import re
-from datetime import datetime
 from functools import lru_cache
 
+from accord.audit.v1.append_service_pb2 import NewEntry
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -24,7 +23,8 @@ from sqlalchemy import (
 )
 
 from runtime.db import BigInt, Instant
-from runtime.event import Event, Trace
+from runtime.event import LARGEST, Event
+from runtime.instants import to_wire
 
 # What audit takes (accord.audit.v1.NewEntry), and no more.
 _WORD = r"[a-z][a-z0-9_]*"
@@ -33,9 +33,8 @@ _LONGEST_ACTION = 100
 _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _LONGEST_ACCOUNT, _LONGEST_NAME = 200, 400  # bytes of an account, of an actor or a resource
-_MOST_FIELDS = 256
-# Bytes of an event when sealed, each field with its salt, commitment and lengths: audit's bound.
-_LARGEST, _SEALING = 64_000, 80
+_MOST_FIELDS = 256  # in an event's own fields, and in each of its sections
+_MOST_SECTIONS = 1024
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -84,16 +83,21 @@ def _checked(event: Event) -> bytes:
         raise ValueError("an action reads source:subject:action")
     if not _OUTCOME.fullmatch(event.outcome):
         raise ValueError("an outcome is a word in lower case")
-    if len(event.fields) > _MOST_FIELDS or not all(map(_FIELD.fullmatch, event.fields)):
-        raise ValueError("the name of a field is a word in lower case, and there are at most 256")
-    lengths = ((event.account, _LONGEST_ACCOUNT), (event.actor, _LONGEST_NAME))
-    for name, most in (*lengths, (event.resource, _LONGEST_NAME)):
+    parts = [event.fields, *(section.fields for section in event.sections)]
+    if max(map(len, parts)) > _MOST_FIELDS or len(event.sections) > _MOST_SECTIONS:
+        raise ValueError("an event is larger than an entry of the log may be")
+    if not all(map(_FIELD.fullmatch, set().union(*parts))):
+        raise ValueError("the name of a field is a word in lower case")
+    accounts = {event.account, *(section.account for section in event.sections)}
+    lengths = [(account, _LONGEST_ACCOUNT) for account in accounts]
+    for name, most in (*lengths, (event.actor, _LONGEST_NAME), (event.resource, _LONGEST_NAME)):
         if len(name.encode()) > most or name.startswith("@"):
             raise ValueError("an account, actor or resource is too long, or begins with @")
-    encoded = encode(event)
-    if len(encoded) + _SEALING * len(event.fields) > _LARGEST:
+    if not all(section.account for section in event.sections):
+        raise ValueError("a section is about an account")
+    if event.size > LARGEST:
         raise ValueError("an event is larger than an entry of the log may be")
-    return encoded
+    return encode(event)
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
@@ -104,29 +108,23 @@ def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
 
 
 def encode(event: Event) -> bytes:
-    """Encode an event for its row."""
-    return json.dumps(
-        {
-            "action": event.action,
-            "outcome": event.outcome,
-            "time": event.time.isoformat(),
-            "account": event.account,
-            "actor": event.actor,
-            "resource": event.resource,
-            "fields": dict(event.fields),
-            "trace": [event.trace.trace_id, event.trace.span_id, event.trace.flags],
-            "event_id": event.event_id,
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
-
-
-def decode(row: bytes) -> Event:
-    """Decode an event from its row."""
-    value = json.loads(row)
-    trace_id, span_id, flags = value.pop("trace")
-    return Event(
-        **value | {"time": datetime.fromisoformat(value["time"])},
-        trace=Trace(trace_id, span_id, flags),
+    """Encode an event for its row: a NewEntry, complete but for its number."""
+    entry = NewEntry(
+        event_id=event.event_id,
+        action=event.action,
+        outcome=event.outcome,
+        event_time=to_wire(event.time),
+        trace_id=event.trace.trace_id,
+        span_id=event.trace.span_id,
+        trace_flags=event.trace.flags,
+        account=event.account,
+        actor=event.actor,
+        resource=event.resource,
     )
+    for name, value in event.fields.items():
+        entry.fields.add(name=name, value=value)
+    for section in event.sections:
+        said = entry.sections.add(account=section.account)
+        for name, value in section.fields.items():
+            said.fields.add(name=name, value=value)
+    return entry.SerializeToString()

@@ -18,9 +18,7 @@ from runtime import logs, outbox
 from runtime.channel import Channel, Peer
 from runtime.clock import Clock
 from runtime.db import Database, insert_missing
-from runtime.event import Event
 from runtime.fault import Fault
-from runtime.instants import to_wire
 
 log = logs.get(__name__)
 
@@ -69,9 +67,7 @@ class Relay:
         rows = await self._db.write(self._take)
         if not rows:
             return 0
-        request = pb.AppendRequest(
-            entries=[_entry(sequence, outbox.decode(event)) for sequence, event in rows]
-        )
+        request = pb.AppendRequest(entries=[_entry(sequence, row) for sequence, row in rows])
         response = await self._audit.call(lambda s: s.Append, request, timeout=_DELIVERY_S)
         covered = {
             receipt.sequence
@@ -161,20 +157,7 @@ def _up_to(batch: list[tuple[int, bytes]], most: int) -> list[tuple[int, bytes]]
     return batch
 
 
-def _entry(sequence: int, event: Event) -> pb.NewEntry:
-    entry = pb.NewEntry(
-        sequence=sequence,
-        event_id=event.event_id,
-        action=event.action,
-        outcome=event.outcome,
-        event_time=to_wire(event.time),
-        trace_id=event.trace.trace_id,
-        span_id=event.trace.span_id,
-        trace_flags=event.trace.flags,
-        account=event.account,
-        actor=event.actor,
-        resource=event.resource,
-    )
-    for name, value in event.fields.items():
-        entry.fields.add(name=name, value=value)
+def _entry(sequence: int, row: bytes) -> pb.NewEntry:
+    entry = pb.NewEntry.FromString(row)
+    entry.sequence = sequence
     return entry

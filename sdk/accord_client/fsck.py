@@ -5,7 +5,7 @@ What is checked, and how a finding is named:
 1. **File.** SQLite's own structure and constraints (what it says is malformed is named by row
    where rows can still be told apart).
 2. **Entries.** Every row from 0 on is there; ``leaf`` is an entry, hashes to ``leaf_hash``, and
-   says what every other column says.
+   says what every other column says, and whom the entry is about as the table of people does.
 3. **Producers.** Each producer's sequence runs 1, 2, 3 … in the order of the log.
 4. **Tiles.** Every full tile is there, and its hashes and root are those of the entries.
 5. **Checkpoints.** Each is signed by a pinned key, and its size and root are those of the entries
@@ -30,7 +30,7 @@ from accord_client.checkpoint import Checkpoint
 from accord_client.failure import VerificationError
 from accord_client.merkle import CompactRange, leaf_hash, root_of
 from accord_client.note import VerifierKey
-from accord_client.verify import parse_entry
+from accord_client.verify import parse_entry, people_of
 
 _TILE_WIDTH = 256
 _HASH_SIZE = 32
@@ -43,10 +43,11 @@ _COLUMNS = (
     "action",
     "event_time",
     "trace_id",
-    "account_pseudonym",
     "actor_pseudonym",
 )
 _SELECT_ENTRY = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE log_index = ?"  # noqa: S608 -- our own names
+_SELECT_PERSON = "SELECT 1 FROM people WHERE pseudonym = ? AND log_index = ?"
+_SELECT_LEAF = "SELECT leaf FROM entries WHERE log_index = ?"
 _SELECT_TILE = "SELECT hashes, root FROM tiles WHERE level = ? AND number = ?"
 
 
@@ -111,6 +112,8 @@ class _LogCheck:
         # the signed roots, the other is what was altered. None once a row is missing.
         self._by_leaf: CompactRange | None = CompactRange()
         self._by_column: CompactRange | None = CompactRange()
+        self._people = 0  # rows of people that the entries call for
+        self._people_missing = False
 
     def run(self, progress: Callable[[int, int], None]) -> None:
         self._check_file()
@@ -136,6 +139,7 @@ class _LogCheck:
             where="entries",
         ):
             self._report.add(f"entries, row {index}", "is outside of the log")
+        self._check_foreign_people()
         self._check_tiles()
 
     def _check_file(self) -> None:
@@ -195,7 +199,31 @@ class _LogCheck:
         for column, value in _derived(entry).items():
             if row[column] != value:
                 self._report.add(f"{where}, column {column}", "differs from what the leaf says")
+        self._check_people(index, entry)
         self._check_sequence(index, entry)
+
+    def _check_people(self, index: int, entry: LogEntry) -> None:
+        for pseudonym in sorted(people_of(entry)):
+            self._people += 1
+            where = f"people, row {pseudonym.hex()}/{index}"
+            if self._row(_SELECT_PERSON, pseudonym, index, where=where) is None:
+                self._people_missing = True
+
+    def _check_foreign_people(self) -> None:
+        """2. Entries, from the side of the people: nobody is found in an entry about others."""
+        (found,) = next(self._query("SELECT COUNT(*) FROM people", where="people"), (None,))
+        if found == self._people and not self._people_missing:
+            return
+        rows = self._query("SELECT pseudonym, log_index FROM people", where="people")
+        for pseudonym, index in rows:
+            leaf = next(self._query(_SELECT_LEAF, index, where="people"), (None,))[0]
+            try:
+                about = people_of(parse_entry(leaf)) if isinstance(leaf, bytes) else frozenset()
+            except VerificationError:
+                continue  # named with its entry
+            if pseudonym not in about:
+                name = pseudonym.hex() if isinstance(pseudonym, bytes) else pseudonym
+                self._report.add(f"people, row {name}/{index}", "the entry is not about it")
 
     def _check_sequence(self, index: int, entry: LogEntry) -> None:
         expected = self._report.producers.get(entry.producer, 0) + 1
@@ -266,7 +294,7 @@ class _LogCheck:
         if root and stored_root != root:
             self._report.add(f"{where}, column root", "is not the root of its hashes")
 
-    def _row(self, sql: str, *values: int, where: str) -> tuple[Any, ...] | None:
+    def _row(self, sql: str, *values: int | bytes, where: str) -> tuple[Any, ...] | None:
         """The one row, or None with a finding that says what became of it."""
         found = len(self._report.findings)
         rows = list(self._query(sql, *values, where=where))
@@ -276,7 +304,7 @@ class _LogCheck:
             self._report.add(where, "the row is missing")
         return None
 
-    def _query(self, sql: str, *values: int, where: str) -> Iterator[tuple[Any, ...]]:
+    def _query(self, sql: str, *values: int | bytes, where: str) -> Iterator[tuple[Any, ...]]:
         """The rows, as far as SQLite can read them; what it cannot read is a finding."""
         try:
             yield from self._connection.execute(sql, values)
@@ -293,6 +321,5 @@ def _derived(entry: LogEntry) -> dict[str, object]:
         "action": entry.action,
         "event_time": entry.event_time.ToMicroseconds(),
         "trace_id": entry.trace_id.hex(),
-        "account_pseudonym": entry.account_pseudonym,
         "actor_pseudonym": entry.actor_pseudonym,
     }

@@ -49,13 +49,29 @@ class Opening:
 
 @dataclass(frozen=True)
 class VerifiedEntry:
-    """What the proof shows; ``shown`` holds the opened values, in the order of the openings."""
+    """What the proof shows; ``openings`` are those that the entry commits to, in their order."""
 
     checkpoint: Checkpoint
     index: int
     leaf_hash: bytes
     entry: log_entry_pb2.LogEntry
-    shown: tuple[tuple[str, str], ...]
+    openings: tuple[Opening, ...]
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """The values that the entry says as a whole."""
+        own = own_sections(self.entry)
+        return tuple((o.name, o.value) for o in self.openings if o.section < own)
+
+    @property
+    def shown_of_several(self) -> dict[int, tuple[tuple[str, str], ...]]:
+        """The values about one person among several, by the number of their section."""
+        own = own_sections(self.entry)
+        numbers = dict.fromkeys(o.section for o in self.openings if o.section >= own)
+        return {
+            number: tuple((o.name, o.value) for o in self.openings if o.section == number)
+            for number in numbers
+        }
 
     @property
     def event_time(self) -> datetime:
@@ -101,7 +117,8 @@ def verify_proof(proof: ProofFile, keys: Sequence[VerifierKey]) -> VerifiedEntry
     # 4. Openings.
     for opening in openings:
         verify_opening(entry, opening)
-    shown = tuple((opening.name, opening.value) for opening in openings)
+    # The same opening twice opens nothing more.
+    shown = tuple({(o.section, o.position): o for o in openings}.values())
     return VerifiedEntry(checkpoint, proof.index, digest, entry, shown)
 
 
@@ -115,7 +132,23 @@ def parse_entry(leaf: bytes) -> log_entry_pb2.LogEntry:
         raise VerificationError("format", "the entry is not a log entry") from error
     if entry.format != _FORMAT:
         raise VerificationError("format", f"the entry is of unknown format {entry.format}")
+    if not entry.sections:
+        raise VerificationError("format", "the entry has no section")
     return entry
+
+
+def own_sections(entry: log_entry_pb2.LogEntry) -> int:
+    """How many sections are the entry's own: the subject's, and the actor's if it is another.
+
+    Each section after these says something about one person among several.
+    """
+    return 1 + (entry.actor_pseudonym not in (b"", entry.sections[0].pseudonym))
+
+
+def people_of(entry: log_entry_pb2.LogEntry) -> frozenset[bytes]:
+    """The pseudonyms of the accounts that the entry is about."""
+    among_several = {section.pseudonym for section in entry.sections[own_sections(entry) :]}
+    return frozenset({entry.account_pseudonym} | among_several) - {b""}
 
 
 def verify_opening(entry: log_entry_pb2.LogEntry, opening: Opening) -> None:

@@ -157,6 +157,14 @@ def show(session: Session, entry: str, *, as_json: bool) -> None:
             *((field.name, field.value) for field in found.fields),
         )
     )
+    for number, section in enumerate(found.sections, 1):
+        Paper().say(f"{number} of {len(found.sections)}")
+        Paper().facts(
+            (
+                ("about", section.account or "no longer readable"),
+                *((field.name, field.value) for field in section.fields),
+            )
+        )
 
 
 @audit.command()
@@ -266,6 +274,7 @@ def _verified_as_json(verified: VerifiedEntry) -> dict[str, object]:
         "event_time": verified.event_time.isoformat(),
         "trace_id": verified.entry.trace_id.hex(),
         "shown": dict(verified.shown),
+        "sections": [dict(shown) for shown in verified.shown_of_several.values()],
         "commitments": verified.commitments,
     }
 
@@ -278,7 +287,7 @@ def _print_verified(verified: VerifiedEntry) -> None:
     out.say(f"2. inclusion  this is its entry {verified.index}; the path leads to the signed root")
     out.say(f"3. format     {entry.producer} reported it as its number {entry.sequence}")
     out.say(
-        f"4. openings   {len(verified.shown)} of {verified.commitments} values are shown, "
+        f"4. openings   {len(verified.openings)} of {verified.commitments} values are shown, "
         "each as the entry commits to it"
     )
     out.facts(
@@ -289,6 +298,9 @@ def _print_verified(verified: VerifiedEntry) -> None:
             *verified.shown,
         )
     )
+    for number, shown in verified.shown_of_several.items():
+        out.say(f"section {number}")
+        out.facts(shown)
     out.say("Not proved: that what was reported is true, or that nothing else was reported.")
 
 

@@ -1,10 +1,13 @@
 """The wire's messages and plain values. What is malformed is refused here, field by field."""
 
 import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NoReturn
 
 from accord.audit.v1 import append_service_pb2, checkpoint_pb2, entry_pb2
 
-from runtime.event import Event, Trace
+from runtime.event import Event, Section, Trace
 from runtime.fault import invalid
 from runtime.instants import from_wire, to_wire
 from services.audit.domain.checkpoint import Checkpoint
@@ -20,7 +23,7 @@ _MAX_SEQUENCE = (1 << 63) - 1
 _MAX_FLAGS = 0xFF
 _MAX_ACTION, _MAX_OUTCOME, _MAX_FIELD_NAME = 100, 32, 64  # characters
 _MAX_ACCOUNT, _MAX_ACTOR, _MAX_RESOURCE = 200, 400, 400  # bytes
-_MAX_FIELDS = 1024
+_MAX_FIELDS, _MAX_SECTIONS = 1024, 1024
 
 _READABILITY = {
     Readability.FULL: entry_pb2.READABILITY_FULL,
@@ -46,9 +49,10 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
             account=_party(entry.account, f"{at}.account", _MAX_ACCOUNT),
             actor=_party(entry.actor, f"{at}.actor", _MAX_ACTOR),
             resource=_short(entry.resource, f"{at}.resource", _MAX_RESOURCE),
-            fields=_fields(entry, at),
+            fields=_fields(entry.fields, at),
             trace=_trace(entry, at),
             event_id=event_id(entry.event_id, f"{at}.event_id"),
+            sections=_sections(entry, at),
         ),
     )
 
@@ -93,7 +97,11 @@ def to_entry(opened: OpenedEntry) -> entry_pb2.Entry:
         account=event.account,
         actor=event.actor,
         resource=event.resource,
-        fields=[entry_pb2.Field(name=n, value=v) for n, v in event.fields.items()],
+        fields=_to_fields(event.fields),
+        sections=[
+            entry_pb2.EventSection(account=section.account, fields=_to_fields(section.fields))
+            for section in event.sections
+        ],
     )
 
 
@@ -115,6 +123,10 @@ def to_checkpoint(checkpoint: Checkpoint) -> checkpoint_pb2.Checkpoint:
     )
 
 
+def _to_fields(values: Mapping[str, str]) -> list[entry_pb2.Field]:
+    return [entry_pb2.Field(name=name, value=value) for name, value in values.items()]
+
+
 def _party(text: str, field: str, most: int) -> str:
     if text.startswith("@"):
         raise invalid(field, "must not begin with '@'")
@@ -127,17 +139,46 @@ def _short(text: str, field: str, most: int) -> str:
     return text
 
 
-def _fields(entry: append_service_pb2.NewEntry, at: str) -> dict[str, str]:
-    if len(entry.fields) > _MAX_FIELDS:
+def _fields(given: Sequence[entry_pb2.Field], at: str) -> dict[str, str]:
+    if len(given) > _MAX_FIELDS:
         raise invalid(f"{at}.fields", f"must be at most {_MAX_FIELDS}")
-    fields: dict[str, str] = {}
-    for place, field in enumerate(entry.fields):
+    fields = {field.name: field.value for field in given}
+    if len(fields) < len(given) or not all(map(_is_field, fields)):
+        _refuse_fields(given, at)
+    return fields
+
+
+def _refuse_fields(given: Sequence[entry_pb2.Field], at: str) -> NoReturn:
+    """Say which of the fields is malformed: the first that is."""
+    seen = set()
+    for place, field in enumerate(given):
         name = f"{at}.fields[{place}].name"
         matching(_FIELD, field.name, name, "a lower-case name", _MAX_FIELD_NAME)
-        if field.name in fields:
+        if field.name in seen:
             raise invalid(name, "stands twice")
-        fields[field.name] = field.value
-    return fields
+        seen.add(field.name)
+    raise AssertionError("the fields are as they must be")
+
+
+@lru_cache(maxsize=1024)
+def _is_field(name: str) -> bool:
+    """Tell whether a name is in the grammar; there are few names, and each comes often."""
+    return len(name) <= _MAX_FIELD_NAME and _FIELD.fullmatch(name) is not None
+
+
+def _sections(entry: append_service_pb2.NewEntry, at: str) -> tuple[Section, ...]:
+    if len(entry.sections) > _MAX_SECTIONS:
+        raise invalid(f"{at}.sections", f"must be at most {_MAX_SECTIONS}")
+    return tuple(
+        _section(section, f"{at}.sections[{place}]") for place, section in enumerate(entry.sections)
+    )
+
+
+def _section(section: entry_pb2.EventSection, at: str) -> Section:
+    if not section.account:
+        raise invalid(f"{at}.account", "is required")
+    account = _party(section.account, f"{at}.account", _MAX_ACCOUNT)
+    return Section(account, _fields(section.fields, at))
 
 
 def _trace(entry: append_service_pb2.NewEntry, at: str) -> Trace:

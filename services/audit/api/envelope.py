@@ -46,6 +46,8 @@ class LogEntryEnvelope:
             raise ValueError("the bytes are no LogEntry") from None
         if message.format != FORMAT:
             raise ValueError(f"entry format {message.format} is unknown")
+        if not message.sections:
+            raise ValueError("an entry has a section")
         try:
             time = from_wire(message.event_time, "event_time")
         except Fault as fault:

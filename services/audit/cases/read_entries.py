@@ -1,6 +1,6 @@
 """Shows entries to a reader: found by pseudonym, opened with the keys that still exist."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,7 +67,8 @@ class ReadEntries:
             limit=size + 1,
         )
         fitting = _fitting(stored[:size])
-        return Page(await self._open(fitting), more=len(fitting) < len(stored))
+        about = {keys[wanted.account].pseudonym} if wanted.account else None
+        return Page(await self._open(fitting, about), more=len(fitting) < len(stored))
 
     async def by_index(self, index: int) -> OpenedEntry:
         """Return the entry at a place in the log; NOT_FOUND beyond its end."""
@@ -83,10 +84,18 @@ class ReadEntries:
             raise no_entry(event_id)
         return (await self._open(stored))[0]
 
-    async def _open(self, stored: Sequence[StoredEntry]) -> list[OpenedEntry]:
-        pseudonyms = {section.pseudonym for entry in stored for section in entry.sealed.sections}
-        keys = await self._keys.of(pseudonyms)
-        return [open_entry(self._origin, entry, keys) for entry in stored]
+    async def _open(
+        self, stored: Sequence[StoredEntry], about: Collection[bytes] | None = None
+    ) -> list[OpenedEntry]:
+        keys = await self._keys.of(
+            {
+                section.pseudonym
+                for entry in stored
+                for number, section in enumerate(entry.sealed.sections)
+                if about is None or number < entry.sealed.own_sections or section.pseudonym in about
+            }
+        )
+        return [open_entry(self._origin, entry, keys, about) for entry in stored]
 
 
 def _fitting(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:

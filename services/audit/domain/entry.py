@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from runtime.event import Event, Trace
+from runtime.event import LARGEST, Event, Trace
 
 FORMAT = 1
-MAX_LEAF = 65_535  # an entry bundle counts each entry in 16 bits
+MAX_LEAF = LARGEST  # an entry bundle counts each entry in 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,18 @@ class SealedEntry:
     trace: Trace
     account_pseudonym: bytes  # empty without an account
     actor_pseudonym: bytes  # empty without an actor
-    sections: tuple[Section, ...]
+    sections: tuple[Section, ...]  # the subject's, the actor's if it is another, then the people's
+
+    @property
+    def own_sections(self) -> int:
+        """Return how many sections there are before those about one person among several."""
+        return 1 + (self.actor_pseudonym not in (b"", self.sections[0].pseudonym))
+
+    @property
+    def people(self) -> frozenset[bytes]:
+        """Return the pseudonyms of the accounts that the entry is about."""
+        among_several = {s.pseudonym for s in self.sections[self.own_sections :]}
+        return frozenset({self.account_pseudonym} | among_several) - {b""}
 
 
 @dataclass(frozen=True, slots=True)

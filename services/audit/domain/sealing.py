@@ -7,9 +7,11 @@ it is hashed. Destroying the key makes the part unreadable and leaves every hash
 import hashlib
 import secrets
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from functools import lru_cache
 
 from runtime.event import Event
+from runtime.event import Section as Said
 from services.audit.domain.entry import (
     FORMAT,
     OpenedEntry,
@@ -29,14 +31,12 @@ ORGANISATION = "@organisation"
 _ACCOUNT, _ACTOR, _RESOURCE = "@account", "@actor", "@resource"
 _SALT_SIZE = 32
 _CONTEXT = b"accord-audit-section"
+_LENGTH = struct.Struct(">I")
 
 
 def parties(event: Event) -> tuple[str, ...]:
-    """Return who must have keys before the event can be sealed: the subject, then the actor."""
-    subject = event.account or ORGANISATION
-    if event.actor and event.actor != subject:
-        return subject, event.actor
-    return (subject,)
+    """Return who must have keys before the event can be sealed, section by section."""
+    return tuple(party for party, _ in _parts(event))
 
 
 def seal(
@@ -44,10 +44,7 @@ def seal(
 ) -> SealedEntry:
     """Seal an event for the log `origin` with the keys of its parties."""
     event = submission.event
-    sections = tuple(
-        _seal_section(origin, event.event_id, _members(event, party), keys[party])
-        for party in parties(event)
-    )
+    place = _place(origin, event.event_id)
     return SealedEntry(
         producer=producer,
         sequence=submission.sequence,
@@ -58,22 +55,42 @@ def seal(
         trace=event.trace,
         account_pseudonym=keys[event.account].pseudonym if event.account else b"",
         actor_pseudonym=keys[event.actor].pseudonym if event.actor else b"",
-        sections=sections,
+        sections=tuple(
+            _seal_section(place, members, keys[party]) for party, members in _parts(event)
+        ),
     )
 
 
-def open_entry(origin: str, stored: StoredEntry, keys: Mapping[bytes, PartyKeys]) -> OpenedEntry:
-    """Open what the keys, by pseudonym, still open."""
+def open_entry(
+    origin: str,
+    stored: StoredEntry,
+    keys: Mapping[bytes, PartyKeys],
+    about: Container[bytes] | None = None,
+) -> OpenedEntry:
+    """Open what the keys, by pseudonym, still open.
+
+    `about` limits it to what is said of these pseudonyms: sections about others among several are
+    left out, as if the entry did not have them.
+    """
     sealed = stored.sealed
+    own = sealed.own_sections
     openings: list[Opening] = []
-    opened = 0
+    wanted = opened = 0
+    values: dict[str, str] = {}
+    said: list[Said] = []
     for number, section in enumerate(sealed.sections):
-        party = keys.get(section.pseudonym)
-        if party is None:
+        if number >= own and about is not None and section.pseudonym not in about:
             continue
-        opened += 1
-        openings += _open_section(origin, stored, number, party)
-    values = {opening.name: opening.value for opening in openings}
+        wanted += 1
+        party = keys.get(section.pseudonym)
+        shown = _open_section(origin, stored, number, party) if party else []
+        opened += party is not None
+        openings += shown
+        members = {opening.name: opening.value for opening in shown}
+        if number < own:
+            values |= members
+        else:
+            said.append(Said(members.pop(_ACCOUNT, ""), members))
     event = Event(
         action=sealed.action,
         outcome=sealed.outcome,
@@ -84,8 +101,9 @@ def open_entry(origin: str, stored: StoredEntry, keys: Mapping[bytes, PartyKeys]
         fields=values,
         trace=sealed.trace,
         event_id=sealed.event_id,
+        sections=tuple(said),
     )
-    if opened == len(sealed.sections):
+    if opened == wanted:
         readability = Readability.FULL
     else:
         readability = Readability.PARTIAL if opened else Readability.NONE
@@ -96,14 +114,14 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
     """Tell whether a submission repeats an entry, as far as that can still be read.
 
     A section whose keys are destroyed can no longer be compared beyond its number of fields, and
-    must not be: the event id, the rest of the header and the other section decide.
+    must not be: the event id, the rest of the header and the other sections decide.
     """
     event, logged = submission.event, opened.event
     header = (event.event_id, event.action, event.outcome, event.time, event.trace)
     if header != (logged.event_id, logged.action, logged.outcome, logged.time, logged.trace):
         return False
     sections = opened.stored.sealed.sections
-    expected = [_members(event, party) for party in parties(event)]
+    expected = [members for _, members in _parts(event)]
     if [len(members) for members in expected] != [len(s.commitments) for s in sections]:
         return False
     return all(
@@ -113,42 +131,40 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
 
 def commitment(salt: bytes, name: str, value: str) -> bytes:
     """Commit to a named value; without the 32-byte salt it can be neither read nor guessed."""
-    encoded = name.encode()
-    return hashlib.sha256(
-        salt + struct.pack(">H", len(encoded)) + encoded + value.encode()
-    ).digest()
+    return hashlib.sha256(salt + _prefixed(name) + value.encode()).digest()
 
 
-def _members(event: Event, party: str) -> dict[str, str]:
-    """Return what of the event is sealed with a party's keys."""
-    members = {_ACTOR: event.actor} if party == event.actor else {}
-    if party == parties(event)[0]:
-        members = {_ACCOUNT: event.account} | members | {_RESOURCE: event.resource}
-        members = {name: value for name, value in members.items() if value}
-        members |= event.fields
-    return members
+def _parts(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Return each section's party, and what of the event is sealed with that party's keys."""
+    subject = event.account or ORGANISATION
+    members = {_ACCOUNT: event.account} if event.account else {}
+    if event.actor == subject:
+        members[_ACTOR] = event.actor
+    if event.resource:
+        members[_RESOURCE] = event.resource
+    yield subject, members | dict(event.fields)
+    if event.actor and event.actor != subject:
+        yield event.actor, {_ACTOR: event.actor}
+    for section in event.sections:
+        yield section.account, {_ACCOUNT: section.account, **section.fields}
 
 
-def _seal_section(
-    origin: str, event_id: str, members: Mapping[str, str], keys: PartyKeys
-) -> Section:
-    salted = [(secrets.token_bytes(_SALT_SIZE), name, value) for name, value in members.items()]
-    plain = b"".join(
-        salt
-        + struct.pack(">H", len(name.encode()))
-        + name.encode()
-        + struct.pack(">I", len(value.encode()))
-        + value.encode()
-        for salt, name, value in salted
-    )
-    commitments = tuple(commitment(*opening) for opening in salted)
-    context = _associated(origin, event_id, keys.pseudonym)
-    return Section(keys.pseudonym, commitments, keys.encrypt(plain, context))
+def _seal_section(place: bytes, members: Mapping[str, str], keys: PartyKeys) -> Section:
+    salts = secrets.token_bytes(_SALT_SIZE * len(members))
+    commitments: list[bytes] = []
+    plain: list[bytes] = []
+    for at, (name, value) in enumerate(members.items()):
+        salted = salts[at * _SALT_SIZE : (at + 1) * _SALT_SIZE] + _prefixed(name)
+        encoded = value.encode()
+        commitments.append(hashlib.sha256(salted + encoded).digest())
+        plain += (salted, _LENGTH.pack(len(encoded)), encoded)
+    sealed = keys.encrypt(b"".join(plain), place + _counted(keys.pseudonym))
+    return Section(keys.pseudonym, tuple(commitments), sealed)
 
 
 def _open_section(origin: str, stored: StoredEntry, number: int, keys: PartyKeys) -> list[Opening]:
     section = stored.sealed.sections[number]
-    context = _associated(origin, stored.sealed.event_id, section.pseudonym)
+    context = _place(origin, stored.sealed.event_id) + _counted(section.pseudonym)
     try:
         parsed = list(_parse(keys.decrypt(section.sealed, context)))
     except (ValueError, struct.error) as error:
@@ -166,7 +182,7 @@ def _parse(plain: bytes) -> Iterator[tuple[bytes, str, str]]:
     while at < len(plain):
         (name_size,) = struct.unpack_from(">H", plain, at + _SALT_SIZE)
         name_at = at + _SALT_SIZE + 2
-        (value_size,) = struct.unpack_from(">I", plain, name_at + name_size)
+        (value_size,) = _LENGTH.unpack_from(plain, name_at + name_size)
         value_at = name_at + name_size + 4
         yield (
             plain[at : at + _SALT_SIZE],
@@ -176,13 +192,18 @@ def _parse(plain: bytes) -> Iterator[tuple[bytes, str, str]]:
         at = value_at + value_size
 
 
-def _associated(origin: str, event_id: str, pseudonym: bytes) -> bytes:
-    """Bind a section to its place: moved to another entry, person or log it does not open."""
-    parts = (
-        _CONTEXT,
-        struct.pack(">I", FORMAT),
-        origin.encode(),
-        bytes.fromhex(event_id),
-        pseudonym,
-    )
-    return b"".join(struct.pack(">I", len(part)) + part for part in parts)
+@lru_cache(maxsize=1024)
+def _prefixed(name: str) -> bytes:
+    """Return a field's name behind its length; there are few names, and each comes often."""
+    encoded = name.encode()
+    return struct.pack(">H", len(encoded)) + encoded
+
+
+def _place(origin: str, event_id: str) -> bytes:
+    """Bind a section to its entry: moved to another entry or log it does not open."""
+    parts = (_CONTEXT, _LENGTH.pack(FORMAT), origin.encode(), bytes.fromhex(event_id))
+    return b"".join(map(_counted, parts))
+
+
+def _counted(part: bytes) -> bytes:
+    return _LENGTH.pack(len(part)) + part

@@ -13,7 +13,7 @@ from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
 from services.audit.domain.note import Signer
 from services.audit.domain.ports import Envelope, Filter, Growth, Head
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge, Tile
-from services.audit.store.tables import checkpoints, entries, tiles
+from services.audit.store.tables import checkpoints, entries, people, tiles
 
 _PAGE = 500  # values in one IN clause: well below what either engine binds
 EntryRow = Row[tuple[int, bytes, bytes]]
@@ -39,6 +39,7 @@ class StoredLog:
     async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
         """Store a growth and its checkpoint in one transaction, reading back before signing."""
         entry_rows = [_entry_row(entry) for entry in growth.entries]
+        people_rows = [row for entry in growth.entries for row in _people_rows(entry)]
         tile_rows = [_tile_row(tile) for tile in growth.tiles]
         now = self._clock.now()
 
@@ -48,6 +49,8 @@ class StoredLog:
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
             if entry_rows:
                 tx.execute(insert(entries), entry_rows)
+            if people_rows:
+                tx.execute(insert(people), people_rows)
             if tile_rows:
                 tx.execute(insert(tiles), tile_rows)
             _check_stored(tx, growth)
@@ -85,8 +88,12 @@ class StoredLog:
         self, wanted: Filter, *, after: int | None, newest_first: bool, limit: int
     ) -> list[StoredEntry]:
         """Return matching entries in order, from the one beyond index `after` on."""
-        index = entries.c.log_index
-        query = _matching(wanted).order_by(index.desc() if newest_first else index.asc())
+        query, index = _matching(wanted), entries.c.log_index
+        if wanted.account_pseudonym is not None:
+            index = people.c.log_index  # whose index is in this order for each account
+            query = query.join(people, people.c.log_index == entries.c.log_index)
+            query = query.where(people.c.pseudonym == wanted.account_pseudonym)
+        query = query.order_by(index.desc() if newest_first else index.asc())
         if after is not None:
             query = query.where(index < after if newest_first else index > after)
         return await self._entries([query.limit(limit)])
@@ -136,9 +143,12 @@ def _entry_row(entry: StoredEntry) -> dict[str, object]:
         "action": sealed.action,
         "event_time": sealed.time,
         "trace_id": sealed.trace.trace_id,
-        "account_pseudonym": sealed.account_pseudonym,
         "actor_pseudonym": sealed.actor_pseudonym,
     }
+
+
+def _people_rows(entry: StoredEntry) -> list[dict[str, object]]:
+    return [{"pseudonym": one, "log_index": entry.index} for one in sorted(entry.sealed.people)]
 
 
 def _tile_row(tile: Tile) -> dict[str, object]:
@@ -153,7 +163,6 @@ def _tile_row(tile: Tile) -> dict[str, object]:
 def _matching(wanted: Filter) -> Select[tuple[int, bytes, bytes]]:
     column = entries.c
     equal = (
-        (column.account_pseudonym, wanted.account_pseudonym),
         (column.actor_pseudonym, wanted.actor_pseudonym),
         (column.trace_id, wanted.trace_id),
         (column.producer, wanted.producer),

@@ -21,16 +21,24 @@ entries = Table(
     Column("action", Text, nullable=False),
     Column("event_time", Instant, nullable=False),
     Column("trace_id", Text, nullable=False),  # empty outside of any trace
-    Column("account_pseudonym", LargeBinary, nullable=False),  # empty without an account
     Column("actor_pseudonym", LargeBinary, nullable=False),  # empty without an actor
     UniqueConstraint("producer", "sequence"),
     UniqueConstraint("event_id"),
-    Index(None, "account_pseudonym", "log_index"),
     Index(None, "actor_pseudonym", "log_index"),
     Index(None, "trace_id", "log_index"),
     Index(None, "action", "log_index"),
     Index(None, "event_time"),
     sqlite_strict=True,
+)
+
+# One row for each account that an entry is about: its own, or one of several.
+people = Table(
+    "people",
+    LOG,
+    Column("pseudonym", LargeBinary, primary_key=True),
+    Column("log_index", BigInt, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # Full tiles only; the unfinished ones follow from the entries and from the tiles below them.

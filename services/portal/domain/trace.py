@@ -15,6 +15,14 @@ class Readability(StrEnum):
 
 
 @dataclass(frozen=True)
+class Section:
+    """What an entry says about one person among several; no account once it is unreadable."""
+
+    account: str
+    fields: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Entry:
     """An entry of the log, opened as far as its keys still exist.
 
@@ -35,6 +43,7 @@ class Entry:
     actor: str
     resource: str
     fields: Sequence[tuple[str, str]]
+    sections: Sequence[Section] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From audit's answer to a proof: what is shown as verified is what was verified, and no more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from accord.audit.v1 import entry_pb2
@@ -9,9 +9,9 @@ from accord_client.checkpoint import ProofFile
 from accord_client.failure import VerificationError
 from accord_client.merkle import leaf_hash
 from accord_client.note import VerifierKey
-from accord_client.verify import VerifiedEntry, pack_proof, verify_proof
+from accord_client.verify import VerifiedEntry, own_sections, pack_proof, verify_proof
 
-from services.portal.domain.trace import Entry, Proof, Readability
+from services.portal.domain.trace import Entry, Proof, Readability, Section
 from services.portal.peers.convert import known, moment
 
 _READABILITY: Mapping["entry_pb2.Readability.ValueType", Readability] = {
@@ -70,7 +70,8 @@ def stated_entry(entry: entry_pb2.Entry) -> Entry:
         account=entry.account,
         actor=entry.actor,
         resource=entry.resource,
-        fields=[(field.name, field.value) for field in entry.fields],
+        fields=_fields(entry.fields),
+        sections=[Section(section.account, _fields(section.fields)) for section in entry.sections],
     )
 
 
@@ -83,8 +84,8 @@ def _verify(packed: ProofFile, index: int, keys: Sequence[VerifierKey]) -> Verif
 
 def _verified_entry(verified: VerifiedEntry) -> Entry:
     header = verified.entry
-    shown = tuple(dict.fromkeys(verified.shown))  # the same opening twice opens nothing more
-    values = dict(shown)
+    values = dict(verified.shown)
+    several = verified.shown_of_several
     return Entry(
         index=verified.index,
         producer=header.producer,
@@ -95,12 +96,28 @@ def _verified_entry(verified: VerifiedEntry) -> Entry:
         at=verified.event_time,
         trace_id=header.trace_id.hex(),
         span_id=header.span_id.hex(),
-        readability=_readability(len(shown), verified.commitments),
+        readability=_readability(len(verified.openings), verified.commitments),
         account=values.get("@account", ""),
         actor=values.get("@actor", ""),
         resource=values.get("@resource", ""),
-        fields=[(name, value) for name, value in shown if not name.startswith("@")],
+        fields=_without_members(verified.shown),
+        sections=[
+            _section(several.get(number, ()))
+            for number in range(own_sections(header), len(header.sections))
+        ],
     )
+
+
+def _section(shown: Sequence[tuple[str, str]]) -> Section:
+    return Section(dict(shown).get("@account", ""), _without_members(shown))
+
+
+def _without_members(shown: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in shown if not name.startswith("@")]
+
+
+def _fields(fields: Iterable[entry_pb2.Field]) -> list[tuple[str, str]]:
+    return [(field.name, field.value) for field in fields]
 
 
 def _readability(opened: int, commitments: int) -> Readability:

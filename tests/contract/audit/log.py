@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.clock import SettableClock
 from runtime.db import Database
-from runtime.event import Event
+from runtime.event import Event, Section
 from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.audit.api.envelope import LogEntryEnvelope
@@ -43,6 +43,7 @@ def event(
     actor: str = PERSON,
     resource: str = "",
     fields: Mapping[str, str] | None = None,
+    sections: tuple[Section, ...] = (),
 ) -> Event:
     """Makes an event whose id is its number."""
     return Event(
@@ -54,6 +55,7 @@ def event(
         resource=resource,
         fields=fields or {"number": str(number)},
         event_id=f"{number:032x}",
+        sections=sections,
     )
 
 

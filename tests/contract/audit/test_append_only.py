@@ -14,7 +14,7 @@ from tests.contract.audit.log import Log, event
 if TYPE_CHECKING:
     from tests.postgres import PostgresServer
 
-TABLES = ("entries", "tiles", "checkpoints")
+TABLES = ("entries", "people", "tiles", "checkpoints")
 CHANGES = {
     "entries": (
         "UPDATE entries SET action = 'account:link:remove'",
@@ -22,6 +22,10 @@ CHANGES = {
         "DELETE FROM entries",
         "DELETE FROM entries WHERE log_index = 299",
         "UPDATE entries SET log_index = log_index + 1000",
+    ),
+    "people": (
+        "UPDATE people SET log_index = log_index + 1",
+        "DELETE FROM people WHERE log_index = 5",
     ),
     "tiles": (
         "UPDATE tiles SET root = hashes",
@@ -34,7 +38,7 @@ CHANGES = {
 }
 ROW = (
     "SELECT {index}, leaf, leaf_hash, 'p', 1, '{event}', action, event_time,"
-    " trace_id, account_pseudonym, actor_pseudonym FROM entries WHERE log_index = 5"
+    " trace_id, actor_pseudonym FROM entries WHERE log_index = 5"
 )
 REPLACEMENTS = (
     "INSERT OR REPLACE INTO entries " + ROW.format(index=5, event="f"),
@@ -44,6 +48,8 @@ REPLACEMENTS = (
     "INSERT INTO entries "
     + ROW.format(index=5, event="f")
     + " ON CONFLICT (log_index) DO UPDATE SET leaf = excluded.leaf_hash",
+    "INSERT OR REPLACE INTO people SELECT pseudonym, log_index FROM people",
+    "INSERT INTO people VALUES (x'00', 5)",
     "INSERT OR REPLACE INTO tiles SELECT level, number, root, root FROM tiles",
     "INSERT OR REPLACE INTO checkpoints SELECT size, '', signed_at FROM checkpoints",
     "INSERT INTO checkpoints SELECT -1, note, signed_at FROM checkpoints WHERE size = 0",
@@ -94,7 +100,7 @@ async def test_sqlite_replaces_and_inserts_nothing_but_at_the_end(filled: Log) -
 async def test_postgresql_truncates_nothing(filled: Log) -> None:
     for table in TABLES:
         await refused(filled, f"TRUNCATE {table}")
-    await refused(filled, "TRUNCATE entries, tiles, checkpoints CASCADE")
+    await refused(filled, "TRUNCATE entries, people, tiles, checkpoints CASCADE")
     await refused(
         filled,
         "INSERT INTO checkpoints SELECT * FROM checkpoints"

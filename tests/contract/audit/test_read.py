@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, text
 
-from runtime.event import Trace
+from runtime.event import Section, Trace
 from runtime.fault import Fault
 from runtime.testing import NOON
 from services.audit.cases.prove_inclusion import ProveInclusion
@@ -157,6 +157,43 @@ async def test_invariant_8_destroying_keys_leaves_every_proof_valid_and_nothing_
     assert (entry.event.actor, entry.event.account) == (OFFICER, "")
 
 
+async def test_an_entry_about_several_people_is_found_through_each_and_opened_for_one(
+    log: Log,
+) -> None:
+    batch = event(
+        1,
+        action="sharing:decision:batch",
+        account="",
+        actor="",
+        sections=(
+            Section(PERSON, {"answer": "permit"}),
+            Section(OTHER, {"answer": "deny"}),
+            Section(PERSON, {"answer": "gap"}),
+        ),
+    )
+    await log.append(1, [batch, event(2), event(3, account=OTHER, actor="")], "sharing")
+    assert await found(log, Wanted(account=PERSON)) == [0, 1]
+    assert await found(log, Wanted(account=OTHER)) == [0, 2]
+    assert (await log.entries.by_index(0)).event == batch
+    page = await log.entries.matching(
+        Wanted(account=OTHER, action_prefix="sharing:"), after=None, newest_first=True, size=3
+    )
+    (entry,) = page.entries
+    assert entry.event.sections == (batch.sections[1],)
+    assert entry.readability is Readability.FULL
+    # Erased, one of them takes their own sections; the other is found and read as before.
+    (person,) = (await log.keys.find([PERSON])).values()
+    await log.key_database.write(
+        lambda tx: tx.execute(delete(party_keys).where(party_keys.c.pseudonym == person.pseudonym))
+    )
+    entry = await log.entries.by_index(0)
+    assert entry.event.sections == (Section(""), batch.sections[1], Section(""))
+    assert entry.readability is Readability.PARTIAL
+    assert await found(log, Wanted(account=OTHER)) == [0, 2]
+    again = await log.append(1, [batch], "sharing")
+    assert again.receipts[0].index == 0
+
+
 async def test_after_erasure_a_repetition_is_known_and_makes_no_new_keys(filled: Log) -> None:
     await filled.key_database.write(lambda tx: tx.execute(delete(party_keys)))
     again = await filled.append(1, [event(1)])
@@ -186,5 +223,5 @@ def _files(directory: Path) -> list[bytes]:
 def _dump(tx: Connection) -> list[object]:
     return [
         tx.execute(text(f"SELECT * FROM {table}")).all()  # noqa: S608  our own names
-        for table in ("entries", "tiles", "checkpoints")
+        for table in ("entries", "people", "tiles", "checkpoints")
     ]

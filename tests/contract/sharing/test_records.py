@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import (
     consent_pb2,
     consent_service_pb2,
@@ -24,7 +25,6 @@ from sqlalchemy import create_engine, select
 
 from runtime.db import Database
 from runtime.errors import from_error
-from runtime.outbox import decode
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id, rows, terms_of
 
@@ -38,7 +38,7 @@ def actions(url: str) -> list[str]:
     engine = create_engine(url)
     with engine.connect() as connection:
         events = connection.execute(select(tables.outbox.c.event).order_by(tables.outbox.c.id))
-        found = [decode(event).action for (event,) in events]
+        found = [NewEntry.FromString(event).action for (event,) in events]
     engine.dispose()
     return found
 

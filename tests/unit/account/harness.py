@@ -8,7 +8,6 @@ from __future__ import annotations  # the asynchronous stubs exist for type chec
 
 import asyncio
 import base64
-import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, closing
@@ -31,7 +30,9 @@ from accord.account.v1 import (
     session_service_pb2_grpc,
     staff_service_pb2_grpc,
 )
+from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import subject_pb2, subject_service_pb2
+from google.protobuf.json_format import MessageToDict
 
 from runtime.actor import METADATA_KEY
 from runtime.call import Call
@@ -210,7 +211,7 @@ def audit_events(database: Path) -> list[dict[str, object]]:
 
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT event FROM outbox ORDER BY id").fetchall()
-    return [json.loads(row[0]) for row in rows]
+    return [MessageToDict(NewEntry.FromString(row[0])) for row in rows]
 
 
 def providers_file(directory: Path, origin: str) -> Path:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.event import Event, Trace
+from runtime.event import Event, Section, Trace
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.domain.entry import OpenedEntry, Readability, StoredEntry, Submission
 from services.audit.domain.faults import LogDamagedError
@@ -28,10 +28,11 @@ from services.audit.store.party_keys import StoredPartyKeys
 # The same examples each time, and no judgement of how busy the machine is.
 patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 ORIGIN = "nl.accord.internal/audit"
-PERSON, OFFICER = "accounts/nl-person", "spiffe://nl.accord.internal/staff/officer/ana"
+PERSON, OTHER = "accounts/nl-person", "accounts/nl-other"
+OFFICER = "spiffe://nl.accord.internal/staff/officer/ana"
 KEYS = {
     party: StoredPartyKeys(secrets.token_bytes(32), secrets.token_bytes(16))
-    for party in (PERSON, OFFICER, ORGANISATION)
+    for party in (PERSON, OTHER, OFFICER, ORGANISATION)
 }
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)
@@ -46,6 +47,21 @@ EVENTS = st.builds(
     resource=st.sampled_from(["", "contracts/c-1"]),
     fields=FIELDS,
     trace=st.sampled_from([Trace(), Trace("ab" * 16, "cd" * 8, 1)]),
+    sections=st.lists(st.builds(Section, st.sampled_from([PERSON, OTHER]), FIELDS), max_size=4).map(
+        tuple
+    ),
+)
+BATCH = Event(
+    "sharing:decision:batch",
+    "done",
+    NOON,
+    actor=PERSON,
+    fields={"count": "3"},
+    sections=(
+        Section(PERSON, {"answer": "permit"}),
+        Section(OTHER, {"answer": "deny"}),
+        Section(PERSON, {"answer": "gap"}),
+    ),
 )
 
 
@@ -91,6 +107,7 @@ def test_invariant_4_no_value_stands_in_clear_in_an_entry(event: Event) -> None:
         actor=event.actor,
         resource=event.resource,
         fields={name: f"canary {value}" for name, value in event.fields.items()},
+        sections=tuple(Section(s.account, {"f": "canary"}) for s in event.sections),
     )
     leaf = stored(marked).leaf
     assert b"canary" not in leaf
@@ -114,6 +131,51 @@ def test_each_party_reads_and_loses_its_own_part_alone() -> None:
     nobody = opened(event)
     assert nobody.readability is Readability.NONE
     assert nobody.event.action == event.action
+
+
+def test_of_several_people_each_loses_their_own_sections_alone() -> None:
+    assert parties(BATCH) == (ORGANISATION, PERSON, PERSON, OTHER, PERSON)
+    sealed = stored(BATCH).sealed
+    assert sealed.account_pseudonym == b""
+    assert sealed.people == {KEYS[PERSON].pseudonym, KEYS[OTHER].pseudonym}
+    without_person = opened(BATCH, ORGANISATION, OTHER)
+    assert without_person.readability is Readability.PARTIAL
+    assert (without_person.event.actor, without_person.event.fields) == ("", {"count": "3"})
+    unreadable = Section("")
+    assert without_person.event.sections == (unreadable, BATCH.sections[1], unreadable)
+
+
+def test_asked_about_one_person_nothing_of_the_others_is_opened() -> None:
+    entry = open_entry(
+        ORIGIN,
+        stored(BATCH),
+        {keys.pseudonym: keys for keys in KEYS.values()},
+        about={KEYS[OTHER].pseudonym},
+    )
+    assert entry.event.sections == (BATCH.sections[1],)
+    assert entry.readability is Readability.FULL
+    assert {opening.section for opening in entry.openings} == {0, 1, 3}
+
+
+def test_a_repeated_batch_is_told_from_one_that_says_other_things() -> None:
+    entry = opened(BATCH, *KEYS)
+    first, second, third = BATCH.sections
+    for other in (
+        (second, first, third),
+        (first, second),
+        (first, second, third, third),
+        (first, second, Section(PERSON, {"answer": "permit"})),
+        (first, second, Section(OTHER, {"answer": "gap"})),
+    ):
+        assert not same_content(Submission(1, replace(BATCH, sections=other)), entry)
+    assert same_content(Submission(1, BATCH), entry)
+
+
+@patient
+@given(EVENTS)
+def test_an_event_is_never_larger_sealed_than_its_producer_reckons(event: Event) -> None:
+    assert len(stored(event).leaf) <= event.size
+    assert event.size - len(stored(event).leaf) < 500 + 30 * len(event.sections)
 
 
 def test_what_concerns_no_one_is_sealed_by_the_organisation() -> None:

@@ -1,13 +1,16 @@
 """Ids, page tokens and faults: what goes in comes out, and nothing else is accepted."""
 
 import re
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
+from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.type.v1 import error_reason_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +18,10 @@ from sqlalchemy import create_engine
 
 from runtime import errors, ids, paging
 from runtime.db import metadata
-from runtime.event import Event, Trace
+from runtime.event import LARGEST, ROOM, Event, Section, Trace, in_entries
 from runtime.fault import Fault, invalid
 from runtime.identity import parse
-from runtime.outbox import decode, encode, outbox_table, publish
+from runtime.outbox import encode, outbox_table, publish
 from runtime.testing import NOON
 
 
@@ -129,8 +132,23 @@ def test_what_is_not_of_the_grammar_is_nobody(spiffe_id: str) -> None:
 
 @given(st.dictionaries(st.text(), st.text()), st.text())
 def test_an_event_survives_its_row(fields: dict[str, str], name: str) -> None:
-    event = Event("a:b:c", "done", NOON, name, name, name, fields, Trace("1" * 32, "2" * 16, 1))
-    assert decode(encode(event)) == event
+    trace, section = Trace("1" * 32, "2" * 16, 1), Section(name, fields)
+    event = Event("a:b:c", "done", NOON, name, name, name, fields, trace, sections=(section,) * 2)
+    entry = NewEntry.FromString(encode(event))
+    said = [Section(s.account, {f.name: f.value for f in s.fields}) for s in entry.sections]
+    assert event == Event(
+        entry.action,
+        entry.outcome,
+        entry.event_time.ToDatetime(UTC),
+        entry.account,
+        entry.actor,
+        entry.resource,
+        {field.name: field.value for field in entry.fields},
+        Trace(entry.trace_id, entry.span_id, entry.trace_flags),
+        entry.event_id,
+        tuple(said),
+    )
+    assert entry.sequence == 0
 
 
 @pytest.mark.parametrize(
@@ -145,15 +163,38 @@ def test_an_event_survives_its_row(fields: dict[str, str], name: str) -> None:
         Event("a:b:c", "done", NOON, account="a" * 201),
         Event("a:b:c", "done", NOON, actor="@organisation"),
         Event("a:b:c", "done", NOON, resource="é" * 201),
+        Event("a:b:c", "done", NOON, sections=(Section(""),)),
+        Event("a:b:c", "done", NOON, sections=(Section("@organisation"),)),
+        Event("a:b:c", "done", NOON, sections=(Section("é" * 101),)),
+        Event("a:b:c", "done", NOON, sections=(Section("a", {"F": "value"}),)),
+        Event("a:b:c", "done", NOON, sections=(Section("a", {"f": "x" * 300}),) * 200),
+        Event("a:b:c", "done", NOON, sections=(Section("a"),) * 1025),
     ],
 )
 def test_an_event_that_the_log_would_refuse_fails_its_own_case(event: Event) -> None:
     table = outbox_table(metadata())
     engine = create_engine("sqlite://")
     table.metadata.create_all(engine)
-    with engine.begin() as tx, pytest.raises(ValueError, match=r"reads|lower case|too long|larger"):
+    with (
+        engine.begin() as tx,
+        pytest.raises(ValueError, match=r"reads|lower case|too long|larger|about"),
+    ):
         publish(tx, table, event)
     engine.dispose()
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=3000), max_size=60))
+def test_sections_are_divided_in_their_order_among_events_that_the_log_takes(
+    texts: list[str],
+) -> None:
+    sections = [Section(f"accounts/{n}", {"f": text}) for n, text in enumerate(texts)]
+    groups = list(in_entries(sections))
+    assert [section for group in groups for section in group] == sections
+    for group, following in pairwise(groups):
+        assert sum(section.size for section in (*group, following[0])) > ROOM
+    for group in groups:
+        event = Event("a:b:c", "done", NOON, "a" * 200, "b" * 400, "c" * 400, {"f": "x" * 3000})
+        assert replace(event, sections=group).size <= LARGEST
 
 
 def test_no_reason_is_used_that_the_proto_does_not_know(request: pytest.FixtureRequest) -> None:

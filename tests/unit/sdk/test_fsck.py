@@ -14,7 +14,7 @@ from accord_client.cli import cli
 from accord_client.cli.session import Exit
 from accord_client.fsck import Report, check_log
 from accord_client.merkle import leaf_hash, root_of
-from accord_client.verify import parse_entry
+from accord_client.verify import parse_entry, people_of
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -28,7 +28,9 @@ CREATE TABLE entries (
   log_index BIGINT NOT NULL PRIMARY KEY, leaf BLOB NOT NULL, leaf_hash BLOB NOT NULL,
   producer TEXT NOT NULL, sequence BIGINT NOT NULL, event_id TEXT NOT NULL UNIQUE,
   action TEXT NOT NULL, event_time BIGINT NOT NULL, trace_id TEXT NOT NULL,
-  account_pseudonym BLOB NOT NULL, actor_pseudonym BLOB NOT NULL, UNIQUE (producer, sequence));
+  actor_pseudonym BLOB NOT NULL, UNIQUE (producer, sequence));
+CREATE TABLE people (
+  pseudonym BLOB NOT NULL, log_index BIGINT NOT NULL, PRIMARY KEY (pseudonym, log_index));
 CREATE TABLE tiles (
   level BIGINT NOT NULL, number BIGINT NOT NULL, hashes BLOB NOT NULL, root BLOB NOT NULL,
   PRIMARY KEY (level, number));
@@ -61,10 +63,11 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 message.action,
                 message.event_time.ToMicroseconds(),
                 "",
-                message.account_pseudonym,
                 b"",
             )
-            connection.execute(f"INSERT INTO entries VALUES ({','.join('?' * 11)})", row)
+            connection.execute(f"INSERT INTO entries VALUES ({','.join('?' * 10)})", row)
+            for one in people_of(message):
+                connection.execute("INSERT INTO people VALUES (?, ?)", (one, index))
         for number in range(SIZE // 256):
             tile = hashes[number * 256 : (number + 1) * 256]
             row_ = (0, number, b"".join(tile), root_of(tile))
@@ -103,7 +106,7 @@ def test_an_untouched_log_is_whole(pristine: Path) -> None:
 
 def flip(value: Any, place: int = -1) -> Any:
     if isinstance(value, bytes):
-        changed = bytearray(value)
+        changed = bytearray(value or b"\0")
         changed[place] ^= 1
         return bytes(changed)
     return value + 1 if isinstance(value, int) else "f" + value[1:]
@@ -113,7 +116,7 @@ def flip(value: Any, place: int = -1) -> Any:
 @pytest.mark.parametrize(
     "column",
     ["leaf", "leaf_hash", "producer", "sequence", "event_id", "action", "event_time",
-     "account_pseudonym"],
+     "actor_pseudonym"],
 )  # fmt: skip
 def test_a_flipped_bit_of_an_entry_is_named_by_row_and_column(
     copy: Path, index: int, column: str
@@ -127,6 +130,18 @@ def test_a_flipped_bit_of_an_entry_is_named_by_row_and_column(
         changed = 10_000
     report = change(copy, f"UPDATE entries SET {column} = ? WHERE log_index = ?", changed, index)
     assert f"entries, row {index}, column {column}" in names(report)
+
+
+def test_who_an_entry_is_about_is_held_against_its_bytes(copy: Path) -> None:
+    report = change(copy, "DELETE FROM people WHERE log_index = 17")
+    assert names(report) == [f"people, row {(b'p' * 16).hex()}/17"]
+    report = change(copy, "INSERT INTO people VALUES (?, 17)", b"q" * 16)
+    assert names(report) == [
+        f"people, row {(b'p' * 16).hex()}/17",
+        f"people, row {(b'q' * 16).hex()}/17",
+    ]
+    report = change(copy, "INSERT INTO people VALUES (?, 6000)", b"p" * 16)
+    assert f"people, row {(b'p' * 16).hex()}/6000" in names(report)
 
 
 def test_an_entry_exchanged_together_with_its_hash_is_found_by_tile_and_root(copy: Path) -> None:
@@ -196,9 +211,10 @@ def test_a_number_left_out_by_a_producer_is_named(copy: Path) -> None:
     leaf.sequence = 602
     data = leaf.SerializeToString(deterministic=True)
     row = (600, data, leaf_hash(data), "sharing", 602, leaf.event_id.hex(), leaf.action, 0, "",
-           leaf.account_pseudonym, b"")  # fmt: skip
-    report = change(copy, f"INSERT INTO entries VALUES ({','.join('?' * 11)})", *row)
-    assert report.findings[0].what == "producer sharing is at number 602, expected 601"
+           b"")  # fmt: skip
+    report = change(copy, f"INSERT INTO entries VALUES ({','.join('?' * 10)})", *row)
+    whats = [finding.what for finding in report.findings]
+    assert "producer sharing is at number 602, expected 601" in whats
 
 
 def content(file: Path) -> list[list[tuple[Any, ...]]]:

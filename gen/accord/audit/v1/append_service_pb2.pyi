@@ -63,6 +63,7 @@ class NewEntry(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Required. Number of the entry among its producer's, from 1, without a hole; below 2^63."""
     event_id: _builtins.str
@@ -97,6 +98,13 @@ class NewEntry(_message.Message):
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Field]:
         """Optional. The event's values, at most 1,024, names unique."""
 
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.EventSection]:
+        """Optional. What the event says about each of several people, in the order of what happened: one
+        for each question of a batch, for example. Each is sealed with the keys of its own account, so
+        that erasing one person leaves the others readable. At most 1,024; one account may have several.
+        """
+
     def __init__(
         self,
         *,
@@ -112,10 +120,11 @@ class NewEntry(_message.Message):
         actor: _builtins.str = ...,
         resource: _builtins.str = ...,
         fields: _abc.Iterable[_entry_pb2.Field] | None = ...,
+        sections: _abc.Iterable[_entry_pb2.EventSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "outcome", b"outcome", "resource", b"resource", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "outcome", b"outcome", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

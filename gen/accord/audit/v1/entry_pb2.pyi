@@ -29,9 +29,9 @@ class _ReadabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Readabili
     READABILITY_UNSPECIFIED: _Readability.ValueType  # 0
     """Never sent."""
     READABILITY_FULL: _Readability.ValueType  # 1
-    """Every section was opened."""
+    """Every section that was asked for was opened."""
     READABILITY_PARTIAL: _Readability.ValueType  # 2
-    """One party's keys were destroyed; the other section was opened."""
+    """Some parties' keys were destroyed; the other sections were opened."""
     READABILITY_NONE: _Readability.ValueType  # 3
     """The keys of every section were destroyed: the header and the proofs are all that remains."""
 
@@ -41,9 +41,9 @@ class Readability(_Readability, metaclass=_ReadabilityEnumTypeWrapper):
 READABILITY_UNSPECIFIED: Readability.ValueType  # 0
 """Never sent."""
 READABILITY_FULL: Readability.ValueType  # 1
-"""Every section was opened."""
+"""Every section that was asked for was opened."""
 READABILITY_PARTIAL: Readability.ValueType  # 2
-"""One party's keys were destroyed; the other section was opened."""
+"""Some parties' keys were destroyed; the other sections were opened."""
 READABILITY_NONE: Readability.ValueType  # 3
 """The keys of every section were destroyed: the header and the proofs are all that remains."""
 Global___Readability: _TypeAlias = Readability  # noqa: Y015
@@ -77,6 +77,34 @@ class Field(_message.Message):
 Global___Field: _TypeAlias = Field  # noqa: Y015
 
 @_typing.final
+class EventSection(_message.Message):
+    """What an event says about one person among several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Account that it is about, at most 200 bytes. In an Entry, empty when it is no longer readable."""
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
+        """Its values, at most 1,024, names unique in the section; none when it is no longer readable."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        fields: _abc.Iterable[Global___Field] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "fields", b"fields"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventSection: _TypeAlias = EventSection  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """An entry of the log, opened for an auditor as far as its keys still exist."""
 
@@ -98,6 +126,7 @@ class Entry(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Place in the log, from 0."""
     leaf: _builtins.bytes
@@ -134,6 +163,12 @@ class Entry(_message.Message):
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
         """The event's values, in the order of their commitments; none when no longer readable."""
 
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventSection]:
+        """What the event says about each of several people, in the order of their sections in the leaf. An
+        answer to a question about one account leaves out what is said about others.
+        """
+
     def __init__(
         self,
         *,
@@ -153,10 +188,11 @@ class Entry(_message.Message):
         actor: _builtins.str = ...,
         resource: _builtins.str = ...,
         fields: _abc.Iterable[Global___Field] | None = ...,
+        sections: _abc.Iterable[Global___EventSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "index", b"index", "leaf", b"leaf", "outcome", b"outcome", "producer", b"producer", "readability", b"readability", "resource", b"resource", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "index", b"index", "leaf", b"leaf", "outcome", b"outcome", "producer", b"producer", "readability", b"readability", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

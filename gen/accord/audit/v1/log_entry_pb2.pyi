@@ -104,7 +104,9 @@ class LogEntry(_message.Message):
     trace_flags: _builtins.int
     """W3C trace flags, one byte; bit 0 says that the trace was sampled."""
     account_pseudonym: _builtins.bytes
-    """Pseudonym of the account that the event is about, 16 bytes; empty when it is about none."""
+    """Pseudonym of the account that the event is about, 16 bytes; empty when it is about none, or about
+    several: then each of their sections has its own.
+    """
     actor_pseudonym: _builtins.bytes
     """Pseudonym of who acted, 16 bytes; empty when no one in particular did."""
     @_builtins.property
@@ -113,9 +115,16 @@ class LogEntry(_message.Message):
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogEntry.Section]:
-        """The sealed parts, one to two: first that of the account (its name, the resource, the fields), or
-        without an account the organisation's (the resource, the fields); then that of the actor (its
-        name), unless nobody in particular acted or the actor is the account.
+        """The sealed parts, in this order:
+
+        1. that of the account (its name, the resource, the fields), or without an account the
+           organisation's (the resource, the fields);
+        2. that of the actor (its name), unless nobody in particular acted or the actor is the account:
+           it is there exactly when actor_pseudonym is neither empty nor the first section's;
+        3. one for each thing that the event says about one person among several (the name of that
+           person's account, the fields). One party may have several of them.
+
+        The entry is about whom account_pseudonym and the sections of the third kind name.
         """
 
     def __init__(

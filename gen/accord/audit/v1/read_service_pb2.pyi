@@ -63,7 +63,7 @@ class ListEntriesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Optional. Entries about this account."""
+    """Optional. Entries about this account, alone or among others."""
     actor: _builtins.str
     """Optional. Entries of what this person, member of staff or app did."""
     action_prefix: _builtins.str

@@ -72,6 +72,9 @@ class ReadServiceServicer:
         """Lists entries that match every filter given, opened as far as their keys still exist. Called by
         the portal for an auditor, and by auditors.
 
+        Of an entry about several people a list by account opens what is said about that account, and
+        nothing about the others.
+
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
         its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
         token that belongs to other filters or to another caller.

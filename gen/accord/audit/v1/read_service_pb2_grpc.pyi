@@ -39,6 +39,9 @@ class ReadServiceStub:
     """Lists entries that match every filter given, opened as far as their keys still exist. Called by
     the portal for an auditor, and by auditors.
 
+    Of an entry about several people a list by account opens what is said about that account, and
+    nothing about the others.
+
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
     its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
     token that belongs to other filters or to another caller.
@@ -74,6 +77,9 @@ class ReadServiceAsyncStub(ReadServiceStub):
     ListEntries: _aio.UnaryUnaryMultiCallable[_read_service_pb2.ListEntriesRequest, _read_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists entries that match every filter given, opened as far as their keys still exist. Called by
     the portal for an auditor, and by auditors.
+
+    Of an entry about several people a list by account opens what is said about that account, and
+    nothing about the others.
 
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
     its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
@@ -113,6 +119,9 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_read_service_pb2.ListEntriesResponse, _abc.Awaitable[_read_service_pb2.ListEntriesResponse]]:
         """Lists entries that match every filter given, opened as far as their keys still exist. Called by
         the portal for an auditor, and by auditors.
+
+        Of an entry about several people a list by account opens what is said about that account, and
+        nothing about the others.
 
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
         its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a

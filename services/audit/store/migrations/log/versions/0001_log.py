@@ -14,7 +14,7 @@ from runtime.db import BigInt, Instant
 revision = "0001"
 down_revision = None
 
-_TABLES = ("entries", "tiles", "checkpoints")
+_TABLES = ("entries", "people", "tiles", "checkpoints")
 
 # An INSERT OR REPLACE would delete the old row without waking a DELETE trigger, so an insert that
 # meets an old row is stopped before. New entries and checkpoints go at the end, and nowhere else.
@@ -24,6 +24,12 @@ _SQLITE_INSERTS = {
         " OR EXISTS (SELECT 1 FROM entries WHERE event_id = NEW.event_id)"
         " OR EXISTS (SELECT 1 FROM entries"
         " WHERE producer = NEW.producer AND sequence = NEW.sequence)"
+    ),
+    # Who an entry is about is said together with it, before the checkpoint that covers it.
+    "people": (
+        "NEW.log_index < (SELECT COALESCE(MAX(size), 0) FROM checkpoints)"
+        " OR EXISTS (SELECT 1 FROM people"
+        " WHERE pseudonym = NEW.pseudonym AND log_index = NEW.log_index)"
     ),
     "tiles": "EXISTS (SELECT 1 FROM tiles WHERE level = NEW.level AND number = NEW.number)",
     "checkpoints": "NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM checkpoints)",
@@ -51,16 +57,23 @@ def _create_tables() -> None:
         sa.Column("action", sa.Text, nullable=False),
         sa.Column("event_time", Instant, nullable=False),
         sa.Column("trace_id", sa.Text, nullable=False),
-        sa.Column("account_pseudonym", sa.LargeBinary, nullable=False),
         sa.Column("actor_pseudonym", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("log_index", name="pk_entries"),
         sa.UniqueConstraint("producer", "sequence", name="uq_entries_producer_sequence"),
         sa.UniqueConstraint("event_id", name="uq_entries_event_id"),
         sqlite_strict=True,
     )
-    for column in ("account_pseudonym", "actor_pseudonym", "trace_id", "action"):
+    for column in ("actor_pseudonym", "trace_id", "action"):
         op.create_index(f"ix_entries_{column}_log_index", "entries", [column, "log_index"])
     op.create_index("ix_entries_event_time", "entries", ["event_time"])
+    op.create_table(
+        "people",
+        sa.Column("pseudonym", sa.LargeBinary, nullable=False),
+        sa.Column("log_index", BigInt, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("pseudonym", "log_index", name="pk_people"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "tiles",
         sa.Column("level", BigInt, nullable=False, autoincrement=False),
