@@ -21,10 +21,6 @@ class Caller:
     spiffe_id: str
 
 
-# A caller not yet identified. No rule names it: whatever forgets to identify admits nobody.
-NOBODY = Caller("svc", "", "", "", "")
-
-
 @dataclass(frozen=True, slots=True)
 class Actor:
     """The person or member of staff for whom a service calls, from a verified actor token."""

@@ -11,7 +11,8 @@ import traceback
 from typing import Any
 
 import structlog
-from opentelemetry import trace
+
+from runtime.telemetry import current_trace
 
 _KEYS = frozenset(
     {
@@ -80,9 +81,8 @@ def _origin(service: str, region: str) -> structlog.typing.Processor:
 def _current_trace(
     _logger: object, _name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid and "trace_id" not in event:
-        event["trace_id"] = f"{context.trace_id:032x}"
+    if here := current_trace().trace_id:
+        event.setdefault("trace_id", here)
     return event
 
 

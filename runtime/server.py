@@ -14,7 +14,6 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -24,7 +23,7 @@ from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
 from runtime import actor, errors, logs, telemetry
-from runtime.call import NOBODY, Actor, Call, Caller, current_call
+from runtime.call import Actor, Call, Caller, current_call
 from runtime.clock import Clock
 from runtime.fault import Fault
 from runtime.handlers import Answer, Context, handler, snake_case
@@ -43,21 +42,7 @@ MIN_DEADLINE_S = 0.01  # less than this cannot be answered: refused at once
 SHAVE_S = 0.02  # kept back so that we report our own timeout before the caller gives up
 
 _REFLECTION_RULE = Rule(staff=frozenset({"operator"}))
-Step = Callable[["Inbound"], Awaitable[None]]
 Task = Callable[[], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Inbound:
-    """One call on its way through the steps; each step fills in what it finds."""
-
-    method: str
-    rule: Rule
-    context: Context
-    metadata: dict[str, str]
-    caller: Caller = NOBODY
-    actor: Actor | None = None
-    deadline: float = 0.0
 
 
 class Server:
@@ -84,14 +69,6 @@ class Server:
         self._failed = asyncio.Event()
         self._grpc: grpc.aio.Server | None = None
         self.port = 0
-        # The order in which a call passes, outermost first. Around all of them `_serve` opens the
-        # span, so that a refused call is seen, and turns every Fault into its status.
-        self._steps: tuple[Step, ...] = (
-            self._identify,  # who holds the certificate: nothing else is believed before
-            self._authorize,  # does the method's rule name them: the cheap refusal comes early
-            self._authenticate,  # for whom they act: costs a signature, so only for the admitted
-            self._bound,  # until when: work that cannot finish is not begun
-        )
 
     def add(self, service: ServiceDescriptor, servicer: object, rule: Rule | None = None) -> Self:
         """Serve a service; `rule` only for those whose protos others wrote."""
@@ -180,26 +157,23 @@ class Server:
 
     # --- the steps -----------------------------------------------------------------------------
 
-    async def _identify(self, inbound: Inbound) -> None:
-        inbound.caller = caller_of(inbound.context.auth_context(), self._settings.region)
+    async def _admit(self, path: str, rule: Rule, context: Context, token: str | None) -> Call:
+        """Let a call pass, outermost step first, or raise the Fault of the one that refuses."""
+        # Who holds the certificate: nothing else is believed before.
+        caller = caller_of(context.auth_context(), self._settings.region)
+        # Does the method's rule name them: the cheap refusal comes early.
+        rule.admit_caller(caller, path)
+        # For whom they act: costs a signature, so only for the admitted.
+        acting = None if token is None else await self._actor(caller, token)
+        rule.admit_actor(caller, acting)
+        # Until when: work that cannot finish is not begun.
+        deadline = _deadline(context.time_remaining())
+        return Call(path, caller, acting, telemetry.current_trace(), deadline)
 
-    async def _authorize(self, inbound: Inbound) -> None:
-        inbound.rule.admit_caller(inbound.caller, inbound.method)
-
-    async def _authenticate(self, inbound: Inbound) -> None:
-        token = inbound.metadata.get(actor.METADATA_KEY)
-        if token is not None:
-            if inbound.caller.kind != "svc":
-                raise Fault("ACTOR_INVALID", "only a service acts for somebody else")
-            inbound.actor = await self._verifier.verify(token)
-        inbound.rule.admit_actor(inbound.caller, inbound.actor)
-
-    async def _bound(self, inbound: Inbound) -> None:
-        stated = inbound.context.time_remaining()
-        remaining = MAX_DEADLINE_S if stated is None else min(stated, MAX_DEADLINE_S)
-        if remaining - SHAVE_S < MIN_DEADLINE_S:
-            raise Fault("DEADLINE_TOO_SHORT", "too little time is left to answer")
-        inbound.deadline = time.monotonic() + remaining - SHAVE_S
+    async def _actor(self, caller: Caller, token: str) -> Actor:
+        if caller.kind != "svc":
+            raise Fault("ACTOR_INVALID", "only a service acts for somebody else")
+        return await self._verifier.verify(token)
 
     # --- the one wrapper around each method ----------------------------------------------------
 
@@ -213,27 +187,20 @@ class Server:
         return handler(method, implementation, partial(self._serve, path, rule))
 
     async def _serve(self, path: str, rule: Rule, context: Context, answer: Answer) -> bytes | None:
-        metadata = {k: v for k, v in context.invocation_metadata() if isinstance(v, str)}
-        inbound = Inbound(path, rule, context, metadata)
+        """Serve one call: its span, so that a refused call is seen; every Fault as its status."""
         began = time.monotonic()
-        parent = inbound.metadata.get(telemetry.TRACEPARENT)
+        token = parent = None
+        for key, value in context.invocation_metadata():
+            if key == actor.METADATA_KEY:
+                token = value
+            elif key == telemetry.TRACEPARENT:
+                parent = value
         with self._traces.span(path[1:], SpanKind.SERVER, parent) as span:
             try:
-                for step in self._steps:
-                    await step(inbound)
-                call = Call(
-                    path,
-                    inbound.caller,
-                    inbound.actor,
-                    telemetry.current_trace(),
-                    inbound.deadline,
-                )
-                token = current_call.set(call)
-                try:
-                    async with asyncio.timeout(call.remaining):
-                        response = await answer(call)
-                finally:
-                    current_call.reset(token)
+                call = await self._admit(path, rule, context, token)
+                current_call.set(call)  # this task serves this call alone
+                async with asyncio.timeout(call.remaining):
+                    response = await answer(call)
                 self._traces.served(path[1:], "OK", time.monotonic() - began)
                 return response  # noqa: TRY300  the error paths share what follows
             except Fault as refusal:
@@ -245,10 +212,17 @@ class Server:
                 fault = Fault("INTERNAL", "a bug of ours; the trace id finds it")
             status = errors.to_status(fault)
             self._traces.served(path[1:], errors.code_of(fault).name, time.monotonic() - began)
-            span.set_attribute("error.type", fault.reason)
+            span.note("error.type", fault.reason)
             log.info("refused", method=path, reason=fault.reason, code=errors.code_of(fault).name)
             await context.abort_with_status(rpc_status.to_status(status))
         return None
+
+
+def _deadline(stated: float | None) -> float:
+    remaining = MAX_DEADLINE_S if stated is None else min(stated, MAX_DEADLINE_S)
+    if remaining - SHAVE_S < MIN_DEADLINE_S:
+        raise Fault("DEADLINE_TOO_SHORT", "too little time is left to answer")
+    return time.monotonic() + remaining - SHAVE_S
 
 
 def _options(age_s: int, grace_s: int) -> Sequence[tuple[str, int]]:

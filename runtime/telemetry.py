@@ -6,8 +6,9 @@ travels this way, since telemetry may drop.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from contextvars import ContextVar, Token
+from typing import Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -19,8 +20,8 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, Tracer
 
 from runtime.event import Trace
 
@@ -35,15 +36,15 @@ class Telemetry:
         resource = Resource.create(
             {"service.name": service, "service.namespace": "accord", "cloud.region": region}
         )
-        # With a collector every call is sampled: an auditor must find the trace of each. Without
-        # one the ids still flow, and the sampled bit says that no trace was kept.
-        self._traces = TracerProvider(
-            sampler=ALWAYS_ON if endpoint else ALWAYS_OFF, resource=resource
-        )
-        self._tracer = self._traces.get_tracer("accord")
+        self._traces: TracerProvider | None = None
+        self._tracer: Tracer | None = None
         self._meters: MeterProvider | None = None
         self._durations: Histogram | None = None
+        # With a collector every call is sampled: an auditor must find the trace of each. Without
+        # one the ids still flow, and the sampled bit says that no trace was kept.
         if endpoint:
+            self._traces = TracerProvider(sampler=ALWAYS_ON, resource=resource)
+            self._tracer = self._traces.get_tracer("accord")
             self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
             reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint))
             self._meters = MeterProvider(resource=resource, metric_readers=[reader])
@@ -51,13 +52,19 @@ class Telemetry:
                 "rpc.server.call.duration", unit="s", description="time to answer a call"
             )
 
-    @contextmanager
-    def span(self, name: str, kind: SpanKind, parent: str | None = None) -> Iterator[Span]:
-        """Open a span; `parent` is a `traceparent` header of a caller that we trust."""
-        with self._tracer.start_as_current_span(
-            name, _remote(parent), kind, record_exception=False, set_status_on_exception=False
-        ) as span:
-            yield span
+    def span(self, name: str, kind: SpanKind, parent: str | None = None) -> "Span":
+        """Open a span for a `with`; `parent` is the `traceparent` of a caller that we trust."""
+        match = _TRACEPARENT.fullmatch(parent) if parent else None
+        if self._tracer is None:
+            fresh = secrets.token_hex(24)
+            trace_id = match[1] if match else fresh[16:]
+            return Span(Trace(trace_id, fresh[:16]), None)
+        kept = self._tracer.start_span(name, _remote(match), kind)
+        context = kept.get_span_context()
+        here = Trace(
+            f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags)
+        )
+        return Span(here, kept)
 
     def served(self, method: str, code: str, seconds: float) -> None:
         """Count one answered call."""
@@ -69,27 +76,60 @@ class Telemetry:
 
     def close(self) -> None:
         """Send what is waiting, briefly, and stop."""
-        self._traces.shutdown()
+        if self._traces is not None:
+            self._traces.shutdown()
         if self._meters is not None:
             self._meters.shutdown()
 
 
+class Span:
+    """The stretch of a trace that a `with` covers; kept only where a collector is."""
+
+    __slots__ = ("_kept", "_outer", "trace")
+
+    def __init__(self, here: Trace, kept: trace.Span | None) -> None:
+        self.trace = here
+        self._kept = kept
+        self._outer: Token[Trace] | None = None
+
+    def __enter__(self) -> Self:
+        """Be where we are from now on."""
+        self._outer = _HERE.set(self.trace)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """End; what was raised is told by `note`, never by its text."""
+        if self._outer is not None:
+            _HERE.reset(self._outer)
+        if self._kept is not None:
+            self._kept.end()
+
+    def rename(self, name: str) -> None:
+        """Say better what it is, once that is known."""
+        if self._kept is not None:
+            self._kept.update_name(name)
+
+    def note(self, key: str, value: str | int) -> None:
+        """Add an attribute; no ids of people."""
+        if self._kept is not None:
+            self._kept.set_attribute(key, value)
+
+
+_HERE: ContextVar[Trace] = ContextVar("here", default=Trace())  # noqa: B039  Trace is frozen
+
+
 def current_trace() -> Trace:
     """Return where we are, for an audit event; empty outside of any trace."""
-    context = trace.get_current_span().get_span_context()
-    if not context.is_valid:
-        return Trace()
-    return Trace(f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags))
+    return _HERE.get()
 
 
 def traceparent() -> str | None:
     """Return the header that continues the current trace elsewhere."""
-    here = current_trace()
+    here = _HERE.get()
     return f"00-{here.trace_id}-{here.span_id}-{here.flags:02x}" if here.trace_id else None
 
 
-def _remote(header: str | None) -> Context | None:
-    match = _TRACEPARENT.fullmatch(header or "")
+def _remote(match: re.Match[str] | None) -> Context | None:
     if match is None:
         return None
     context = SpanContext(

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime import logs
-from runtime.telemetry import Telemetry, current_trace
+from runtime.telemetry import Telemetry
 
 log = logs.get(__name__)
 
@@ -59,7 +59,7 @@ class Guard:
         status = 500
         started = False
         with self._traces.span("portal request", SpanKind.SERVER) as span:
-            scope.setdefault("state", {})["reference"] = current_trace().trace_id
+            scope.setdefault("state", {})["reference"] = span.trace.trace_id
 
             async def guarded(message: Message) -> None:
                 nonlocal status, started
@@ -87,8 +87,8 @@ class Guard:
                 response = await self._refuse(request, 500)
                 await response(scope, receive, guarded)
             route = getattr(scope.get("route"), "path", "-")
-            span.update_name(f"{scope['method']} {route}")
-            span.set_attribute("http.response.status_code", status)
+            span.rename(f"{scope['method']} {route}")
+            span.note("http.response.status_code", status)
             log.info(
                 "served",
                 method=scope["method"],
