@@ -99,6 +99,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The page token is of another list, another filter or another caller.
     Example: {"reason": "PAGE_TOKEN_INVALID"}
     """
+    ERROR_REASON_READER_TOO_SLOW: _ErrorReason.ValueType  # 19
+    """Messages of a stream were not taken for longer than the server keeps them; come again.
+    Example: {"reason": "READER_TOO_SLOW"}
+    """
+    ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 20
+    """The server is going down; come again, and another answers.
+    Example: {"reason": "DRAINING"}
+    """
     ERROR_REASON_PROVIDER_UNKNOWN: _ErrorReason.ValueType  # 100
     """Account has no provider of that key.
     Example: {"reason": "PROVIDER_UNKNOWN", "metadata": {"provider": "myspace"}}
@@ -191,9 +199,41 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Something that the step needs is not on record; metadata names it.
     Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
     """
+    ERROR_REASON_FRESHNESS_TOKEN_INVALID: _ErrorReason.ValueType  # 203
+    """The freshness token is malformed, of another region, or ahead of everything written.
+    Example: {"reason": "FRESHNESS_TOKEN_INVALID", "metadata": {"problem": "ahead"}}
+    """
+    ERROR_REASON_POSITION_EXPIRED: _ErrorReason.ValueType  # 204
+    """Changes since the token are no longer kept: forget what was kept since then, and begin anew.
+    Example: {"reason": "POSITION_EXPIRED"}
+    """
+    ERROR_REASON_FOLLOWER_TOO_SLOW: _ErrorReason.ValueType  # 205
+    """News came faster than they were taken; begin anew from the last token that was taken.
+    Example: {"reason": "FOLLOWER_TOO_SLOW"}
+    """
     ERROR_REASON_STORE_NOT_EMPTY: _ErrorReason.ValueType  # 240
     """The store holds facts already; facts are loaded into an empty one alone.
     Example: {"reason": "STORE_NOT_EMPTY"}
+    """
+    ERROR_REASON_GUARDIAN_REQUIRED: _ErrorReason.ValueType  # 230
+    """A minor's consent is given by a guardian, who is named.
+    Example: {"reason": "GUARDIAN_REQUIRED", "metadata": {"adult_age": "18"}}
+    """
+    ERROR_REASON_NOT_FOR_MINORS: _ErrorReason.ValueType  # 231
+    """A minor's data is never used for this purpose, so that nobody can consent to it.
+    Example: {"reason": "NOT_FOR_MINORS", "metadata": {"purpose": "newsletter"}}
+    """
+    ERROR_REASON_TOO_MANY_OPEN_QUESTIONS: _ErrorReason.ValueType  # 232
+    """As many questions as a person may be asked for consent are open; wait for answers.
+    Example: {"reason": "TOO_MANY_OPEN_QUESTIONS", "metadata": {"most": "20"}}
+    """
+    ERROR_REASON_NO_PERMIT: _ErrorReason.ValueType  # 250
+    """The decision is no PERMIT, so that nothing is disclosed under it.
+    Example: {"reason": "NO_PERMIT", "metadata": {"resource": "decisions/nl-1", "outcome": "deny"}}
+    """
+    ERROR_REASON_CATEGORY_NOT_PERMITTED: _ErrorReason.ValueType  # 251
+    """The decision permits other categories than this one.
+    Example: {"reason": "CATEGORY_NOT_PERMITTED", "metadata": {"category": "contact.phone"}}
     """
     ERROR_REASON_SEQUENCE_GAP: _ErrorReason.ValueType  # 300
     """The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
@@ -298,6 +338,14 @@ ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 18
 """The page token is of another list, another filter or another caller.
 Example: {"reason": "PAGE_TOKEN_INVALID"}
 """
+ERROR_REASON_READER_TOO_SLOW: ErrorReason.ValueType  # 19
+"""Messages of a stream were not taken for longer than the server keeps them; come again.
+Example: {"reason": "READER_TOO_SLOW"}
+"""
+ERROR_REASON_DRAINING: ErrorReason.ValueType  # 20
+"""The server is going down; come again, and another answers.
+Example: {"reason": "DRAINING"}
+"""
 ERROR_REASON_PROVIDER_UNKNOWN: ErrorReason.ValueType  # 100
 """Account has no provider of that key.
 Example: {"reason": "PROVIDER_UNKNOWN", "metadata": {"provider": "myspace"}}
@@ -390,9 +438,41 @@ ERROR_REASON_CONTRACT_INCOMPLETE: ErrorReason.ValueType  # 202
 """Something that the step needs is not on record; metadata names it.
 Example: {"reason": "CONTRACT_INCOMPLETE", "metadata": {"missing": "document"}}
 """
+ERROR_REASON_FRESHNESS_TOKEN_INVALID: ErrorReason.ValueType  # 203
+"""The freshness token is malformed, of another region, or ahead of everything written.
+Example: {"reason": "FRESHNESS_TOKEN_INVALID", "metadata": {"problem": "ahead"}}
+"""
+ERROR_REASON_POSITION_EXPIRED: ErrorReason.ValueType  # 204
+"""Changes since the token are no longer kept: forget what was kept since then, and begin anew.
+Example: {"reason": "POSITION_EXPIRED"}
+"""
+ERROR_REASON_FOLLOWER_TOO_SLOW: ErrorReason.ValueType  # 205
+"""News came faster than they were taken; begin anew from the last token that was taken.
+Example: {"reason": "FOLLOWER_TOO_SLOW"}
+"""
 ERROR_REASON_STORE_NOT_EMPTY: ErrorReason.ValueType  # 240
 """The store holds facts already; facts are loaded into an empty one alone.
 Example: {"reason": "STORE_NOT_EMPTY"}
+"""
+ERROR_REASON_GUARDIAN_REQUIRED: ErrorReason.ValueType  # 230
+"""A minor's consent is given by a guardian, who is named.
+Example: {"reason": "GUARDIAN_REQUIRED", "metadata": {"adult_age": "18"}}
+"""
+ERROR_REASON_NOT_FOR_MINORS: ErrorReason.ValueType  # 231
+"""A minor's data is never used for this purpose, so that nobody can consent to it.
+Example: {"reason": "NOT_FOR_MINORS", "metadata": {"purpose": "newsletter"}}
+"""
+ERROR_REASON_TOO_MANY_OPEN_QUESTIONS: ErrorReason.ValueType  # 232
+"""As many questions as a person may be asked for consent are open; wait for answers.
+Example: {"reason": "TOO_MANY_OPEN_QUESTIONS", "metadata": {"most": "20"}}
+"""
+ERROR_REASON_NO_PERMIT: ErrorReason.ValueType  # 250
+"""The decision is no PERMIT, so that nothing is disclosed under it.
+Example: {"reason": "NO_PERMIT", "metadata": {"resource": "decisions/nl-1", "outcome": "deny"}}
+"""
+ERROR_REASON_CATEGORY_NOT_PERMITTED: ErrorReason.ValueType  # 251
+"""The decision permits other categories than this one.
+Example: {"reason": "CATEGORY_NOT_PERMITTED", "metadata": {"category": "contact.phone"}}
 """
 ERROR_REASON_SEQUENCE_GAP: ErrorReason.ValueType  # 300
 """The entry's number is beyond the producer's next one: an entry before it is missing. Go on from `expected`.
