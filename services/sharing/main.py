@@ -11,6 +11,7 @@ from accord.sharing.v1 import (
     decision_service_pb2,
     instrument_service_pb2,
     key_service_pb2,
+    loader_service_pb2,
     preference_service_pb2,
     recipient_service_pb2,
     rulebook_service_pb2,
@@ -36,6 +37,7 @@ from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
 from services.sharing.api.instruments import InstrumentServicer
 from services.sharing.api.keys import KeyServicer
+from services.sharing.api.loader import LoaderServicer
 from services.sharing.api.preferences import PreferenceServicer
 from services.sharing.api.recipients import RecipientServicer
 from services.sharing.api.rulebook import RulebookServicer
@@ -44,6 +46,8 @@ from services.sharing.cases.means import Means
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
+from services.sharing.store.feed import Feed
+from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.rulebook import load_rulebook
 from services.sharing.store.signer import JwsSigner
@@ -54,10 +58,16 @@ _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 
 @asynccontextmanager
 async def assembled(
-    settings: SharingSettings, *, clock: Clock, actor_keys: KeySource, traces: Telemetry
+    settings: SharingSettings,
+    *,
+    clock: Clock,
+    actor_keys: KeySource,
+    traces: Telemetry,
+    loader: bool = False,
 ) -> AsyncIterator[Server]:
     """Load the rules, open the store, and hand out the server, ready to start.
 
+    `loader` serves what fills the throw-away store of a policy test; no setting asks for it.
     NotReadyError for data that contradicts itself, for a database that is not migrated, and for a
     sealing key that is not the database's.
     """
@@ -74,7 +84,9 @@ async def assembled(
         except UnsealError as error:
             raise NotReadyError("the sealing key is not that of this database") from error
         signer = JwsSigner(keys)
-        means = Means(SqlStore(database), rulebook, clock, settings.region, signer)
+        feed = Feed(database, settings.region, clock)
+        facts = Memory(database, feed, settings.facts_in_memory)
+        means = Means(SqlStore(database), feed, facts, rulebook, clock, settings.region, signer)
         relay = Relay(database, outbox, audit, clock)
         server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
         for protos, name, servicer in (
@@ -90,6 +102,10 @@ async def assembled(
             (key_service_pb2, "KeyService", KeyServicer(means)),
         ):
             server.add(protos.DESCRIPTOR.services_by_name[name], servicer)
+        if loader:
+            loading = loader_service_pb2.DESCRIPTOR.services_by_name["LoaderService"]
+            server.add(loading, LoaderServicer(means))
+        server.also("feed", feed.run)
         yield server.also("relay", relay.run).ready_when(database.ping)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from accord.sharing.v1 import decision_pb2, freshness_pb2
 from accord.sharing.v1 import decision_service_pb2 as pb
 
 from runtime.call import Call
@@ -25,9 +26,29 @@ class DecisionServicer:
     async def check(self, request: pb.CheckRequest, call: Call) -> pb.CheckResponse:
         """Decide one question and record the answer."""
         fields.required("question", request, "question")
-        question = decoding.question(request.question, self._means.region)
+        return await self._decide(request.question, request.freshness, call)
+
+    async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
+        """Decide several questions on one state of the facts."""
+        return pb.CheckBatchResponse(
+            responses=[
+                await self._decide(question, request.freshness, call)
+                for question in request.questions
+            ]
+        )
+
+    async def _decide(
+        self, asked: decision_pb2.Question, freshness: freshness_pb2.Freshness, call: Call
+    ) -> pb.CheckResponse:
+        question = decoding.question(asked, self._means.region)
         self._require_bound(call.caller.name, question.service)
-        decision = await check_sharing(self._means, question, call.caller.name, fields.acting(call))
+        decision = await check_sharing(
+            self._means,
+            question,
+            decoding.freshness(freshness, self._means.region),
+            call.caller.name,
+            fields.acting(call),
+        )
         return pb.CheckResponse(decision=encoding.decision(decision))
 
     async def list_decisions(

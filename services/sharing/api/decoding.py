@@ -3,6 +3,7 @@
 from accord.sharing.v1 import (
     consent_pb2,
     decision_pb2,
+    freshness_pb2,
     preference_pb2,
     subject_pb2,
 )
@@ -11,6 +12,13 @@ from runtime.fault import invalid
 from runtime.ids import require_home
 from services.sharing.api import fields
 from services.sharing.domain.admission import RECIPIENT_PREFIX
+from services.sharing.domain.freshness import (
+    FULLY_CONSISTENT,
+    MINIMIZE_LATENCY,
+    Freshness,
+    Mode,
+    position,
+)
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
     Scope,
@@ -106,6 +114,16 @@ def language(value: str) -> str:
 def opt_out(value: preference_pb2.OptOutChoice.ValueType) -> str:
     """Read what is opted out of."""
     return fields.one_of("choice", value, _OPT_OUTS)
+
+
+def freshness(message: freshness_pb2.Freshness, region: str) -> Freshness:
+    """Read how new the facts must be; FRESHNESS_TOKEN_INVALID for a token not made here."""
+    match message.WhichOneof("mode"):
+        case "at_least_as_fresh":
+            return Freshness(Mode.AT_LEAST_AS_FRESH, position(message.at_least_as_fresh, region))
+        case "fully_consistent":
+            return FULLY_CONSISTENT
+    return MINIMIZE_LATENCY
 
 
 def outcome(value: decision_pb2.Outcome.ValueType) -> Outcome | None:

@@ -34,10 +34,10 @@ REASONS = {word: reason_pb2.Reason.Value(f"REASON_{word.name}") for word in Reas
 _OBLIGATIONS = {
     word: decision_pb2.Obligation.Value(f"OBLIGATION_{word.name}") for word in Obligation
 }
-_CONTRACTS = {
+CONTRACTS = {
     word: contract_pb2.ContractState.Value(f"CONTRACT_STATE_{word.name}") for word in ContractState
 }
-_CONSENTS = {
+CONSENTS = {
     word: consent_pb2.ConsentState.Value(f"CONSENT_STATE_{word.name}") for word in ConsentState
 }
 _OPT_OUTS = {
@@ -74,7 +74,7 @@ def contract(value: Agreement) -> contract_pb2.Contract:
         name=value.name,
         recipient=value.recipient,
         version=value.version,
-        state=_CONTRACTS[value.state],
+        state=CONTRACTS[value.state],
         terms=terms.encode(value.terms),
         active_version=value.active_version if in_force else 0,
         author=value.author,
@@ -82,7 +82,7 @@ def contract(value: Agreement) -> contract_pb2.Contract:
         history=[
             contract_pb2.ContractEvent(
                 version=step.version,
-                state=_CONTRACTS[step.state],
+                state=CONTRACTS[step.state],
                 actor=step.actor,
                 event_time=stamp(step.time),
                 note=step.note,
@@ -102,7 +102,7 @@ def consent(value: Consent) -> consent_pb2.Consent:
             categories=sorted(value.scope.categories),
             recipient=value.scope.recipient,
         ),
-        state=_CONSENTS[value.state],
+        state=CONSENTS[value.state],
         indicate_time=stamp(value.at),
         withdraw_time=stamp(value.withdrawn),
         expire_time=stamp(value.expires),
@@ -162,6 +162,7 @@ def decision(value: Decision) -> decision_pb2.Decision:
         rulebook_digest=value.rulebook_digest,
         trace_id=value.trace_id,
         asker=value.asker,
+        token=value.token,
     )
 
 

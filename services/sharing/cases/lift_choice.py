@@ -25,7 +25,7 @@ async def lift_choice(
                 raise invalid("name", "the acceptance of a notice cannot be lifted")
             if known.lifted is not None:
                 return known
-            records.preferences.lift(name, now)
+            records.preferences.lift(account, name, now)
             records.publish(
                 Event(
                     action="sharing:preference:lift",

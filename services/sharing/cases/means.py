@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from services.sharing.domain.ports import Signer, Store
+from services.sharing.domain.ports import FactsMemory, Feed, Signer, Store
 from services.sharing.domain.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """The store, the rules, the clock, the signing keys, and the region of this process."""
+    """What this process decides with; `feed.token()` goes with the answer to every write."""
 
     store: Store
+    feed: Feed
+    facts: FactsMemory
     rulebook: Rulebook
     clock: Clock
     region: str

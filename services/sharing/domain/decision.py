@@ -17,3 +17,4 @@ class Decision:
     rulebook_digest: str
     trace_id: str
     asker: str
+    token: str  # how new the facts were

@@ -5,7 +5,7 @@ no effect but through them. `write` returns only when everything the unit did is
 that raises leaves nothing behind.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
@@ -13,7 +13,9 @@ from typing import Generic, Protocol, TypeVar
 from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.freshness import Freshness, News
 from services.sharing.domain.instrument import LegalInstrument
+from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import (
     Consent,
     ConsentRevision,
@@ -133,7 +135,7 @@ class PreferenceRecords(Protocol):
         """Store a choice."""
         ...
 
-    def lift(self, name: str, now: datetime) -> None:
+    def lift(self, account: str, name: str, now: datetime) -> None:
         """Lift a choice."""
         ...
 
@@ -253,6 +255,10 @@ class Records(Protocol):
         """Decisions."""
         ...
 
+    def empty(self) -> bool:
+        """Tell whether no fact is kept and nothing was decided."""
+        ...
+
     def publish(self, event: Event) -> None:
         """Hand an event to the audit log, if and only if the unit commits."""
         ...
@@ -260,6 +266,15 @@ class Records(Protocol):
     def once(self, request: Request[T], now: datetime, change: Callable[[], T]) -> bytes:
         """Make the change unless this request was answered before; return the encoded answer."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The facts of several questions: None where the recipient is unknown."""
+
+    facts: Sequence[Facts | None]
+    token: str
+    confirmed: float  # when they were known to be true, on time.monotonic()
 
 
 class Store(Protocol):
@@ -271,6 +286,39 @@ class Store(Protocol):
 
     async def read(self, unit: Callable[[Records], T]) -> T:
         """Run a unit that only reads, on a snapshot."""
+        ...
+
+
+class Feed(Protocol):
+    """What this process has heard of changes, by itself and by others."""
+
+    async def token(self) -> str:
+        """Return a token that covers everything committed by now, for the answer to a write."""
+        ...
+
+    def news(self, token: str) -> AsyncGenerator[News]:
+        """Yield what changed since a token, for ever; empty news say that nothing did.
+
+        FRESHNESS_TOKEN_INVALID for a token not made here, POSITION_EXPIRED when changes since it
+        are no longer kept, FOLLOWER_TOO_SLOW when news are not taken, UNAVAILABLE when the store
+        cannot be read.
+        """
+        ...
+
+
+class FactsMemory(Protocol):
+    """The facts in memory: as new as is asked, loaded where they are missing."""
+
+    async def gather(self, question: Question, freshness: Freshness) -> tuple[Facts, str]:
+        """Return what bears on a question, and the token of how new it is.
+
+        NOT_FOUND for an unknown recipient; UNAVAILABLE when it cannot be as new as asked;
+        FRESHNESS_TOKEN_INVALID for a token newer than anything written.
+        """
+        ...
+
+    async def gather_many(self, questions: Sequence[Question], freshness: Freshness) -> Gathered:
+        """Return the same for several questions, all of one state of the records."""
         ...
 
 

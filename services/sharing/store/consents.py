@@ -1,7 +1,7 @@
 """Consents in SQL: revisions are added, never altered; the newest is how a consent stands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
@@ -23,7 +23,9 @@ from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
 
 _OF = (
-    select(consents).where(consents.c.account == bindparam("account")).order_by(consents.c.ordinal)
+    select(consents)
+    .where(consents.c.account.in_(bindparam("accounts", expanding=True)))
+    .order_by(consents.c.ordinal)
 )
 _FIRST = consents.alias("first")
 _ANY = consents.alias("any_revision")
@@ -39,7 +41,14 @@ class StoredConsents:
 
     def of(self, account: str) -> Sequence[Consent]:
         """Return the person's consents as they stand, in the order of their latest answers."""
-        return standing(consent_of(row) for row in self._tx.execute(_OF, {"account": account}))
+        return self.of_many([account]).get(account, ())
+
+    def of_many(self, accounts: Sequence[str]) -> Mapping[str, Sequence[Consent]]:
+        """Return the same of several people who have any."""
+        found: dict[str, list[Consent]] = {}
+        for row in self._tx.execute(_OF, {"accounts": accounts}):
+            found.setdefault(row.account, []).append(consent_of(row))
+        return {account: standing(revisions) for account, revisions in found.items()}
 
     def get(self, account: str, name: str) -> Consent | None:
         """Return a consent of the person as it stands."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, insert, select, u
 
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.contracts import by_effect
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import (
     Contract,
@@ -18,6 +19,7 @@ from services.sharing.domain.records import (
     SignedDocument,
     Terms,
 )
+from services.sharing.store.changes import note
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import contract_events, contract_versions, contracts
 
@@ -129,6 +131,7 @@ class StoredContracts:
                 time=step.time,
             )
         )
+        note(self._tx, ChangeKind.RECIPIENT, agreement.recipient)
 
     def list(self, page: Page, recipient: str) -> tuple[list[Agreement], str]:
         """List newest first, without histories; return the cursor of what follows, or empty."""

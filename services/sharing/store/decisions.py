@@ -77,6 +77,7 @@ def _encode(decision: Decision) -> dict[str, object]:
         "contract": answer.contract,
         "rulebook": decision.rulebook_digest,
         "trace": decision.trace_id,
+        "token": decision.token,
     }
 
 
@@ -116,4 +117,5 @@ def _decision(row: Row[tuple[object, ...]]) -> Decision:
         rulebook_digest=body["rulebook"],
         trace_id=body["trace"],
         asker=row.asker,
+        token=body["token"],
     )

@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.instrument import InstrumentKind, LegalInstrument, Step
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Instrument, SignedDocument
+from services.sharing.store.changes import note
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import instruments
 
@@ -43,6 +45,7 @@ class StoredInstruments:
             "note": instrument.note,
         }
         known = update(instruments).where(instruments.c.name == instrument.name)
+        note(self._tx, ChangeKind.INSTRUMENT, instrument.name)
         if self._tx.execute(known.values(**standing)).rowcount:
             return
         orders, secret = instrument.orders, instrument.secret_until

@@ -1,18 +1,23 @@
 """Standing choices in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Preference, PreferenceKind
+from services.sharing.store.changes import note
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import preferences
 
 _OF = (
     select(preferences)
-    .where(preferences.c.account == bindparam("account"), preferences.c.lifted.is_(None))
+    .where(
+        preferences.c.account.in_(bindparam("accounts", expanding=True)),
+        preferences.c.lifted.is_(None),
+    )
     .order_by(preferences.c.ordinal)
 )
 
@@ -27,7 +32,14 @@ class StoredPreferences:
 
     def of(self, account: str) -> Sequence[Preference]:
         """Return the person's choices in the order of recording, lifted ones excluded."""
-        return [preference_of(row) for row in self._tx.execute(_OF, {"account": account})]
+        return self.of_many([account]).get(account, ())
+
+    def of_many(self, accounts: Sequence[str]) -> Mapping[str, Sequence[Preference]]:
+        """Return the same of several people who have any."""
+        found: dict[str, list[Preference]] = {}
+        for row in self._tx.execute(_OF, {"accounts": accounts}):
+            found.setdefault(row.account, []).append(preference_of(row))
+        return found
 
     def get(self, account: str, name: str) -> Preference | None:
         """Return a choice of the person."""
@@ -48,10 +60,12 @@ class StoredPreferences:
                 lifted=preference.lifted,
             )
         )
+        note(self._tx, ChangeKind.PERSON, account)
 
-    def lift(self, name: str, now: datetime) -> None:
+    def lift(self, account: str, name: str, now: datetime) -> None:
         """Lift a choice."""
         self._tx.execute(update(preferences).where(preferences.c.name == name).values(lifted=now))
+        note(self._tx, ChangeKind.PERSON, account)
 
     def list(self, page: Page, account: str) -> tuple[list[Preference], str]:
         """List newest first, lifted ones included; return the cursor of what follows, or empty."""

@@ -3,8 +3,10 @@
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from runtime.db import insert_missing
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Recipient
+from services.sharing.store.changes import note
 from services.sharing.store.paging import by_name
 from services.sharing.store.tables import recipients
 
@@ -33,7 +35,10 @@ class StoredRecipients:
             "jurisdiction": recipient.jurisdiction,
             "created": recipient.created,
         }
-        return insert_missing(self._tx, recipients, [row]) == 1
+        if insert_missing(self._tx, recipients, [row]) == 0:
+            return False
+        note(self._tx, ChangeKind.RECIPIENT, recipient.name)
+        return True
 
     def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
         """List by name those of a kind or kind prefix; return the cursor of what follows."""

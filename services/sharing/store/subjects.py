@@ -1,13 +1,16 @@
 """Subjects in SQL: one row an account, at its newest version, and one for every version."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
+from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.records import Subject, SubjectStatus
+from services.sharing.store.changes import note
 from services.sharing.store.tables import subject_versions, subjects
 
-_GET = select(subjects).where(subjects.c.account == bindparam("account"))
+_GET = select(subjects).where(subjects.c.account.in_(bindparam("accounts", expanding=True)))
 
 
 class StoredSubjects:
@@ -20,8 +23,12 @@ class StoredSubjects:
 
     def get(self, account: str) -> Subject | None:
         """Return what is known of an account."""
-        row = self._tx.execute(_GET, {"account": account}).one_or_none()
-        return None if row is None else subject_of(row)
+        return self.get_many([account]).get(account)
+
+    def get_many(self, accounts: Sequence[str]) -> Mapping[str, Subject]:
+        """Return those of several accounts that are known."""
+        rows = self._tx.execute(_GET, {"accounts": accounts})
+        return {row.account: subject_of(row) for row in rows}
 
     def put(self, subject: Subject, recorded: datetime) -> None:
         """Let a newer version count from now on; `recorded` says since when it does."""
@@ -36,6 +43,7 @@ class StoredSubjects:
         self._tx.execute(delete(subjects).where(subjects.c.account == subject.account))
         self._tx.execute(insert(subjects).values(version))
         self._tx.execute(insert(subject_versions).values(**version, recorded=recorded))
+        note(self._tx, ChangeKind.PERSON, subject.account)
 
 
 def subject_of(row: Row[tuple[object, ...]]) -> Subject:

@@ -42,6 +42,11 @@ class DecisionServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckResponse.FromString,
                 _registered_method=True)
+        self.CheckBatch = channel.unary_unary(
+                '/accord.sharing.v1.DecisionService/CheckBatch',
+                request_serializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchResponse.FromString,
+                _registered_method=True)
         self.ListDecisions = channel.unary_unary(
                 '/accord.sharing.v1.DecisionService/ListDecisions',
                 request_serializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.ListDecisionsRequest.SerializeToString,
@@ -67,7 +72,19 @@ class DecisionServiceServicer:
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-        NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        NOT_FOUND for an unknown recipient, FRESHNESS_TOKEN_INVALID, UNAVAILABLE when the facts cannot be
+        known to be as new as asked. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckBatch(self, request, context):
+        """Decides 1 to 1,000 questions on one state of the facts; each answer equals that of Check. They
+        are one record, with a decision of its own name for each question.
+        Called by apps, each for the services it is bound to.
+        Fails as Check does for the first question that is refused, a field violation naming it as
+        `questions[3].purpose`; then nothing is decided.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +115,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Check,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckResponse.SerializeToString,
+            ),
+            'CheckBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckBatch,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchResponse.SerializeToString,
             ),
             'ListDecisions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDecisions,
@@ -140,6 +162,33 @@ class DecisionService:
             '/accord.sharing.v1.DecisionService/Check',
             accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.DecisionService/CheckBatch',
+            accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_decision__service__pb2.CheckBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,7 +43,15 @@ class DecisionServiceStub:
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-    NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    NOT_FOUND for an unknown recipient, FRESHNESS_TOKEN_INVALID, UNAVAILABLE when the facts cannot be
+    known to be as new as asked. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    """
+    CheckBatch: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.CheckBatchRequest, _decision_service_pb2.CheckBatchResponse]
+    """Decides 1 to 1,000 questions on one state of the facts; each answer equals that of Check. They
+    are one record, with a decision of its own name for each question.
+    Called by apps, each for the services it is bound to.
+    Fails as Check does for the first question that is refused, a field violation naming it as
+    `questions[3].purpose`; then nothing is decided.
     """
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]
     """Lists the decisions about the person who acts, newest first.
@@ -71,7 +79,15 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     Called by apps, each for the services it is bound to.
     Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
     may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-    NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    NOT_FOUND for an unknown recipient, FRESHNESS_TOKEN_INVALID, UNAVAILABLE when the facts cannot be
+    known to be as new as asked. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+    """
+    CheckBatch: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.CheckBatchRequest, _decision_service_pb2.CheckBatchResponse]  # type: ignore[assignment]
+    """Decides 1 to 1,000 questions on one state of the facts; each answer equals that of Check. They
+    are one record, with a decision of its own name for each question.
+    Called by apps, each for the services it is bound to.
+    Fails as Check does for the first question that is refused, a field violation naming it as
+    `questions[3].purpose`; then nothing is decided.
     """
     ListDecisions: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]  # type: ignore[assignment]
     """Lists the decisions about the person who acts, newest first.
@@ -102,7 +118,21 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         Called by apps, each for the services it is bound to.
         Fails with INVALID_FIELD for a malformed field or an unknown key, APP_NOT_BOUND when the app
         may not speak for the service, WRONG_REGION with the account's home when that is elsewhere,
-        NOT_FOUND. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        NOT_FOUND for an unknown recipient, FRESHNESS_TOKEN_INVALID, UNAVAILABLE when the facts cannot be
+        known to be as new as asked. An account that nobody has is no failure but a gap, SUBJECT_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckBatch(
+        self,
+        request: _decision_service_pb2.CheckBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_service_pb2.CheckBatchResponse, _abc.Awaitable[_decision_service_pb2.CheckBatchResponse]]:
+        """Decides 1 to 1,000 questions on one state of the facts; each answer equals that of Check. They
+        are one record, with a decision of its own name for each question.
+        Called by apps, each for the services it is bound to.
+        Fails as Check does for the first question that is refused, a field violation naming it as
+        `questions[3].purpose`; then nothing is decided.
         """
 
     @_abc_1.abstractmethod

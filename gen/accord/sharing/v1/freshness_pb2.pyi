@@ -21,7 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class Freshness(_message.Message):
     """How new the facts of a decision must be. Every write answers with a token; every decision says the
     token it was made at. A client that always sends the highest token it has seen never sees a denial
-    turn back into a permit.
+    turn back into a permit. Tokens are opaque, but for their order: of two tokens of one region the
+    one that sorts later as text is the higher. They do not expire.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
