@@ -38,7 +38,7 @@ class InstrumentServicer:
         fields.required("instrument", request, "instrument")
         acting = fields.acting(call)
         recorded = Step(acting.who, self._means.clock.now())
-        instrument = _decode(request.instrument, self._means.region, recorded)
+        instrument = decode(request.instrument, self._means.region, recorded)
         once = fields.once(call, request, request.request_id, _encode)
         answer = await create_instrument(self._means, once, instrument, acting)
         return pb.CreateInstrumentResponse(instrument=_from(answer))
@@ -103,7 +103,7 @@ class InstrumentServicer:
         )
 
 
-def _decode(message: instrument_pb2.Instrument, region: str, recorded: Step) -> LegalInstrument:
+def decode(message: instrument_pb2.Instrument, region: str, recorded: Step) -> LegalInstrument:
     """Read what the paper says; WRONG_REGION for an account whose home is elsewhere."""
     require_home(message.account, region, "instrument.account")
     fields.required("instrument.document", message, "document")

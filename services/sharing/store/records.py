@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from runtime.db import Database
 from runtime.event import Event
@@ -25,6 +25,15 @@ T = TypeVar("T")
 
 # Where alembic finds the migrations.
 MIGRATIONS = "services.sharing.store:migrations"
+_KEPT = (
+    tables.subjects,
+    tables.recipients,
+    tables.contracts,
+    tables.consents,
+    tables.preferences,
+    tables.instruments,
+    tables.decisions,
+)
 
 
 class StoredRecords:
@@ -74,6 +83,10 @@ class StoredRecords:
     def decisions(self) -> StoredDecisions:
         """Decisions."""
         return StoredDecisions(self._tx)
+
+    def empty(self) -> bool:
+        """Tell whether no fact is kept and nothing was decided."""
+        return not any(self._tx.execute(select(table).limit(1)).first() for table in _KEPT)
 
     def publish(self, event: Event) -> None:
         """Hand an event to the audit log, if and only if the unit commits."""
