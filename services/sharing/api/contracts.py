@@ -28,7 +28,10 @@ class ContractServicer:
         agreed = terms.decode(request.terms)
         once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await create_contract(self._means, once, recipient, agreed, fields.acting(call))
-        return pb.CreateContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.CreateContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def amend_contract(
         self, request: pb.AmendContractRequest, call: Call
@@ -44,7 +47,10 @@ class ContractServicer:
             terms=terms.decode(request.terms),
             acting=fields.acting(call),
         )
-        return pb.AmendContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.AmendContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def submit_contract(
         self, request: pb.SubmitContractRequest, call: Call
@@ -55,7 +61,10 @@ class ContractServicer:
         answer = await move_contract.submit_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.SubmitContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.SubmitContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def activate_contract(
         self, request: pb.ActivateContractRequest, call: Call
@@ -66,7 +75,10 @@ class ContractServicer:
         answer = await move_contract.activate_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.ActivateContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.ActivateContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def suspend_contract(
         self, request: pb.SuspendContractRequest, call: Call
@@ -78,7 +90,10 @@ class ContractServicer:
         answer = await move_contract.suspend_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.SuspendContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.SuspendContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def terminate_contract(
         self, request: pb.TerminateContractRequest, call: Call
@@ -90,7 +105,10 @@ class ContractServicer:
         answer = await move_contract.terminate_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.TerminateContractResponse(contract=contract_pb2.Contract.FromString(answer))
+        return pb.TerminateContractResponse(
+            contract=contract_pb2.Contract.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def get_contract(
         self,

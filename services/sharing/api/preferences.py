@@ -23,14 +23,20 @@ class PreferenceServicer:
         once = fields.once(call, request, request.request_id, encoding.preference)
         value = decoding.opt_out(request.choice)
         answer = await self._choose(once, call, PreferenceKind.OPT_OUT, "choice", value)
-        return pb.OptOutResponse(preference=preference_pb2.Preference.FromString(answer))
+        return pb.OptOutResponse(
+            preference=preference_pb2.Preference.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def object(self, request: pb.ObjectRequest, call: Call) -> pb.ObjectResponse:
         """Object to a purpose."""
         once = fields.once(call, request, request.request_id, encoding.preference)
         kind = PreferenceKind.OBJECT_TO
         answer = await self._choose(once, call, kind, "purpose", request.purpose)
-        return pb.ObjectResponse(preference=preference_pb2.Preference.FromString(answer))
+        return pb.ObjectResponse(
+            preference=preference_pb2.Preference.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def stop_sharing(
         self, request: pb.StopSharingRequest, call: Call
@@ -40,7 +46,10 @@ class PreferenceServicer:
         value = decoding.recipient_scope("recipient", request.recipient)
         kind = PreferenceKind.STOP_SHARING_WITH
         answer = await self._choose(once, call, kind, "recipient", value)
-        return pb.StopSharingResponse(preference=preference_pb2.Preference.FromString(answer))
+        return pb.StopSharingResponse(
+            preference=preference_pb2.Preference.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def accept_notice(
         self, request: pb.AcceptNoticeRequest, call: Call
@@ -49,7 +58,10 @@ class PreferenceServicer:
         once = fields.once(call, request, request.request_id, encoding.preference)
         kind = PreferenceKind.ACCEPTED_NOTICE
         answer = await self._choose(once, call, kind, "notice", request.notice)
-        return pb.AcceptNoticeResponse(preference=preference_pb2.Preference.FromString(answer))
+        return pb.AcceptNoticeResponse(
+            preference=preference_pb2.Preference.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def lift(self, request: pb.LiftRequest, call: Call) -> pb.LiftResponse:
         """Lift a choice from now on."""
@@ -61,7 +73,10 @@ class PreferenceServicer:
             name=fields.name("name", request.name, "preferences"),
             acting=fields.acting(call),
         )
-        return pb.LiftResponse(preference=preference_pb2.Preference.FromString(answer))
+        return pb.LiftResponse(
+            preference=preference_pb2.Preference.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def list_preferences(
         self, request: pb.ListPreferencesRequest, call: Call

@@ -34,7 +34,10 @@ class RecipientServicer:
             jurisdiction=fields.country(given.jurisdiction),
             acting=fields.acting(call),
         )
-        return pb.CreateRecipientResponse(recipient=recipient_pb2.Recipient.FromString(answer))
+        return pb.CreateRecipientResponse(
+            recipient=recipient_pb2.Recipient.FromString(answer),
+            token=await self._means.feed.token(),
+        )
 
     async def get_recipient(
         self,

@@ -19,4 +19,4 @@ class SubjectServicer:
         fields.required("subject", request, "subject")
         subject = decoding.subject(request.subject, self._means.region)
         version = await put_subject(self._means, subject, fields.acting(call))
-        return pb.PutSubjectResponse(version=version)
+        return pb.PutSubjectResponse(version=version, token=await self._means.feed.token())
