@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgresServer, PostgresUnavailableError, running_postgres
+from sandbox.postgres import PostgresServer, PostgresUnavailableError, running_postgres
 from tests.requirement import missing
 
 

