@@ -93,7 +93,7 @@ async def assembled(
             (subject_service_pb2, "SubjectService", SubjectServicer(means)),
             (recipient_service_pb2, "RecipientService", RecipientServicer(means)),
             (contract_service_pb2, "ContractService", ContractServicer(means)),
-            (consent_service_pb2, "ConsentService", ConsentServicer(means)),
+            (consent_service_pb2, "ConsentService", ConsentServicer(means, apps)),
             (preference_service_pb2, "PreferenceService", PreferenceServicer(means)),
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),

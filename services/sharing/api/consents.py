@@ -41,14 +41,16 @@ class ConsentServicer:
     ) -> pb.GiveConsentResponse:
         """Record a consent."""
         consent = await self._answer(ConsentStep.GIVE, request, call)
-        return pb.GiveConsentResponse(consent=consent)
+        token = await self._means.feed.token()
+        return pb.GiveConsentResponse(consent=consent, token=token)
 
     async def refuse_consent(
         self, request: pb.RefuseConsentRequest, call: Call
     ) -> pb.RefuseConsentResponse:
         """Record a refusal."""
         consent = await self._answer(ConsentStep.REFUSE, request, call)
-        return pb.RefuseConsentResponse(consent=consent)
+        token = await self._means.feed.token()
+        return pb.RefuseConsentResponse(consent=consent, token=token)
 
     async def defer_consent(
         self, request: pb.DeferConsentRequest, call: Call
@@ -119,14 +121,16 @@ class ConsentServicer:
     ) -> pb.RevokeConsentResponse:
         """Revoke a consent in the place of its person."""
         consent = await self._end(ConsentStep.REVOKE, request, call)
-        return pb.RevokeConsentResponse(consent=consent)
+        token = await self._means.feed.token()
+        return pb.RevokeConsentResponse(consent=consent, token=token)
 
     async def invalidate_consent(
         self, request: pb.InvalidateConsentRequest, call: Call
     ) -> pb.InvalidateConsentResponse:
         """Record that a consent was found to be none."""
         consent = await self._end(ConsentStep.INVALIDATE, request, call)
-        return pb.InvalidateConsentResponse(consent=consent)
+        token = await self._means.feed.token()
+        return pb.InvalidateConsentResponse(consent=consent, token=token)
 
     async def get_consent(self, request: pb.GetConsentRequest, call: Call) -> pb.GetConsentResponse:
         """Return one of the person's consents with its history."""

@@ -8,6 +8,7 @@ from accord.sharing.v1 import (
     subject_pb2,
 )
 
+from runtime.call import Call
 from runtime.fault import invalid
 from runtime.ids import require_home
 from services.sharing.api import fields
@@ -21,6 +22,9 @@ from services.sharing.domain.freshness import (
 )
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
+    Indication,
+    IndicationMethod,
+    Indicator,
     Scope,
     Subject,
     SubjectStatus,
@@ -40,6 +44,19 @@ _STATUSES = {
 _OPT_OUTS = {
     preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING: "direct_marketing",
     preference_pb2.OPT_OUT_CHOICE_PERSONALISATION: "personalisation",
+}
+_METHODS = {
+    consent_pb2.INDICATION_METHOD_UNSPECIFIED: IndicationMethod.PORTAL_FORM,
+    consent_pb2.INDICATION_METHOD_PORTAL_FORM: IndicationMethod.PORTAL_FORM,
+    consent_pb2.INDICATION_METHOD_GUARDIAN_FORM: IndicationMethod.GUARDIAN_FORM,
+    consent_pb2.INDICATION_METHOD_SPOKEN_TO_STAFF: IndicationMethod.SPOKEN_TO_STAFF,
+    consent_pb2.INDICATION_METHOD_WRITTEN: IndicationMethod.WRITTEN,
+}
+_INDICATORS = {
+    consent_pb2.INDICATOR_UNSPECIFIED: Indicator.PERSON,
+    consent_pb2.INDICATOR_PERSON: Indicator.PERSON,
+    consent_pb2.INDICATOR_GUARDIAN: Indicator.GUARDIAN,
+    consent_pb2.INDICATOR_REPRESENTATIVE: Indicator.REPRESENTATIVE,
 }
 _OUTCOMES = {
     decision_pb2.OUTCOME_UNSPECIFIED: None,
@@ -95,6 +112,20 @@ def scope(message: consent_pb2.ConsentScope) -> Scope:
         categories=frozenset(fields.keys("scope.categories", message.categories)),
         recipient=recipient_scope("scope.recipient", message.recipient),
     )
+
+
+def indication(message: consent_pb2.Indication, call: Call) -> Indication:
+    """Read how and by whom something was said; unset means the person, on the caller's own form.
+
+    An app speaks for guests, who are known by their session alone: nobody speaks for them.
+    """
+    if call.caller.kind == "app":
+        if message != consent_pb2.Indication():
+            raise invalid("indication", "a guest speaks on a form of the app, and alone")
+        return Indication(IndicationMethod.APP_FORM)
+    method = fields.one_of("indication.method", message.method, _METHODS)
+    by = fields.one_of("indication.indicator", message.indicator, _INDICATORS)
+    return Indication(method, by, fields.text("indication.name", message.name, _MAX_REFERENCE))
 
 
 def recipient_scope(field: str, value: str) -> str:

@@ -18,8 +18,11 @@ from services.sharing.domain.decision import Decision
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
     Consent,
+    ConsentRevision,
     ConsentState,
     ContractState,
+    IndicationMethod,
+    Indicator,
     Preference,
     PreferenceKind,
     Recipient,
@@ -40,6 +43,11 @@ CONTRACTS = {
 CONSENTS = {
     word: consent_pb2.ConsentState.Value(f"CONSENT_STATE_{word.name}") for word in ConsentState
 }
+_METHODS = {
+    word: consent_pb2.IndicationMethod.Value(f"INDICATION_METHOD_{word.name}")
+    for word in IndicationMethod
+}
+_INDICATORS = {word: consent_pb2.Indicator.Value(f"INDICATOR_{word.name}") for word in Indicator}
 _OPT_OUTS = {
     "": preference_pb2.OPT_OUT_CHOICE_UNSPECIFIED,
     "direct_marketing": preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING,
@@ -70,6 +78,7 @@ def recipient(value: Recipient) -> recipient_pb2.Recipient:
 def contract(value: Agreement) -> contract_pb2.Contract:
     """Encode a contract."""
     in_force = value.active_state is ContractState.ACTIVE
+    suspended = value.active_state is ContractState.SUSPENDED
     return contract_pb2.Contract(
         name=value.name,
         recipient=value.recipient,
@@ -77,6 +86,7 @@ def contract(value: Agreement) -> contract_pb2.Contract:
         state=CONTRACTS[value.state],
         terms=terms.encode(value.terms),
         active_version=value.active_version if in_force else 0,
+        suspended_version=value.active_version if suspended else 0,
         author=value.author,
         create_time=stamp(value.created),
         history=[
@@ -92,8 +102,8 @@ def contract(value: Agreement) -> contract_pb2.Contract:
     )
 
 
-def consent(value: Consent) -> consent_pb2.Consent:
-    """Encode a consent."""
+def consent(value: Consent, now: datetime) -> consent_pb2.Consent:
+    """Encode a consent as it stands now."""
     return consent_pb2.Consent(
         name=value.name,
         scope=consent_pb2.ConsentScope(
@@ -102,12 +112,26 @@ def consent(value: Consent) -> consent_pb2.Consent:
             categories=sorted(value.scope.categories),
             recipient=value.scope.recipient,
         ),
-        state=CONSENTS[value.state],
+        state=CONSENTS[value.state_at(now)],
         indicate_time=stamp(value.at),
         withdraw_time=stamp(value.withdrawn),
         expire_time=stamp(value.expires),
         notice=value.notice,
         language=value.language,
+        indication=consent_pb2.Indication(
+            method=_METHODS[value.indication.method],
+            indicator=_INDICATORS[value.indication.by],
+            name=value.indication.name,
+        ),
+    )
+
+
+def revision(value: ConsentRevision) -> consent_pb2.ConsentRevision:
+    """Encode a step in the life of a consent, as it stood then."""
+    return consent_pb2.ConsentRevision(
+        revision=value.number,
+        consent=consent(value.consent, value.recorded),
+        record_time=stamp(value.recorded),
     )
 
 
@@ -124,6 +148,7 @@ def preference(value: Preference) -> preference_pb2.Preference:
         object_to=where(PreferenceKind.OBJECT_TO),
         stop_sharing_with=where(PreferenceKind.STOP_SHARING_WITH),
         accepted_notice=where(PreferenceKind.ACCEPTED_NOTICE),
+        restricted=kind is PreferenceKind.RESTRICT,
         create_time=stamp(value.at),
         lift_time=stamp(value.lifted),
     )

@@ -24,6 +24,7 @@ _MAX_KEY = 64  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ID = r"[0-9a-z-]{2,64}"
+_HOLDER = rf"(?:accounts/{_ID}|guests/[A-Za-z0-9_-]{{1,64}})"
 _ORDINAL = re.compile(r"[0-9]{1,18}")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _NAMES = {
@@ -31,8 +32,8 @@ _NAMES = {
     "contracts": re.compile(rf"contracts/{_ID}"),
     "instruments": re.compile(rf"instruments/{_ID}"),
     "decisions": re.compile(rf"decisions/{_ID}"),
-    "consents": re.compile(rf"accounts/{_ID}/consents/{_ID}"),
-    "preferences": re.compile(rf"accounts/{_ID}/preferences/{_ID}"),
+    "consents": re.compile(rf"{_HOLDER}/consents/{_ID}"),
+    "preferences": re.compile(rf"{_HOLDER}/preferences/{_ID}"),
 }
 # People say UK, ISO 3166-1 says GB.
 _SAID_FOR = {"UK": "GB"}
@@ -73,6 +74,13 @@ def keys(field: str, values: Sequence[str]) -> tuple[str, ...]:
     if any(len(value) > _MAX_KEY for value in values):
         raise invalid(field, "unknown key")
     return tuple(values)
+
+
+def at_most(field: str, values: Sequence[T], most: int) -> Sequence[T]:
+    """Return a list of bounded length."""
+    if len(values) > most:
+        raise invalid(field, f"at most {most}")
+    return values
 
 
 def day(field: str, value: str) -> date:

@@ -1,5 +1,6 @@
-"""Records what a person answers when asked for consent: yes or no."""
+"""Records what a person answers when asked for consent: yes or no, also to a question by name."""
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runtime.event import Event
@@ -8,47 +9,54 @@ from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import RECIPIENT_PREFIX, check_notice, check_scope
+from services.sharing.domain.consent_steps import ConsentStep, check_age, check_indication, follow
 from services.sharing.domain.ports import Records, Request
-from services.sharing.domain.records import Consent, ConsentState, Scope
+from services.sharing.domain.records import Consent, ConsentState, Indication, Scope
 
-_VERBS = {ConsentState.GIVEN: "give", ConsentState.REFUSED: "refuse"}
+_ANEW = {ConsentStep.GIVE: ConsentState.GIVEN, ConsentStep.REFUSE: ConsentState.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A person's answer. `asked` is the scope, or the name of the consent that it is about."""
+
+    step: ConsentStep  # GIVE or REFUSE
+    asked: Scope | str
+    expires: datetime | None
+    notice: str
+    language: str
+    indication: Indication
 
 
 async def answer_consent(
-    means: Means,
-    request: Request[Consent],
-    *,
-    account: str,
-    scope: Scope,
-    state: ConsentState,
-    expires: datetime | None,
-    notice: str,
-    language: str,
-    acting: Acting,
+    means: Means, request: Request[Consent], *, holder: str, said: Said, acting: Acting
 ) -> bytes:
-    """Record a consent or a refusal of the person, from now on."""
-    check_scope(scope, means.rulebook)
-    check_notice("notice", notice, means.rulebook)
+    """Record an answer of the person or guest, from now on."""
+    if isinstance(said.asked, Scope):
+        check_scope(said.asked, means.rulebook)
+    check_notice("notice", said.notice, means.rulebook)
+    check_indication(said.indication)
     now = means.clock.now()
-    if expires is not None and expires <= now:
+    if said.expires is not None and said.expires <= now:
         raise invalid("expire_time", "must be in the future")
-    consent = Consent(
-        name=f"{account}/consents/{opaque_id()}",
-        scope=scope,
-        state=state,
-        at=now,
-        expires=expires,
-        notice=notice,
-        language=language,
-    )
 
     def unit(records: Records) -> bytes:
         def change() -> Consent:
-            named = scope.recipient.startswith(RECIPIENT_PREFIX)
-            if named and records.recipients.get(scope.recipient) is None:
-                raise not_found(scope.recipient)
-            records.consents.add(account, consent, now)
-            records.publish(consent_event(_VERBS[state], account, consent, now, acting))
+            consent = replace(
+                _asked(records, holder, said, now),
+                at=now,
+                expires=said.expires,
+                notice=said.notice,
+                language=said.language,
+                indication=said.indication,
+            )
+            if said.step is ConsentStep.GIVE:
+                subject = records.subjects.get(holder)
+                if subject is not None:
+                    by = said.indication.by
+                    check_age(subject, consent.scope, by, means.rulebook, now.date())
+            records.consents.add(holder, consent, now)
+            records.publish(consent_event(said.step.value, holder, consent, now, acting))
             return consent
 
         return records.once(request, now, change)
@@ -56,15 +64,33 @@ async def answer_consent(
     return await means.store.write(unit)
 
 
+def _asked(records: Records, holder: str, said: Said, now: datetime) -> Consent:
+    """Return the consent that the answer is about, as the answer leaves it."""
+    if isinstance(said.asked, str):
+        known = records.consents.get(holder, said.asked)
+        if known is None:
+            raise not_found(said.asked)
+        return replace(known, state=follow(known.state_at(now), said.step))
+    require_recipient(records, said.asked)
+    return Consent(f"{holder}/consents/{opaque_id()}", said.asked, _ANEW[said.step], now)
+
+
+def require_recipient(records: Records, scope: Scope) -> None:
+    """Refuse the scope of an organisation that nobody registered: NOT_FOUND."""
+    named = scope.recipient.startswith(RECIPIENT_PREFIX)
+    if named and records.recipients.get(scope.recipient) is None:
+        raise not_found(scope.recipient)
+
+
 def consent_event(
-    verb: str, account: str, consent: Consent, now: datetime, acting: Acting
+    verb: str, holder: str, consent: Consent, now: datetime, acting: Acting, *, note: str = ""
 ) -> Event:
     """Describe a step in the life of a consent."""
     return Event(
         action=f"sharing:consent:{verb}",
         outcome="ok",
         time=now,
-        account=account,
+        account=holder,
         actor=acting.who,
         resource=consent.name,
         fields={
@@ -74,6 +100,10 @@ def consent_event(
             "recipient": consent.scope.recipient,
             "notice": consent.notice,
             "language": consent.language,
+            "method": consent.indication.method.value,
+            "indicator": consent.indication.by.value,
+            "indicator_name": consent.indication.name,
+            "note": note,
         },
         trace=acting.trace,
     )

@@ -137,12 +137,8 @@ def localisation(case: Case) -> None:
 
 
 def _minor(case: Case) -> bool:
-    born, place = case.subject.birth_date if case.subject else None, case.place
-    if born is None or place is None:
-        return False
-    today = case.today
-    had_birthday = (today.month, today.day) >= (born.month, born.day)
-    return today.year - born.year - (not had_birthday) < place.adult_age
+    age = case.subject.age(case.today) if case.subject else None
+    return age is not None and case.place is not None and age < case.place.adult_age
 
 
 def _restricted(case: Case) -> bool:

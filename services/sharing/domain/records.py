@@ -25,6 +25,14 @@ class Subject:
     since: datetime
     version: int
 
+    def age(self, today: date) -> int | None:
+        """Return the age in full years; None when the birth date is unknown."""
+        born = self.birth_date
+        if born is None:
+            return None
+        had_birthday = (today.month, today.day) >= (born.month, born.day)
+        return today.year - born.year - (not had_birthday)
+
 
 @dataclass(frozen=True, slots=True)
 class Guest:
@@ -32,6 +40,11 @@ class Guest:
 
     jurisdiction: str
     session: str
+
+    @property
+    def holder(self) -> str:
+        """Return the name under which the records keep what is known of the visitor."""
+        return f"guests/{self.session}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,39 @@ class SignedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Subprocessor:
+    """One who works for the recipient, or for another sub-processor: its `parent`."""
+
+    name: str
+    jurisdiction: str
+    activity: str
+    parent: str = ""  # empty: the recipient
+
+
+class SccModule(StrEnum):
+    """The four modules of the standard contractual clauses of the EU (2021/914)."""
+
+    CONTROLLER_TO_CONTROLLER = "controller_to_controller"
+    CONTROLLER_TO_PROCESSOR = "controller_to_processor"
+    PROCESSOR_TO_PROCESSOR = "processor_to_processor"
+    PROCESSOR_TO_CONTROLLER = "processor_to_controller"
+
+
+@dataclass(frozen=True, slots=True)
+class SafeguardDetail:
+    """What stands behind a transfer safeguard; counts through `expires`, None: with the contract.
+
+    `reference` names the adequacy decision, approval, permission or clause it rests on.
+    """
+
+    safeguard: str
+    scc_module: SccModule | None = None
+    reference: str = ""
+    impact_assessment: str = ""
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What one version of a contract says; counts from `effective` through `expires`."""
 
@@ -88,6 +134,18 @@ class Terms:
     confidentiality: bool = False
     delete_on_termination: bool = False
     document: SignedDocument | None = None
+    subprocessor_chain: tuple[Subprocessor, ...] = ()  # by name; details of some of the names
+    safeguard_details: tuple[SafeguardDetail, ...] = ()  # by key; details of some of the keys
+    obligations: tuple[str, ...] = ()
+
+    def safeguards_on(self, day: date) -> frozenset[str]:
+        """Return the safeguards that count on a day of the contract."""
+        ended = {
+            detail.safeguard
+            for detail in self.safeguard_details
+            if detail.expires is not None and detail.expires < day
+        }
+        return self.safeguards - ended if ended else self.safeguards
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from accord.sharing.v1 import consent_pb2 as _consent_pb2
+from accord.sharing.v1 import decision_pb2 as _decision_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -31,19 +32,36 @@ class GiveConsentRequest(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    INDICATION_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     notice: _builtins.str
     """Required. Id of the notice version that was shown."""
     language: _builtins.str
     """Required. Language that it was shown in, `en` or `zh-Hant`."""
+    name: _builtins.str
+    """Optional. The question that is answered, or the consent that is confirmed,
+    `accounts/{account}/consents/{consent}`.
+    """
     @_builtins.property
     def scope(self) -> _consent_pb2.ConsentScope:
-        """Required. For what, of which data, and with whom."""
+        """Optional. For what, of which data, and with whom; needed unless a name is given, and absent
+        then. A guest's names the service.
+        """
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Optional. From when it counts no more; in the future."""
+
+    @_builtins.property
+    def indication(self) -> _consent_pb2.Indication:
+        """Optional. How and by whom it was said; the person themselves when unset."""
+
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose consent it is: required of an app, an error of the portal."""
 
     def __init__(
         self,
@@ -53,10 +71,13 @@ class GiveConsentRequest(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         notice: _builtins.str = ...,
         language: _builtins.str = ...,
+        name: _builtins.str = ...,
+        indication: _consent_pb2.Indication | None = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "guest", b"guest", "indication", b"indication", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "language", b"language", "notice", b"notice", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "guest", b"guest", "indication", b"indication", "language", b"language", "name", b"name", "notice", b"notice", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -100,15 +121,30 @@ class RefuseConsentRequest(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    INDICATION_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     notice: _builtins.str
     """Required. Id of the notice version that was shown."""
     language: _builtins.str
     """Required. Language that it was shown in, `en` or `zh-Hant`."""
+    name: _builtins.str
+    """Optional. The question that is answered, `accounts/{account}/consents/{consent}`."""
     @_builtins.property
     def scope(self) -> _consent_pb2.ConsentScope:
-        """Required. For what, of which data, and with whom."""
+        """Optional. For what, of which data, and with whom; needed unless a name is given, and absent
+        then. A guest's names the service.
+        """
+
+    @_builtins.property
+    def indication(self) -> _consent_pb2.Indication:
+        """Optional. How and by whom it was said; the person themselves when unset."""
+
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose refusal it is: required of an app, an error of the portal."""
 
     def __init__(
         self,
@@ -117,10 +153,13 @@ class RefuseConsentRequest(_message.Message):
         scope: _consent_pb2.ConsentScope | None = ...,
         notice: _builtins.str = ...,
         language: _builtins.str = ...,
+        name: _builtins.str = ...,
+        indication: _consent_pb2.Indication | None = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "indication", b"indication", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "notice", b"notice", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "indication", b"indication", "language", b"language", "name", b"name", "notice", b"notice", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,8 +194,8 @@ class RefuseConsentResponse(_message.Message):
 Global___RefuseConsentResponse: _TypeAlias = RefuseConsentResponse  # noqa: Y015
 
 @_typing.final
-class WithdrawConsentRequest(_message.Message):
-    """Which consent to withdraw."""
+class DeferConsentRequest(_message.Message):
+    """Which question to put off."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,6 +214,72 @@ class WithdrawConsentRequest(_message.Message):
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeferConsentRequest: _TypeAlias = DeferConsentRequest  # noqa: Y015
+
+@_typing.final
+class DeferConsentResponse(_message.Message):
+    """The question, put off."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """The question."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeferConsentResponse: _TypeAlias = DeferConsentResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawConsentRequest(_message.Message):
+    """Which consent to withdraw."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    INDICATION_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    name: _builtins.str
+    """Required. `accounts/{account}/consents/{consent}`, or `guests/{session}/consents/{consent}`."""
+    @_builtins.property
+    def indication(self) -> _consent_pb2.Indication:
+        """Optional. How and by whom it was said; the person themselves when unset."""
+
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose consent it is: required of an app, an error of the portal."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        indication: _consent_pb2.Indication | None = ...,
+        guest: _decision_pb2.Guest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "indication", b"indication"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "indication", b"indication", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -207,6 +312,234 @@ class WithdrawConsentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WithdrawConsentResponse: _TypeAlias = WithdrawConsentResponse  # noqa: Y015
+
+@_typing.final
+class RequestConsentRequest(_message.Message):
+    """What a person is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    account: _builtins.str
+    """Required. Whom to ask, `accounts/{region}-{id}`."""
+    @_builtins.property
+    def scope(self) -> _consent_pb2.ConsentScope:
+        """Required. For what, of which data, and with whom; its service is the app's."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        scope: _consent_pb2.ConsentScope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestConsentRequest: _TypeAlias = RequestConsentRequest  # noqa: Y015
+
+@_typing.final
+class RequestConsentResponse(_message.Message):
+    """The question as recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """The question."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestConsentResponse: _TypeAlias = RequestConsentResponse  # noqa: Y015
+
+@_typing.final
+class RevokeConsentRequest(_message.Message):
+    """Which consent to revoke."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    name: _builtins.str
+    """Required. `accounts/{account}/consents/{consent}`."""
+    note: _builtins.str
+    """Required. Why, for the record, 1 to 400 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeConsentRequest: _TypeAlias = RevokeConsentRequest  # noqa: Y015
+
+@_typing.final
+class RevokeConsentResponse(_message.Message):
+    """The consent, revoked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """The consent."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeConsentResponse: _TypeAlias = RevokeConsentResponse  # noqa: Y015
+
+@_typing.final
+class InvalidateConsentRequest(_message.Message):
+    """Which consent was none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    name: _builtins.str
+    """Required. `accounts/{account}/consents/{consent}`."""
+    note: _builtins.str
+    """Required. Who found so and why, for the record, 1 to 400 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvalidateConsentRequest: _TypeAlias = InvalidateConsentRequest  # noqa: Y015
+
+@_typing.final
+class InvalidateConsentResponse(_message.Message):
+    """The consent, invalidated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """The consent."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InvalidateConsentResponse: _TypeAlias = InvalidateConsentResponse  # noqa: Y015
+
+@_typing.final
+class GetConsentRequest(_message.Message):
+    """Which consent to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. `accounts/{account}/consents/{consent}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentRequest: _TypeAlias = GetConsentRequest  # noqa: Y015
+
+@_typing.final
+class GetConsentResponse(_message.Message):
+    """The consent asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENT_FIELD_NUMBER: _builtins.int
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consent(self) -> _consent_pb2.Consent:
+        """The consent as it stands."""
+
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[_consent_pb2.ConsentRevision]:
+        """Every step of its life, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        consent: _consent_pb2.Consent | None = ...,
+        revisions: _abc.Iterable[_consent_pb2.ConsentRevision] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentResponse: _TypeAlias = GetConsentResponse  # noqa: Y015
 
 @_typing.final
 class ListConsentsRequest(_message.Message):

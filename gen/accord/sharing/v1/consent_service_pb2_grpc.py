@@ -26,9 +26,10 @@ if _version_not_supported:
 
 
 class ConsentServiceStub:
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     def __init__(self, channel):
@@ -47,10 +48,35 @@ class ConsentServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RefuseConsentRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RefuseConsentResponse.FromString,
                 _registered_method=True)
+        self.DeferConsent = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/DeferConsent',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentResponse.FromString,
+                _registered_method=True)
         self.WithdrawConsent = channel.unary_unary(
                 '/accord.sharing.v1.ConsentService/WithdrawConsent',
                 request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentResponse.FromString,
+                _registered_method=True)
+        self.RequestConsent = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/RequestConsent',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentResponse.FromString,
+                _registered_method=True)
+        self.RevokeConsent = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/RevokeConsent',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.FromString,
+                _registered_method=True)
+        self.InvalidateConsent = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/InvalidateConsent',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentResponse.FromString,
+                _registered_method=True)
+        self.GetConsent = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/GetConsent',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.FromString,
                 _registered_method=True)
         self.ListConsents = channel.unary_unary(
                 '/accord.sharing.v1.ConsentService/ListConsents',
@@ -60,34 +86,93 @@ class ConsentServiceStub:
 
 
 class ConsentServiceServicer:
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     def GiveConsent(self, request, context):
-        """Records that the person consents. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-        an unknown recipient, REQUEST_ID_REUSED.
+        """Records that the person consents; with a name, that they answer that question with yes or
+        confirm that consent. Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+        WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
+        guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefuseConsent(self, request, context):
-        """Records that the person was asked and refuses. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-        an unknown recipient, REQUEST_ID_REUSED.
+        """Records that the person was asked and refuses; with a name, that they answer that question with
+        no. Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+        WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeferConsent(self, request, context):
+        """Records that the person puts off the answer to a question. One that is put off already is
+        answered as it stands. Idempotent by its request id.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+        consent of others, WRONG_STATE for a question that was answered, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawConsent(self, request, context):
-        """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
+        """Withdraws a consent from now on, never for what was shared before. A consent that has ended
         already is answered as it stands. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
-        consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+        WRONG_STATE where no consent was given, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestConsent(self, request, context):
+        """Asks a person for consent; the portal shows them the question. One that is open already is
+        answered as it stands. Idempotent by its request id.
+        Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeConsent(self, request, context):
+        """Revokes a consent from now on in the place of its person, such as one who may no longer decide
+        alone. One that has ended already is answered as it stands. Idempotent by its request id.
+        Called by the portal for an officer, and by officers.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given, WRONG_REGION,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InvalidateConsent(self, request, context):
+        """Records that a consent was found to be none, such as one that was not freely given. Decisions
+        made before stay on record. Idempotent by its request id.
+        Called by the portal for an officer, and by officers.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given or it was ended,
+        WRONG_REGION, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConsent(self, request, context):
+        """Returns one of the person's consents with its whole history.
+        Called by the portal for that person.
+        Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,10 +200,35 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RefuseConsentRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RefuseConsentResponse.SerializeToString,
             ),
+            'DeferConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeferConsent,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentResponse.SerializeToString,
+            ),
             'WithdrawConsent': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawConsent,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentResponse.SerializeToString,
+            ),
+            'RequestConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestConsent,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentResponse.SerializeToString,
+            ),
+            'RevokeConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeConsent,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.SerializeToString,
+            ),
+            'InvalidateConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.InvalidateConsent,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentResponse.SerializeToString,
+            ),
+            'GetConsent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsent,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.SerializeToString,
             ),
             'ListConsents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConsents,
@@ -134,9 +244,10 @@ def add_ConsentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConsentService:
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     @staticmethod
@@ -194,6 +305,33 @@ class ConsentService:
             _registered_method=True)
 
     @staticmethod
+    def DeferConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/DeferConsent',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.DeferConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WithdrawConsent(request,
             target,
             options=(),
@@ -210,6 +348,114 @@ class ConsentService:
             '/accord.sharing.v1.ConsentService/WithdrawConsent',
             accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_consent__service__pb2.WithdrawConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/RequestConsent',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.RequestConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/RevokeConsent',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.RevokeConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InvalidateConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/InvalidateConsent',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.InvalidateConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/GetConsent',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.FromString,
             options,
             channel_credentials,
             insecure,

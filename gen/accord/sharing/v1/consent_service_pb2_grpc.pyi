@@ -27,9 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ConsentServiceStub:
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     @_typing.overload
@@ -37,20 +38,58 @@ class ConsentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConsentServiceAsyncStub: ...
     GiveConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GiveConsentRequest, _consent_service_pb2.GiveConsentResponse]
-    """Records that the person consents. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-    an unknown recipient, REQUEST_ID_REUSED.
+    """Records that the person consents; with a name, that they answer that question with yes or
+    confirm that consent. Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+    WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
+    guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
-    """Records that the person was asked and refuses. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-    an unknown recipient, REQUEST_ID_REUSED.
+    """Records that the person was asked and refuses; with a name, that they answer that question with
+    no. Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+    WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    DeferConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.DeferConsentRequest, _consent_service_pb2.DeferConsentResponse]
+    """Records that the person puts off the answer to a question. One that is put off already is
+    answered as it stands. Idempotent by its request id.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+    consent of others, WRONG_STATE for a question that was answered, REQUEST_ID_REUSED.
     """
     WithdrawConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.WithdrawConsentRequest, _consent_service_pb2.WithdrawConsentResponse]
-    """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
+    """Withdraws a consent from now on, never for what was shared before. A consent that has ended
     already is answered as it stands. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
-    consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+    WRONG_STATE where no consent was given, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    RequestConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]
+    """Asks a person for consent; the portal shows them the question. One that is open already is
+    answered as it stands. Idempotent by its request id.
+    Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
+    REQUEST_ID_REUSED.
+    """
+    RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]
+    """Revokes a consent from now on in the place of its person, such as one who may no longer decide
+    alone. One that has ended already is answered as it stands. Idempotent by its request id.
+    Called by the portal for an officer, and by officers.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given, WRONG_REGION,
+    REQUEST_ID_REUSED.
+    """
+    InvalidateConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.InvalidateConsentRequest, _consent_service_pb2.InvalidateConsentResponse]
+    """Records that a consent was found to be none, such as one that was not freely given. Decisions
+    made before stay on record. Idempotent by its request id.
+    Called by the portal for an officer, and by officers.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given or it was ended,
+    WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    GetConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentRequest, _consent_service_pb2.GetConsentResponse]
+    """Returns one of the person's consents with its whole history.
+    Called by the portal for that person.
+    Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
     """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
     """Lists the person's consents, newest first.
@@ -60,27 +99,66 @@ class ConsentServiceStub:
 
 @_typing.type_check_only
 class ConsentServiceAsyncStub(ConsentServiceStub):
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GiveConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GiveConsentRequest, _consent_service_pb2.GiveConsentResponse]  # type: ignore[assignment]
-    """Records that the person consents. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-    an unknown recipient, REQUEST_ID_REUSED.
+    """Records that the person consents; with a name, that they answer that question with yes or
+    confirm that consent. Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+    WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
+    guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
-    """Records that the person was asked and refuses. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-    an unknown recipient, REQUEST_ID_REUSED.
+    """Records that the person was asked and refuses; with a name, that they answer that question with
+    no. Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+    WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    DeferConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.DeferConsentRequest, _consent_service_pb2.DeferConsentResponse]  # type: ignore[assignment]
+    """Records that the person puts off the answer to a question. One that is put off already is
+    answered as it stands. Idempotent by its request id.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+    consent of others, WRONG_STATE for a question that was answered, REQUEST_ID_REUSED.
     """
     WithdrawConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.WithdrawConsentRequest, _consent_service_pb2.WithdrawConsentResponse]  # type: ignore[assignment]
-    """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
+    """Withdraws a consent from now on, never for what was shared before. A consent that has ended
     already is answered as it stands. Idempotent by its request id.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
-    consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+    WRONG_STATE where no consent was given, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    RequestConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]  # type: ignore[assignment]
+    """Asks a person for consent; the portal shows them the question. One that is open already is
+    answered as it stands. Idempotent by its request id.
+    Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
+    an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
+    REQUEST_ID_REUSED.
+    """
+    RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
+    """Revokes a consent from now on in the place of its person, such as one who may no longer decide
+    alone. One that has ended already is answered as it stands. Idempotent by its request id.
+    Called by the portal for an officer, and by officers.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given, WRONG_REGION,
+    REQUEST_ID_REUSED.
+    """
+    InvalidateConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.InvalidateConsentRequest, _consent_service_pb2.InvalidateConsentResponse]  # type: ignore[assignment]
+    """Records that a consent was found to be none, such as one that was not freely given. Decisions
+    made before stay on record. Idempotent by its request id.
+    Called by the portal for an officer, and by officers.
+    Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given or it was ended,
+    WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    GetConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetConsentRequest, _consent_service_pb2.GetConsentResponse]  # type: ignore[assignment]
+    """Returns one of the person's consents with its whole history.
+    Called by the portal for that person.
+    Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
     """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """Lists the person's consents, newest first.
@@ -89,9 +167,10 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps what the person who acts consents to, as revisions that are only ever added.
-    The person is the subject of the actor token, never a field.
-    Promises: an answer of the person, once acknowledged, counts for every decision after it.
+    """Keeps what people consent to, as revisions that are only ever added.
+    The person is the subject of the actor token, never a field; an app speaks for the guests of its
+    services alone, and may ask a person. Promises: an answer, once acknowledged, counts for every
+    decision after it; nothing that ends a consent is retroactive.
     """
 
     @_abc_1.abstractmethod
@@ -100,9 +179,12 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.GiveConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.GiveConsentResponse, _abc.Awaitable[_consent_service_pb2.GiveConsentResponse]]:
-        """Records that the person consents. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-        an unknown recipient, REQUEST_ID_REUSED.
+        """Records that the person consents; with a name, that they answer that question with yes or
+        confirm that consent. Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+        WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
+        guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -111,9 +193,23 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.RefuseConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.RefuseConsentResponse, _abc.Awaitable[_consent_service_pb2.RefuseConsentResponse]]:
-        """Records that the person was asked and refuses. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND for
-        an unknown recipient, REQUEST_ID_REUSED.
+        """Records that the person was asked and refuses; with a name, that they answer that question with
+        no. Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
+        WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DeferConsent(
+        self,
+        request: _consent_service_pb2.DeferConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.DeferConsentResponse, _abc.Awaitable[_consent_service_pb2.DeferConsentResponse]]:
+        """Records that the person puts off the answer to a question. One that is put off already is
+        answered as it stands. Idempotent by its request id.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
+        consent of others, WRONG_STATE for a question that was answered, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -122,10 +218,61 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_service_pb2.WithdrawConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.WithdrawConsentResponse, _abc.Awaitable[_consent_service_pb2.WithdrawConsentResponse]]:
-        """Withdraws a consent from now on, never for what was shared before. A consent that is withdrawn
+        """Withdraws a consent from now on, never for what was shared before. A consent that has ended
         already is answered as it stands. Idempotent by its request id.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a
-        consent of others, WRONG_STATE for a refusal, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+        WRONG_STATE where no consent was given, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestConsent(
+        self,
+        request: _consent_service_pb2.RequestConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.RequestConsentResponse, _abc.Awaitable[_consent_service_pb2.RequestConsentResponse]]:
+        """Asks a person for consent; the portal shows them the question. One that is open already is
+        answered as it stands. Idempotent by its request id.
+        Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
+        an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeConsent(
+        self,
+        request: _consent_service_pb2.RevokeConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.RevokeConsentResponse, _abc.Awaitable[_consent_service_pb2.RevokeConsentResponse]]:
+        """Revokes a consent from now on in the place of its person, such as one who may no longer decide
+        alone. One that has ended already is answered as it stands. Idempotent by its request id.
+        Called by the portal for an officer, and by officers.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given, WRONG_REGION,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def InvalidateConsent(
+        self,
+        request: _consent_service_pb2.InvalidateConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.InvalidateConsentResponse, _abc.Awaitable[_consent_service_pb2.InvalidateConsentResponse]]:
+        """Records that a consent was found to be none, such as one that was not freely given. Decisions
+        made before stay on record. Idempotent by its request id.
+        Called by the portal for an officer, and by officers.
+        Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE where no consent was given or it was ended,
+        WRONG_REGION, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetConsent(
+        self,
+        request: _consent_service_pb2.GetConsentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.GetConsentResponse, _abc.Awaitable[_consent_service_pb2.GetConsentResponse]]:
+        """Returns one of the person's consents with its whole history.
+        Called by the portal for that person.
+        Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
         """
 
     @_abc_1.abstractmethod
