@@ -157,11 +157,14 @@ def _leave_out(otherwise: Remedy) -> _Source:
 
 def _not_in_notice(matter: _Matter) -> Iterator[Hint]:
     case = matter.case
-    if case.purpose.key == STATISTICS and case.question.personal:
-        personal = case.rulebook.categories
-        if not any(personal[key].personal for key in case.question.categories):
-            yield matter.hint(Remedy.NAME_NOBODY, Party.APP)
-            return
+    about_nobody = case.speaking.covering(case.kind.key, STATISTICS)
+    if (
+        case.purpose.key == STATISTICS
+        and case.question.personal
+        and all(key in about_nobody for key in case.question.categories)
+    ):
+        yield matter.hint(Remedy.NAME_NOBODY, Party.APP)
+        return
     yield from _leave_out(Remedy.CHANGE_NOTICE)(matter)
 
 
@@ -220,7 +223,9 @@ def _unrestrict(matter: _Matter) -> Iterator[Hint]:
 
 
 def _name_instrument(matter: _Matter) -> Iterator[Hint]:
-    yield matter.hint(Remedy.NAME_INSTRUMENT, Party.OFFICER, matter.case.question.instrument)
+    """One instrument has to order it all, also what the one that was named covers."""
+    asked = matter.case.question
+    yield Hint(Remedy.NAME_INSTRUMENT, Party.OFFICER, asked.categories, asked.instrument)
 
 
 def _record_contract(matter: _Matter) -> Iterator[Hint]:
