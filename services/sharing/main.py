@@ -9,6 +9,7 @@ from accord.sharing.v1 import (
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
+    disclosure_service_pb2,
     instrument_service_pb2,
     key_service_pb2,
     loader_service_pb2,
@@ -35,6 +36,7 @@ from services.sharing.api.analysis import AnalysisServicer
 from services.sharing.api.consents import ConsentServicer
 from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
+from services.sharing.api.disclosures import DisclosureServicer
 from services.sharing.api.instruments import InstrumentServicer
 from services.sharing.api.keys import KeyServicer
 from services.sharing.api.loader import LoaderServicer
@@ -98,6 +100,7 @@ async def assembled(
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),
             (analysis_service_pb2, "AnalysisService", AnalysisServicer(means)),
+            (disclosure_service_pb2, "DisclosureService", DisclosureServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
             (key_service_pb2, "KeyService", KeyServicer(means)),
         ):

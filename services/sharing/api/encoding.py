@@ -6,6 +6,7 @@ from accord.sharing.v1 import (
     consent_pb2,
     contract_pb2,
     decision_pb2,
+    disclosure_pb2,
     preference_pb2,
     reason_pb2,
     recipient_pb2,
@@ -15,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.sharing.api import terms
 from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
     Consent,
@@ -151,6 +153,22 @@ def preference(value: Preference) -> preference_pb2.Preference:
         restricted=kind is PreferenceKind.RESTRICT,
         create_time=stamp(value.at),
         lift_time=stamp(value.lifted),
+    )
+
+
+def disclosure(value: Disclosure) -> disclosure_pb2.Disclosure:
+    """Encode a disclosure."""
+    return disclosure_pb2.Disclosure(
+        name=value.name,
+        decision=value.decision,
+        categories=value.categories,
+        record_count=value.records,
+        disclose_time=stamp(value.time),
+        record_time=stamp(value.recorded),
+        late=value.late,
+        recipient=value.recipient,
+        purpose=value.purpose,
+        sender=value.sender,
     )
 
 

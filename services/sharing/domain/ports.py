@@ -5,7 +5,7 @@ no effect but through them. `write` returns only when everything the unit did is
 that raises leaves nothing behind.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, Protocol, TypeVar
@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.freshness import Freshness, News
 from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.question import Facts, Question
@@ -212,6 +213,31 @@ class DecisionRecords(Protocol):
         ...
 
 
+class DisclosureRecords(Protocol):
+    """What was really sent; immutable."""
+
+    def add(self, disclosure: Disclosure) -> None:
+        """Store a disclosure."""
+        ...
+
+    def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
+        """List those under a decision newest first; return the cursor of what follows, or empty."""
+        ...
+
+    def told(
+        self, page: Page, holder: str, decision: str, secret: Collection[str]
+    ) -> tuple[list[Disclosure], str]:
+        """List those about a person, under one decision or any, newest first.
+
+        Those that an instrument in `secret` ordered are left out. Returns the cursor as well.
+        """
+        ...
+
+    def recipients_under(self, consent: str) -> list[str]:
+        """Return by name whoever received data that rests on a consent."""
+        ...
+
+
 class Records(Protocol):
     """Everything that is kept, inside one unit of work."""
 
@@ -253,6 +279,11 @@ class Records(Protocol):
     @property
     def decisions(self) -> DecisionRecords:
         """Decisions."""
+        ...
+
+    @property
+    def disclosures(self) -> DisclosureRecords:
+        """What was really sent."""
         ...
 
     def empty(self) -> bool:

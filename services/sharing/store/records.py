@@ -15,6 +15,7 @@ from services.sharing.store import tables
 from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
 from services.sharing.store.decisions import StoredDecisions
+from services.sharing.store.disclosures import StoredDisclosures
 from services.sharing.store.history import StoredHistory
 from services.sharing.store.instruments import StoredInstruments
 from services.sharing.store.preferences import StoredPreferences
@@ -87,6 +88,11 @@ class StoredRecords:
     def empty(self) -> bool:
         """Tell whether no fact is kept and nothing was decided."""
         return not any(self._tx.execute(select(table).limit(1)).first() for table in _KEPT)
+
+    @property
+    def disclosures(self) -> StoredDisclosures:
+        """What was really sent."""
+        return StoredDisclosures(self._tx)
 
     def publish(self, event: Event) -> None:
         """Hand an event to the audit log, if and only if the unit commits."""

@@ -183,6 +183,40 @@ changes = Table(
     sqlite_strict=True,
 )
 
+# What apps really sent; whose data in `holder`: an account or a guest's session.
+disclosures = Table(
+    "disclosures",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("decision", Text, nullable=False),
+    Column("holder", Text, nullable=False),  # empty: nobody's data
+    Column("recipient", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("categories", Text, nullable=False),  # JSON
+    Column("consents", Text, nullable=False),  # JSON
+    Column("instrument", Text, nullable=False),  # empty: none ordered it
+    Column("records", BigInt, nullable=False),  # 0: not counted
+    Column("time", Instant, nullable=False),
+    Column("recorded", Instant, nullable=False),
+    Column("late", BigInt, nullable=False),  # 0 or 1
+    Column("sender", Text, nullable=False),
+    Index(None, "holder", "ordinal"),
+    Index(None, "decision", "ordinal"),
+    Index(None, "recipient", "ordinal"),
+    sqlite_strict=True,
+)
+
+# Who received data under which consent, so that a withdrawal finds them.
+disclosure_consents = Table(
+    "disclosure_consents",
+    METADATA,
+    Column("consent", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("disclosure", BigInt, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+)
+
 signing_keys = signing_keys_table("signing_keys", METADATA)
 requests = requests_table(METADATA)
 outbox = outbox_table(METADATA)

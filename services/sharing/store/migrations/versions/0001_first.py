@@ -214,3 +214,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
         sqlite_strict=True,
     )
+    op.create_table(
+        "disclosures",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("decision", sa.Text, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("purpose", sa.Text, nullable=False),
+        sa.Column("categories", sa.Text, nullable=False),
+        sa.Column("consents", sa.Text, nullable=False),
+        sa.Column("instrument", sa.Text, nullable=False),
+        sa.Column("records", BigInt, nullable=False),
+        sa.Column("time", Instant, nullable=False),
+        sa.Column("recorded", Instant, nullable=False),
+        sa.Column("late", BigInt, nullable=False),
+        sa.Column("sender", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_disclosures"),
+        sa.UniqueConstraint("name", name="uq_disclosures_name"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_disclosures_holder_ordinal", "disclosures", ["holder", "ordinal"])
+    op.create_index("ix_disclosures_decision_ordinal", "disclosures", ["decision", "ordinal"])
+    op.create_index("ix_disclosures_recipient_ordinal", "disclosures", ["recipient", "ordinal"])
+    op.create_table(
+        "disclosure_consents",
+        sa.Column("consent", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("disclosure", BigInt, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint(
+            "consent", "recipient", "disclosure", name="pk_disclosure_consents"
+        ),
+        sqlite_strict=True,
+    )

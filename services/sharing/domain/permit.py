@@ -1,0 +1,48 @@
+"""Permits: a decision that its holder keeps for a while, and that anyone can verify offline.
+
+What alters a fact revokes them, by the keys in `watch`. What ends by its date alone is no such
+change, so that a permit ends with it: with a consent that it rests on, and with the day, since
+contracts, instruments and rules count by days of UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, time, timedelta
+
+from services.sharing.domain.decision import Decision
+
+TYPE = "accord-permit+jwt"  # the JWS's `typ`
+# Long enough that a session's calls are answered from memory; short enough that a copy is worth
+# little to somebody who does not watch.
+LIFE = timedelta(minutes=5)
+
+
+def expiry(decided: datetime, consents_end: Iterable[datetime | None]) -> datetime:
+    """Return from when a permit holds no more, given when the consents that it rests on end."""
+    midnight = datetime.combine(decided.date() + timedelta(days=1), time(), decided.tzinfo)
+    return min(decided + LIFE, midnight, *(end for end in consents_end if end is not None))
+
+
+def claims(
+    decision: Decision, region: str, *, expires: datetime, token: str, watch: tuple[str, ...]
+) -> Mapping[str, object]:
+    """Return what a permit says of a decision that permits; `watch` are the keys that revoke it."""
+    question, answer = decision.question, decision.answer
+    domain = f"spiffe://{region}.accord.internal"
+    person = {"sub": question.holder} if question.personal else {}
+    return person | {
+        "iss": f"{domain}/svc/sharing",
+        "aud": f"{domain}/app/{decision.asker}",
+        "jti": decision.name,
+        "iat": int(decision.time.timestamp()),
+        "exp": int(expires.timestamp()),
+        "service": question.service,
+        "recipient": question.recipient,
+        "purpose": question.purpose,
+        "categories": question.categories,
+        "destination": question.destination,
+        "obligations": answer.obligations,
+        "contract": answer.contract,
+        "rulebook": decision.rulebook_digest,
+        "token": token,
+        "watch": watch,
+    }

@@ -1,0 +1,90 @@
+"""Disclosures in SQL: one row each, and a row for each consent that it rests on, to be found by."""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from services.sharing.domain.disclosure import Disclosure
+from services.sharing.domain.ports import Page
+from services.sharing.store.paging import by_ordinal
+from services.sharing.store.tables import disclosure_consents, disclosures
+
+
+class StoredDisclosures:
+    """Disclosures on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def add(self, disclosure: Disclosure) -> None:
+        """Store a disclosure."""
+        row = insert(disclosures).values(
+            name=disclosure.name,
+            decision=disclosure.decision,
+            holder=disclosure.holder,
+            recipient=disclosure.recipient,
+            purpose=disclosure.purpose,
+            categories=json.dumps(disclosure.categories),
+            consents=json.dumps(disclosure.consents),
+            instrument=disclosure.instrument,
+            records=disclosure.records,
+            time=disclosure.time,
+            recorded=disclosure.recorded,
+            late=int(disclosure.late),
+            sender=disclosure.sender,
+        )
+        ordinal = self._tx.execute(row.returning(disclosures.c.ordinal)).scalar_one()
+        resting = [
+            {"consent": consent, "recipient": disclosure.recipient, "disclosure": ordinal}
+            for consent in disclosure.consents
+        ]
+        if resting:
+            self._tx.execute(insert(disclosure_consents), resting)
+
+    def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
+        """List those under a decision newest first; return the cursor of what follows, or empty."""
+        query = select(disclosures).where(disclosures.c.decision == decision)
+        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, _disclosure)
+
+    def told(
+        self, page: Page, holder: str, decision: str, secret: Collection[str]
+    ) -> tuple[list[Disclosure], str]:
+        """List those about a person, under one decision or any, without those kept secret."""
+        query = select(disclosures).where(
+            disclosures.c.holder == holder, disclosures.c.instrument.not_in(secret)
+        )
+        if decision:
+            query = query.where(disclosures.c.decision == decision)
+        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, _disclosure)
+
+    def recipients_under(self, consent: str) -> list[str]:
+        """Return by name whoever received data that rests on a consent."""
+        found = (
+            select(disclosure_consents.c.recipient)
+            .where(disclosure_consents.c.consent == consent)
+            .distinct()
+            .order_by(disclosure_consents.c.recipient)
+        )
+        return list(self._tx.execute(found).scalars())
+
+
+def _disclosure(row: Row[Any]) -> Disclosure:
+    return Disclosure(
+        name=row.name,
+        decision=row.decision,
+        holder=row.holder,
+        recipient=row.recipient,
+        purpose=row.purpose,
+        categories=tuple(json.loads(row.categories)),
+        consents=tuple(json.loads(row.consents)),
+        instrument=row.instrument,
+        records=row.records,
+        time=row.time,
+        recorded=row.recorded,
+        late=bool(row.late),
+        sender=row.sender,
+    )
