@@ -8,8 +8,8 @@ import uvloop
 from accord.sharing.v1 import decision_service_pb2 as pb
 
 
-async def serve(directory: Path) -> None:
-    """Serve with the certificates and the answer in `directory`; write the port there."""
+async def serve(directory: Path, port: int) -> None:
+    """Serve on a port of loopback with the certificates and the answer in `directory`."""
     answer = pb.CheckResponse.FromString((directory / "answer.bin").read_bytes())
 
     async def check(_request: pb.CheckRequest, _context: object) -> pb.CheckResponse:
@@ -30,11 +30,10 @@ async def serve(directory: Path) -> None:
         root_certificates=(directory / "bundle.pem").read_bytes(),
         require_client_auth=True,
     )
-    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.add_secure_port(f"127.0.0.1:{port}", credentials)
     await server.start()
-    (directory / "echo.port").write_text(str(port))
     await server.wait_for_termination()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1])))
+    uvloop.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
