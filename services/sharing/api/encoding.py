@@ -17,6 +17,7 @@ from services.sharing.api import terms
 from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
+from services.sharing.domain.notices import NoticeChange
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
     Consent,
@@ -169,6 +170,25 @@ def disclosure(value: Disclosure) -> disclosure_pb2.Disclosure:
         recipient=value.recipient,
         purpose=value.purpose,
         sender=value.sender,
+    )
+
+
+def notice_change(value: NoticeChange) -> preference_pb2.NoticeChange:
+    """Encode what a notice adds."""
+    return preference_pb2.NoticeChange(
+        notice=value.notice,
+        accepted_notice=value.accepted,
+        accepted_by_choice=value.by_choice,
+        services=value.services,
+        additions=[
+            preference_pb2.NoticeAddition(
+                recipient_kind=each.kind,
+                purpose=each.purpose,
+                categories=each.categories,
+                citations=each.citations,
+            )
+            for each in value.additions
+        ],
     )
 
 

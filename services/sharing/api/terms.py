@@ -1,18 +1,35 @@
 """The terms of a contract, from messages and back."""
 
+from collections.abc import Sequence
+
 from accord.sharing.v1 import contract_pb2 as pb
 
 from runtime.fault import invalid
 from services.sharing.api import fields
-from services.sharing.domain.records import DueDiligence, SignedDocument, Terms
+from services.sharing.domain.records import (
+    DueDiligence,
+    SafeguardDetail,
+    SccModule,
+    SignedDocument,
+    Subprocessor,
+    Terms,
+)
 
 _MAX_REFERENCE = 128
 _MAX_LOCATION = 400
+_MAX_SENTENCE = 300
+_MAX_DETAIL = 200
+_MAX_OBLIGATIONS = 32
+_MAX_DETAILS = 64
 _SHA256_BYTES = 32
 _PASSED = {
     pb.DUE_DILIGENCE_OUTCOME_PASSED: True,
     pb.DUE_DILIGENCE_OUTCOME_FAILED: False,
 }
+_MODULES = {pb.SCC_MODULE_UNSPECIFIED: None} | {
+    pb.SccModule.Value(f"SCC_MODULE_{module.name}"): module for module in SccModule
+}
+_WIRE_MODULES = {module: number for number, module in _MODULES.items()}
 _OUTCOMES = {passed: number for number, passed in _PASSED.items()}
 
 
@@ -38,6 +55,9 @@ def decode(message: pb.ContractTerms) -> Terms:
         document=decode_document("terms.document", message.document)
         if message.HasField("document")
         else None,
+        subprocessor_chain=_chain(message.subprocessor_chain),
+        safeguard_details=_details(message.safeguard_details),
+        obligations=_obligations(message.obligations),
     )
 
 
@@ -71,6 +91,26 @@ def encode(value: Terms) -> pb.ContractTerms:
         if found
         else None,
         document=encode_document(document) if document else None,
+        subprocessor_chain=[
+            pb.Subprocessor(
+                name=link.name,
+                jurisdiction=link.jurisdiction,
+                activity=link.activity,
+                parent=link.parent,
+            )
+            for link in value.subprocessor_chain
+        ],
+        safeguard_details=[
+            pb.SafeguardDetail(
+                safeguard=detail.safeguard,
+                scc_module=_WIRE_MODULES[detail.scc_module],
+                reference=detail.reference,
+                impact_assessment=detail.impact_assessment,
+                expire_date=detail.expires.isoformat() if detail.expires else "",
+            )
+            for detail in value.safeguard_details
+        ],
+        obligations=value.obligations,
     )
 
 
@@ -85,4 +125,45 @@ def _due_diligence(message: pb.DueDiligence) -> DueDiligence:
         passed=fields.one_of(f"{at}.outcome", message.outcome, _PASSED),
         on=fields.day(f"{at}.on_date", message.on_date),
         expires=fields.day(f"{at}.expire_date", message.expire_date),
+    )
+
+
+def _chain(messages: Sequence[pb.Subprocessor]) -> tuple[Subprocessor, ...]:
+    at = "terms.subprocessor_chain"
+    links = [
+        Subprocessor(
+            name=fields.text(f"{at}.name", link.name, _MAX_REFERENCE, 1),
+            jurisdiction=fields.country(link.jurisdiction),
+            activity=fields.text(f"{at}.activity", link.activity, _MAX_DETAIL, 1),
+            parent=fields.text(f"{at}.parent", link.parent, _MAX_REFERENCE),
+        )
+        for link in fields.at_most(at, messages, _MAX_DETAILS)
+    ]
+    return tuple(sorted(links, key=lambda link: link.name))
+
+
+def _details(messages: Sequence[pb.SafeguardDetail]) -> tuple[SafeguardDetail, ...]:
+    at = "terms.safeguard_details"
+    details = [
+        SafeguardDetail(
+            safeguard=detail.safeguard,
+            scc_module=fields.one_of(f"{at}.scc_module", detail.scc_module, _MODULES),
+            reference=fields.text(f"{at}.reference", detail.reference, _MAX_DETAIL),
+            impact_assessment=fields.text(
+                f"{at}.impact_assessment", detail.impact_assessment, _MAX_DETAIL
+            ),
+            expires=fields.day(f"{at}.expire_date", detail.expire_date)
+            if detail.expire_date
+            else None,
+        )
+        for detail in fields.at_most(at, messages, _MAX_DETAILS)
+    ]
+    return tuple(sorted(details, key=lambda detail: detail.safeguard))
+
+
+def _obligations(sentences: Sequence[str]) -> tuple[str, ...]:
+    at = "terms.obligations"
+    return tuple(
+        fields.text(at, sentence, _MAX_SENTENCE, 1)
+        for sentence in fields.at_most(at, sentences, _MAX_OBLIGATIONS)
     )

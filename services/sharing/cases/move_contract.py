@@ -11,6 +11,8 @@ from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.ports import Records, Request
 from services.sharing.domain.records import ContractState
 
+_IN_FORCE = frozenset({ContractState.ACTIVE, ContractState.SUSPENDED})
+
 
 @dataclass(frozen=True, slots=True)
 class _Move:
@@ -31,7 +33,7 @@ async def submit_contract(
 async def activate_contract(
     means: Means, request: Request[Agreement], name: str, version: int, acting: Acting
 ) -> bytes:
-    """Put a reviewed version in force, by somebody other than its author."""
+    """Put a reviewed version in force or resume it, by somebody other than its author."""
     move = _Move(
         "activate", ContractState.ACTIVE, lambda known: known.activate(version, acting.who)
     )
@@ -65,12 +67,8 @@ async def _apply(
             if known is None:
                 raise not_found(name)
             agreement = move.apply(known)
-            # Suspension concerns the version in force, which need not be the latest.
-            version = (
-                agreement.active_version
-                if move.state is ContractState.SUSPENDED
-                else agreement.version
-            )
+            # Suspending and resuming concern the version in force, which need not be the latest.
+            version = agreement.active_version if move.state in _IN_FORCE else agreement.version
             step = Step(version, move.state, acting.who, now, move.note)
             records.contracts.save(agreement, step)
             records.publish(

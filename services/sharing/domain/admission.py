@@ -1,13 +1,14 @@
 """Holds records against the rulebook before they are kept: INVALID_FIELD for what it knows not."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from runtime.fault import invalid
 from services.sharing.domain.instrument import LegalInstrument
-from services.sharing.domain.records import OPT_OUTS, PreferenceKind, Scope, Terms
+from services.sharing.domain.records import OPT_OUTS, RESTRICTION, PreferenceKind, Scope, Terms
 from services.sharing.domain.rulebook import EVERYWHERE, Rulebook
 
 RECIPIENT_PREFIX = "recipients/"
+_SCC = "scc"
 
 
 def check_country(field: str, country: str, rulebook: Rulebook) -> None:
@@ -34,6 +35,34 @@ def check_terms(terms: Terms, rulebook: Rulebook) -> None:
         raise invalid("terms.expire_date", "is before the effective date")
     if terms.due_diligence and terms.due_diligence.expires < terms.due_diligence.on:
         raise invalid("terms.due_diligence.expire_date", "is before its own date")
+    _check_details(terms)
+    _check_chain(terms, rulebook)
+
+
+def _check_details(terms: Terms) -> None:
+    """Refuse details of safeguards that the terms do not have, or that say too little."""
+    field = "terms.safeguard_details"
+    _listed_once(field, [detail.safeguard for detail in terms.safeguard_details], terms.safeguards)
+    for detail in terms.safeguard_details:
+        if (detail.safeguard == _SCC) != (detail.scc_module is not None):
+            raise invalid(f"{field}.scc_module", f"goes with {_SCC}, and with nothing else")
+        if detail.expires and detail.expires < terms.effective:
+            raise invalid(f"{field}.expire_date", "is before the effective date")
+
+
+def _check_chain(terms: Terms, rulebook: Rulebook) -> None:
+    """Refuse a chain that is none: names that are not listed, parents unknown or in a circle."""
+    field = "terms.subprocessor_chain"
+    parents = {link.name: link.parent for link in terms.subprocessor_chain}
+    _listed_once(field, [link.name for link in terms.subprocessor_chain], terms.subprocessors)
+    for link in terms.subprocessor_chain:
+        check_country(f"{field}.jurisdiction", link.jurisdiction, rulebook)
+        above, seen = link.parent, {link.name}
+        while above:
+            if above not in parents or above in seen:
+                raise invalid(f"{field}.parent", "is not in the chain, or goes in a circle")
+            seen.add(above)
+            above = parents[above]
 
 
 def check_instrument(instrument: LegalInstrument, rulebook: Rulebook) -> None:
@@ -73,6 +102,13 @@ def check_choice(field: str, kind: PreferenceKind, value: str, rulebook: Ruleboo
             check_recipient_scope(field, value, rulebook)
         case PreferenceKind.ACCEPTED_NOTICE:
             check_notice(field, value, rulebook)
+        case PreferenceKind.RESTRICT:
+            _known(field, [value], [RESTRICTION])
+
+
+def _listed_once(field: str, keys: Sequence[str], listed: Collection[str]) -> None:
+    if len(set(keys)) != len(keys) or any(key not in listed for key in keys):
+        raise invalid(field, "each details one of those that the terms list")
 
 
 def _keys(field: str, keys: Collection[str], known: Collection[str]) -> None:

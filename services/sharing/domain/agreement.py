@@ -3,7 +3,8 @@
     draft ── submit ──▶ under_review ── activate (not by its author) ──▶ active ⇄ suspended
     any of them ── terminate ──▶ terminated
 
-Amending writes a new draft; the version in force stays so until the new one is activated.
+Amending writes a new draft; the version in force stays so until the new one is activated, and may
+be suspended and resumed meanwhile.
 """
 
 from dataclasses import dataclass, replace
@@ -61,9 +62,13 @@ class Agreement:
         return replace(self, state=ContractState.UNDER_REVIEW)
 
     def activate(self, version: int, actor: str) -> "Agreement":
-        """Put a reviewed version in force, or resume a suspended one."""
+        """Put a reviewed version in force, or resume the suspended one, amended or not."""
+        active = ContractState.ACTIVE
+        if version == self.active_version and self.active_state is ContractState.SUSPENDED:
+            require_another(actor, self._author_of(version), self.name)
+            return self._settle(active)
         self._require_latest(version)
-        self._require(self.state in {ContractState.UNDER_REVIEW, ContractState.SUSPENDED})
+        self._require(self.state is ContractState.UNDER_REVIEW)
         require_another(actor, self.author, self.name)
         if self.terms.document is None:
             raise Fault(
@@ -71,7 +76,6 @@ class Agreement:
                 "the signed document is missing",
                 metadata={"missing": "document"},
             )
-        active = ContractState.ACTIVE
         return replace(self, state=active, active_version=self.version, active_state=active)
 
     def suspend(self) -> "Agreement":
@@ -88,6 +92,11 @@ class Agreement:
     def _settle(self, state: ContractState) -> "Agreement":
         latest = self.active_version == self.version
         return replace(self, state=state if latest else self.state, active_state=state)
+
+    def _author_of(self, version: int) -> str:
+        """Return who wrote a version."""
+        wrote = (step for step in self.history if step.state is ContractState.DRAFT)
+        return next((step.actor for step in wrote if step.version == version), self.author)
 
     def _require_latest(self, version: int) -> None:
         if version != self.version:

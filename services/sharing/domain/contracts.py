@@ -109,7 +109,7 @@ def _border_closed(case: Case, place: Place, terms: Terms) -> bool:
     destination, today = case.question.destination, case.today
     if destination == place.country or not place.safeguards:
         return False
-    if not place.safeguards.isdisjoint(terms.safeguards):
+    if not place.safeguards.isdisjoint(terms.safeguards_on(today)):
         return False
     return not any(term.holds(today) for term in place.adequate.get(destination, ()))
 

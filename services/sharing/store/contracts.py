@@ -16,7 +16,10 @@ from services.sharing.domain.records import (
     Contract,
     ContractState,
     DueDiligence,
+    SafeguardDetail,
+    SccModule,
     SignedDocument,
+    Subprocessor,
     Terms,
 )
 from services.sharing.store.changes import note
@@ -164,6 +167,21 @@ def _encode(terms: Terms) -> dict[str, object]:
         "confidentiality": terms.confidentiality,
         "delete_on_termination": terms.delete_on_termination,
         "document": document and [document.sha256, document.location],
+        "chain": [
+            [link.name, link.jurisdiction, link.activity, link.parent]
+            for link in terms.subprocessor_chain
+        ],
+        "details": [
+            [
+                detail.safeguard,
+                detail.scc_module,
+                detail.reference,
+                detail.impact_assessment,
+                detail.expires and detail.expires.isoformat(),
+            ]
+            for detail in terms.safeguard_details
+        ],
+        "obligations": terms.obligations,
     }
 
 
@@ -184,4 +202,19 @@ def terms_of(text: str) -> Terms:
         confidentiality=raw["confidentiality"],
         delete_on_termination=raw["delete_on_termination"],
         document=SignedDocument(*document) if document else None,
+        subprocessor_chain=tuple(Subprocessor(*link) for link in raw["chain"]),
+        safeguard_details=tuple(_detail(*detail) for detail in raw["details"]),
+        obligations=tuple(raw["obligations"]),
+    )
+
+
+def _detail(
+    safeguard: str, module: str | None, reference: str, assessment: str, expires: str | None
+) -> SafeguardDetail:
+    return SafeguardDetail(
+        safeguard,
+        SccModule(module) if module else None,
+        reference,
+        assessment,
+        date.fromisoformat(expires) if expires else None,
     )

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n accord/sharing/v1/contract.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x0c\x44ueDiligence\x12=\n\x07outcome\x18\x01 \x01(\x0e\x32&.accord.sharing.v1.DueDiligenceOutcomeB\x04\xe2\x41\x01\x02\x12\x15\n\x07on_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65xpire_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x0eSignedDocument\x12\x14\n\x06sha256\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x16\n\x08location\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\xa1\x03\n\rContractTerms\x12\x16\n\x08purposes\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07origins\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x64\x65stinations\x18\x04 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsafeguards\x18\x05 \x03(\tB\x04\xe2\x41\x01\x01\x12<\n\rdue_diligence\x18\x06 \x01(\x0b\x32\x1f.accord.sharing.v1.DueDiligenceB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65xpire_date\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rsubprocessors\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0f\x63onfidentiality\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12#\n\x15\x64\x65lete_on_termination\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x08\x64ocument\x18\x0c \x01(\x0b\x32!.accord.sharing.v1.SignedDocumentB\x04\xe2\x41\x01\x01\"\x9e\x01\n\rContractEvent\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .accord.sharing.v1.ContractState\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x05 \x01(\t\"\xc2\x03\n\x08\x43ontract\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x35\n\trecipient\x18\x02 \x01(\tB\"\xe2\x41\x01\x05\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32 .accord.sharing.v1.ContractStateB\x04\xe2\x41\x01\x03\x12/\n\x05terms\x18\x05 \x01(\x0b\x32 .accord.sharing.v1.ContractTerms\x12\x1c\n\x0e\x61\x63tive_version\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\x07history\x18\t \x03(\x0b\x32 .accord.sharing.v1.ContractEventB\x04\xe2\x41\x01\x03:H\xea\x41\x45\n\x18\x61\x63\x63ord.internal/Contract\x12\x14\x63ontracts/{contract}*\tcontracts2\x08\x63ontract*\xc2\x01\n\rContractState\x12\x1e\n\x1a\x43ONTRACT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTRACT_STATE_DRAFT\x10\x01\x12\x1f\n\x1b\x43ONTRACT_STATE_UNDER_REVIEW\x10\x02\x12\x19\n\x15\x43ONTRACT_STATE_ACTIVE\x10\x03\x12\x1c\n\x18\x43ONTRACT_STATE_SUSPENDED\x10\x04\x12\x1d\n\x19\x43ONTRACT_STATE_TERMINATED\x10\x05*\x80\x01\n\x13\x44ueDiligenceOutcome\x12%\n!DUE_DILIGENCE_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1c\x44UE_DILIGENCE_OUTCOME_PASSED\x10\x01\x12 \n\x1c\x44UE_DILIGENCE_OUTCOME_FAILED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n accord/sharing/v1/contract.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x0c\x44ueDiligence\x12=\n\x07outcome\x18\x01 \x01(\x0e\x32&.accord.sharing.v1.DueDiligenceOutcomeB\x04\xe2\x41\x01\x02\x12\x15\n\x07on_date\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65xpire_date\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\">\n\x0eSignedDocument\x12\x14\n\x06sha256\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\x12\x16\n\x08location\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"l\n\x0cSubprocessor\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0cjurisdiction\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08\x61\x63tivity\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06parent\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\"\xb7\x01\n\x0fSafeguardDetail\x12\x17\n\tsafeguard\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\nscc_module\x18\x02 \x01(\x0e\x32\x1c.accord.sharing.v1.SccModuleB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11impact_assessment\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0b\x65xpire_date\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\xc4\x04\n\rContractTerms\x12\x16\n\x08purposes\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\ncategories\x18\x02 \x03(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07origins\x18\x03 \x03(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0c\x64\x65stinations\x18\x04 \x03(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nsafeguards\x18\x05 \x03(\tB\x04\xe2\x41\x01\x01\x12<\n\rdue_diligence\x18\x06 \x01(\x0b\x32\x1f.accord.sharing.v1.DueDiligenceB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x07 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65xpire_date\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1b\n\rsubprocessors\x18\t \x03(\tB\x04\xe2\x41\x01\x01\x12\x1d\n\x0f\x63onfidentiality\x18\n \x01(\x08\x42\x04\xe2\x41\x01\x01\x12#\n\x15\x64\x65lete_on_termination\x18\x0b \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x39\n\x08\x64ocument\x18\x0c \x01(\x0b\x32!.accord.sharing.v1.SignedDocumentB\x04\xe2\x41\x01\x01\x12\x41\n\x12subprocessor_chain\x18\r \x03(\x0b\x32\x1f.accord.sharing.v1.SubprocessorB\x04\xe2\x41\x01\x01\x12\x43\n\x11safeguard_details\x18\x0e \x03(\x0b\x32\".accord.sharing.v1.SafeguardDetailB\x04\xe2\x41\x01\x01\x12\x19\n\x0bobligations\x18\x0f \x03(\tB\x04\xe2\x41\x01\x01\"\x9e\x01\n\rContractEvent\x12\x0f\n\x07version\x18\x01 \x01(\x05\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .accord.sharing.v1.ContractState\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\x05 \x01(\t\"\xe3\x03\n\x08\x43ontract\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x35\n\trecipient\x18\x02 \x01(\tB\"\xe2\x41\x01\x05\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x15\n\x07version\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x35\n\x05state\x18\x04 \x01(\x0e\x32 .accord.sharing.v1.ContractStateB\x04\xe2\x41\x01\x03\x12/\n\x05terms\x18\x05 \x01(\x0b\x32 .accord.sharing.v1.ContractTerms\x12\x1c\n\x0e\x61\x63tive_version\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x37\n\x07history\x18\t \x03(\x0b\x32 .accord.sharing.v1.ContractEventB\x04\xe2\x41\x01\x03\x12\x1f\n\x11suspended_version\x18\n \x01(\x05\x42\x04\xe2\x41\x01\x03:H\xea\x41\x45\n\x18\x61\x63\x63ord.internal/Contract\x12\x14\x63ontracts/{contract}*\tcontracts2\x08\x63ontract\"\x82\x01\n\x06\x45xpiry\x12\x13\n\x0b\x65xpire_date\x18\x01 \x01(\t\x12+\n\x04kind\x18\x02 \x01(\x0e\x32\x1d.accord.sharing.v1.ExpiryKind\x12\x10\n\x08resource\x18\x03 \x01(\t\x12\x11\n\trecipient\x18\x04 \x01(\t\x12\x11\n\tsafeguard\x18\x05 \x01(\t*\xc2\x01\n\rContractState\x12\x1e\n\x1a\x43ONTRACT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTRACT_STATE_DRAFT\x10\x01\x12\x1f\n\x1b\x43ONTRACT_STATE_UNDER_REVIEW\x10\x02\x12\x19\n\x15\x43ONTRACT_STATE_ACTIVE\x10\x03\x12\x1c\n\x18\x43ONTRACT_STATE_SUSPENDED\x10\x04\x12\x1d\n\x19\x43ONTRACT_STATE_TERMINATED\x10\x05*\x80\x01\n\x13\x44ueDiligenceOutcome\x12%\n!DUE_DILIGENCE_OUTCOME_UNSPECIFIED\x10\x00\x12 \n\x1c\x44UE_DILIGENCE_OUTCOME_PASSED\x10\x01\x12 \n\x1c\x44UE_DILIGENCE_OUTCOME_FAILED\x10\x02*\xc7\x01\n\tSccModule\x12\x1a\n\x16SCC_MODULE_UNSPECIFIED\x10\x00\x12\'\n#SCC_MODULE_CONTROLLER_TO_CONTROLLER\x10\x01\x12&\n\"SCC_MODULE_CONTROLLER_TO_PROCESSOR\x10\x02\x12%\n!SCC_MODULE_PROCESSOR_TO_PROCESSOR\x10\x03\x12&\n\"SCC_MODULE_PROCESSOR_TO_CONTROLLER\x10\x04*\x95\x01\n\nExpiryKind\x12\x1b\n\x17\x45XPIRY_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45XPIRY_KIND_TERM\x10\x01\x12\x1d\n\x19\x45XPIRY_KIND_DUE_DILIGENCE\x10\x02\x12\x19\n\x15\x45XPIRY_KIND_SAFEGUARD\x10\x03\x12\x1a\n\x16\x45XPIRY_KIND_INSTRUMENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNEDDOCUMENT'].fields_by_name['sha256']._serialized_options = b'\342A\001\002'
   _globals['_SIGNEDDOCUMENT'].fields_by_name['location']._loaded_options = None
   _globals['_SIGNEDDOCUMENT'].fields_by_name['location']._serialized_options = b'\342A\001\002'
+  _globals['_SUBPROCESSOR'].fields_by_name['name']._loaded_options = None
+  _globals['_SUBPROCESSOR'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_SUBPROCESSOR'].fields_by_name['jurisdiction']._loaded_options = None
+  _globals['_SUBPROCESSOR'].fields_by_name['jurisdiction']._serialized_options = b'\342A\001\002'
+  _globals['_SUBPROCESSOR'].fields_by_name['activity']._loaded_options = None
+  _globals['_SUBPROCESSOR'].fields_by_name['activity']._serialized_options = b'\342A\001\002'
+  _globals['_SUBPROCESSOR'].fields_by_name['parent']._loaded_options = None
+  _globals['_SUBPROCESSOR'].fields_by_name['parent']._serialized_options = b'\342A\001\001'
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['safeguard']._loaded_options = None
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['safeguard']._serialized_options = b'\342A\001\002'
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['scc_module']._loaded_options = None
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['scc_module']._serialized_options = b'\342A\001\001'
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['reference']._loaded_options = None
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['reference']._serialized_options = b'\342A\001\001'
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['impact_assessment']._loaded_options = None
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['impact_assessment']._serialized_options = b'\342A\001\001'
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['expire_date']._loaded_options = None
+  _globals['_SAFEGUARDDETAIL'].fields_by_name['expire_date']._serialized_options = b'\342A\001\001'
   _globals['_CONTRACTTERMS'].fields_by_name['purposes']._loaded_options = None
   _globals['_CONTRACTTERMS'].fields_by_name['purposes']._serialized_options = b'\342A\001\002'
   _globals['_CONTRACTTERMS'].fields_by_name['categories']._loaded_options = None
@@ -68,6 +86,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTRACTTERMS'].fields_by_name['delete_on_termination']._serialized_options = b'\342A\001\001'
   _globals['_CONTRACTTERMS'].fields_by_name['document']._loaded_options = None
   _globals['_CONTRACTTERMS'].fields_by_name['document']._serialized_options = b'\342A\001\001'
+  _globals['_CONTRACTTERMS'].fields_by_name['subprocessor_chain']._loaded_options = None
+  _globals['_CONTRACTTERMS'].fields_by_name['subprocessor_chain']._serialized_options = b'\342A\001\001'
+  _globals['_CONTRACTTERMS'].fields_by_name['safeguard_details']._loaded_options = None
+  _globals['_CONTRACTTERMS'].fields_by_name['safeguard_details']._serialized_options = b'\342A\001\001'
+  _globals['_CONTRACTTERMS'].fields_by_name['obligations']._loaded_options = None
+  _globals['_CONTRACTTERMS'].fields_by_name['obligations']._serialized_options = b'\342A\001\001'
   _globals['_CONTRACT'].fields_by_name['name']._loaded_options = None
   _globals['_CONTRACT'].fields_by_name['name']._serialized_options = b'\342A\001\010'
   _globals['_CONTRACT'].fields_by_name['recipient']._loaded_options = None
@@ -84,20 +108,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTRACT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_CONTRACT'].fields_by_name['history']._loaded_options = None
   _globals['_CONTRACT'].fields_by_name['history']._serialized_options = b'\342A\001\003'
+  _globals['_CONTRACT'].fields_by_name['suspended_version']._loaded_options = None
+  _globals['_CONTRACT'].fields_by_name['suspended_version']._serialized_options = b'\342A\001\003'
   _globals['_CONTRACT']._loaded_options = None
   _globals['_CONTRACT']._serialized_options = b'\352AE\n\030accord.internal/Contract\022\024contracts/{contract}*\tcontracts2\010contract'
-  _globals['_CONTRACTSTATE']._serialized_start=1376
-  _globals['_CONTRACTSTATE']._serialized_end=1570
-  _globals['_DUEDILIGENCEOUTCOME']._serialized_start=1573
-  _globals['_DUEDILIGENCEOUTCOME']._serialized_end=1701
+  _globals['_CONTRACTSTATE']._serialized_start=2001
+  _globals['_CONTRACTSTATE']._serialized_end=2195
+  _globals['_DUEDILIGENCEOUTCOME']._serialized_start=2198
+  _globals['_DUEDILIGENCEOUTCOME']._serialized_end=2326
+  _globals['_SCCMODULE']._serialized_start=2329
+  _globals['_SCCMODULE']._serialized_end=2528
+  _globals['_EXPIRYKIND']._serialized_start=2531
+  _globals['_EXPIRYKIND']._serialized_end=2680
   _globals['_DUEDILIGENCE']._serialized_start=148
   _globals['_DUEDILIGENCE']._serialized_end=275
   _globals['_SIGNEDDOCUMENT']._serialized_start=277
   _globals['_SIGNEDDOCUMENT']._serialized_end=339
-  _globals['_CONTRACTTERMS']._serialized_start=342
-  _globals['_CONTRACTTERMS']._serialized_end=759
-  _globals['_CONTRACTEVENT']._serialized_start=762
-  _globals['_CONTRACTEVENT']._serialized_end=920
-  _globals['_CONTRACT']._serialized_start=923
-  _globals['_CONTRACT']._serialized_end=1373
+  _globals['_SUBPROCESSOR']._serialized_start=341
+  _globals['_SUBPROCESSOR']._serialized_end=449
+  _globals['_SAFEGUARDDETAIL']._serialized_start=452
+  _globals['_SAFEGUARDDETAIL']._serialized_end=635
+  _globals['_CONTRACTTERMS']._serialized_start=638
+  _globals['_CONTRACTTERMS']._serialized_end=1218
+  _globals['_CONTRACTEVENT']._serialized_start=1221
+  _globals['_CONTRACTEVENT']._serialized_end=1379
+  _globals['_CONTRACT']._serialized_start=1382
+  _globals['_CONTRACT']._serialized_end=1865
+  _globals['_EXPIRY']._serialized_start=1868
+  _globals['_EXPIRY']._serialized_end=1998
 # @@protoc_insertion_point(module_scope)

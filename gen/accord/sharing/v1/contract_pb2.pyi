@@ -80,6 +80,70 @@ DUE_DILIGENCE_OUTCOME_FAILED: DueDiligenceOutcome.ValueType  # 2
 """It does not."""
 Global___DueDiligenceOutcome: _TypeAlias = DueDiligenceOutcome  # noqa: Y015
 
+class _SccModule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SccModuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SccModule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCC_MODULE_UNSPECIFIED: _SccModule.ValueType  # 0
+    """Not standard contractual clauses, or not said."""
+    SCC_MODULE_CONTROLLER_TO_CONTROLLER: _SccModule.ValueType  # 1
+    """Module 1: controller to controller."""
+    SCC_MODULE_CONTROLLER_TO_PROCESSOR: _SccModule.ValueType  # 2
+    """Module 2: controller to processor."""
+    SCC_MODULE_PROCESSOR_TO_PROCESSOR: _SccModule.ValueType  # 3
+    """Module 3: processor to processor."""
+    SCC_MODULE_PROCESSOR_TO_CONTROLLER: _SccModule.ValueType  # 4
+    """Module 4: processor to controller."""
+
+class SccModule(_SccModule, metaclass=_SccModuleEnumTypeWrapper):
+    """Which of the four modules of the standard contractual clauses of the EU (2021/914) is agreed."""
+
+SCC_MODULE_UNSPECIFIED: SccModule.ValueType  # 0
+"""Not standard contractual clauses, or not said."""
+SCC_MODULE_CONTROLLER_TO_CONTROLLER: SccModule.ValueType  # 1
+"""Module 1: controller to controller."""
+SCC_MODULE_CONTROLLER_TO_PROCESSOR: SccModule.ValueType  # 2
+"""Module 2: controller to processor."""
+SCC_MODULE_PROCESSOR_TO_PROCESSOR: SccModule.ValueType  # 3
+"""Module 3: processor to processor."""
+SCC_MODULE_PROCESSOR_TO_CONTROLLER: SccModule.ValueType  # 4
+"""Module 4: processor to controller."""
+Global___SccModule: _TypeAlias = SccModule  # noqa: Y015
+
+class _ExpiryKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExpiryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExpiryKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPIRY_KIND_UNSPECIFIED: _ExpiryKind.ValueType  # 0
+    """Never given."""
+    EXPIRY_KIND_TERM: _ExpiryKind.ValueType  # 1
+    """The contract itself."""
+    EXPIRY_KIND_DUE_DILIGENCE: _ExpiryKind.ValueType  # 2
+    """The examination of the recipient."""
+    EXPIRY_KIND_SAFEGUARD: _ExpiryKind.ValueType  # 3
+    """A transfer safeguard with an end of its own."""
+    EXPIRY_KIND_INSTRUMENT: _ExpiryKind.ValueType  # 4
+    """A legal instrument."""
+
+class ExpiryKind(_ExpiryKind, metaclass=_ExpiryKindEnumTypeWrapper):
+    """What ends on a day."""
+
+EXPIRY_KIND_UNSPECIFIED: ExpiryKind.ValueType  # 0
+"""Never given."""
+EXPIRY_KIND_TERM: ExpiryKind.ValueType  # 1
+"""The contract itself."""
+EXPIRY_KIND_DUE_DILIGENCE: ExpiryKind.ValueType  # 2
+"""The examination of the recipient."""
+EXPIRY_KIND_SAFEGUARD: ExpiryKind.ValueType  # 3
+"""A transfer safeguard with an end of its own."""
+EXPIRY_KIND_INSTRUMENT: ExpiryKind.ValueType  # 4
+"""A legal instrument."""
+Global___ExpiryKind: _TypeAlias = ExpiryKind  # noqa: Y015
+
 @_typing.final
 class DueDiligence(_message.Message):
     """An examination of how well the recipient protects data."""
@@ -137,6 +201,83 @@ class SignedDocument(_message.Message):
 Global___SignedDocument: _TypeAlias = SignedDocument  # noqa: Y015
 
 @_typing.final
+class Subprocessor(_message.Message):
+    """One who would process the data for the recipient, or for another sub-processor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JURISDICTION_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Name, one of the terms' `subprocessors`."""
+    jurisdiction: _builtins.str
+    """Required. ISO 3166-1 alpha-2 country it is established in."""
+    activity: _builtins.str
+    """Required. What it does with the data, 1 to 200 characters."""
+    parent: _builtins.str
+    """Optional. Name of the sub-processor for which it works, itself in the chain; empty: the
+    recipient.
+    """
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        jurisdiction: _builtins.str = ...,
+        activity: _builtins.str = ...,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "jurisdiction", b"jurisdiction", "name", b"name", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subprocessor: _TypeAlias = Subprocessor  # noqa: Y015
+
+@_typing.final
+class SafeguardDetail(_message.Message):
+    """What stands behind a transfer safeguard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAFEGUARD_FIELD_NUMBER: _builtins.int
+    SCC_MODULE_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    IMPACT_ASSESSMENT_FIELD_NUMBER: _builtins.int
+    EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    safeguard: _builtins.str
+    """Required. Key, one of the terms' `safeguards`; each has one detail at most."""
+    scc_module: Global___SccModule.ValueType
+    """Optional. The module; for `scc` alone, and needed there."""
+    reference: _builtins.str
+    """Optional. What it rests on, at most 200 characters: the adequacy decision, the approval of
+    binding corporate rules, version A or B of the UK's agreement or addendum, the number of the
+    Russian permission, the clause of the Indian terms.
+    """
+    impact_assessment: _builtins.str
+    """Optional. Reference of the transfer impact assessment, at most 200 characters."""
+    expire_date: _builtins.str
+    """Optional. The last day it counts, in UTC, `YYYY-MM-DD`; empty: as long as the contract."""
+    def __init__(
+        self,
+        *,
+        safeguard: _builtins.str = ...,
+        scc_module: Global___SccModule.ValueType = ...,
+        reference: _builtins.str = ...,
+        impact_assessment: _builtins.str = ...,
+        expire_date: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date", "impact_assessment", b"impact_assessment", "reference", b"reference", "safeguard", b"safeguard", "scc_module", b"scc_module"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SafeguardDetail: _TypeAlias = SafeguardDetail  # noqa: Y015
+
+@_typing.final
 class ContractTerms(_message.Message):
     """What was agreed. A change of terms is a new version; none is ever altered."""
 
@@ -154,6 +295,9 @@ class ContractTerms(_message.Message):
     CONFIDENTIALITY_FIELD_NUMBER: _builtins.int
     DELETE_ON_TERMINATION_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    SUBPROCESSOR_CHAIN_FIELD_NUMBER: _builtins.int
+    SAFEGUARD_DETAILS_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
     effective_date: _builtins.str
     """Required. Calendar date `YYYY-MM-DD` from whose start, in UTC, it counts."""
     expire_date: _builtins.str
@@ -194,6 +338,22 @@ class ContractTerms(_message.Message):
     def document(self) -> Global___SignedDocument:
         """Optional. The document that was signed. Without it a contract cannot be activated."""
 
+    @_builtins.property
+    def subprocessor_chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subprocessor]:
+        """Optional. Who works for whom: details of some of the `subprocessors`, each once, without a
+        circle. Names alone decide.
+        """
+
+    @_builtins.property
+    def safeguard_details(self) -> _containers.RepeatedCompositeFieldContainer[Global___SafeguardDetail]:
+        """Optional. What stands behind the `safeguards`. Keys decide, and until when they last."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What else the recipient bound itself to, as people read it: at most 32 sentences of
+        1 to 300 characters.
+        """
+
     def __init__(
         self,
         *,
@@ -209,10 +369,13 @@ class ContractTerms(_message.Message):
         confidentiality: _builtins.bool = ...,
         delete_on_termination: _builtins.bool = ...,
         document: Global___SignedDocument | None = ...,
+        subprocessor_chain: _abc.Iterable[Global___Subprocessor] | None = ...,
+        safeguard_details: _abc.Iterable[Global___SafeguardDetail] | None = ...,
+        obligations: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "due_diligence", b"due_diligence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "confidentiality", b"confidentiality", "delete_on_termination", b"delete_on_termination", "destinations", b"destinations", "document", b"document", "due_diligence", b"due_diligence", "effective_date", b"effective_date", "expire_date", b"expire_date", "origins", b"origins", "purposes", b"purposes", "safeguards", b"safeguards", "subprocessors", b"subprocessors"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "confidentiality", b"confidentiality", "delete_on_termination", b"delete_on_termination", "destinations", b"destinations", "document", b"document", "due_diligence", b"due_diligence", "effective_date", b"effective_date", "expire_date", b"expire_date", "obligations", b"obligations", "origins", b"origins", "purposes", b"purposes", "safeguard_details", b"safeguard_details", "safeguards", b"safeguards", "subprocessor_chain", b"subprocessor_chain", "subprocessors", b"subprocessors"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -273,6 +436,7 @@ class Contract(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    SUSPENDED_VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`contracts/{contract}`."""
     recipient: _builtins.str
@@ -285,6 +449,10 @@ class Contract(_message.Message):
     """The version that is in force while a newer one is drafted or reviewed; 0 when none is."""
     author: _builtins.str
     """Who wrote the latest version: the account or the staff certificate's SPIFFE id."""
+    suspended_version: _builtins.int
+    """The version that is suspended; 0 when none is. ActivateContract resumes it, also while a newer
+    one is drafted or reviewed.
+    """
     @_builtins.property
     def terms(self) -> Global___ContractTerms:
         """The terms of the latest version."""
@@ -309,11 +477,50 @@ class Contract(_message.Message):
         author: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         history: _abc.Iterable[Global___ContractEvent] | None = ...,
+        suspended_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_version", b"active_version", "author", b"author", "create_time", b"create_time", "history", b"history", "name", b"name", "recipient", b"recipient", "state", b"state", "terms", b"terms", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_version", b"active_version", "author", b"author", "create_time", b"create_time", "history", b"history", "name", b"name", "recipient", b"recipient", "state", b"state", "suspended_version", b"suspended_version", "terms", b"terms", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contract: _TypeAlias = Contract  # noqa: Y015
+
+@_typing.final
+class Expiry(_message.Message):
+    """One entry of the calendar: something in force that ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_DATE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    SAFEGUARD_FIELD_NUMBER: _builtins.int
+    expire_date: _builtins.str
+    """The last day it counts, in UTC, `YYYY-MM-DD`."""
+    kind: Global___ExpiryKind.ValueType
+    """What ends."""
+    resource: _builtins.str
+    """Of what: `contracts/{contract}` or `instruments/{instrument}`."""
+    recipient: _builtins.str
+    """With whom, `recipients/{recipient}`; empty for an instrument."""
+    safeguard: _builtins.str
+    """Which safeguard, such as `ru_cross_border_permission`; empty for the others."""
+    def __init__(
+        self,
+        *,
+        expire_date: _builtins.str = ...,
+        kind: Global___ExpiryKind.ValueType = ...,
+        resource: _builtins.str = ...,
+        recipient: _builtins.str = ...,
+        safeguard: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_date", b"expire_date", "kind", b"kind", "recipient", b"recipient", "resource", b"resource", "safeguard", b"safeguard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Expiry: _TypeAlias = Expiry  # noqa: Y015

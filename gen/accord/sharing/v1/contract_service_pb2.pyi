@@ -215,7 +215,9 @@ class ActivateContractRequest(_message.Message):
     name: _builtins.str
     """Required. `contracts/{contract}`."""
     version: _builtins.int
-    """Required. The latest version as the caller read it, so that nobody acts on terms unseen."""
+    """Required. The latest version as the caller read it, so that nobody acts on terms unseen; or the
+    suspended one.
+    """
     def __init__(
         self,
         *,
@@ -478,3 +480,61 @@ class ListContractsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListContractsResponse: _TypeAlias = ListContractsResponse  # noqa: Y015
+
+@_typing.final
+class ListExpiriesRequest(_message.Message):
+    """Which part of the calendar to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    days: _builtins.int
+    """Required. What ends within so many days from today, 1 to 3660."""
+    page_size: _builtins.int
+    """Optional. At most so many; 50 when 0, never more than 200."""
+    page_token: _builtins.str
+    """Optional. `next_page_token` of the page before, with the same filter."""
+    def __init__(
+        self,
+        *,
+        days: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExpiriesRequest: _TypeAlias = ListExpiriesRequest  # noqa: Y015
+
+@_typing.final
+class ListExpiriesResponse(_message.Message):
+    """A page of the calendar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for what follows; empty at the end."""
+    @_builtins.property
+    def expiries(self) -> _containers.RepeatedCompositeFieldContainer[_contract_pb2.Expiry]:
+        """In the order of the days."""
+
+    def __init__(
+        self,
+        *,
+        expiries: _abc.Iterable[_contract_pb2.Expiry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiries", b"expiries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListExpiriesResponse: _TypeAlias = ListExpiriesResponse  # noqa: Y015

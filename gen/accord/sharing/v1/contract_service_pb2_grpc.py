@@ -76,6 +76,11 @@ class ContractServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsResponse.FromString,
                 _registered_method=True)
+        self.ListExpiries = channel.unary_unary(
+                '/accord.sharing.v1.ContractService/ListExpiries',
+                request_serializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesResponse.FromString,
+                _registered_method=True)
 
 
 class ContractServiceServicer:
@@ -114,8 +119,8 @@ class ContractServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ActivateContract(self, request, context):
-        """Puts a version under review in force, in the place of the one before, or resumes a suspended
-        one. Idempotent by its request id.
+        """Puts a version under review in force, in the place of the one before, or resumes the suspended
+        one, also while a newer one is drafted or reviewed. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
         Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
         an account when a certificate wrote the version and the other way round: both may be one person.
@@ -156,6 +161,16 @@ class ContractServiceServicer:
 
     def ListContracts(self, request, context):
         """Lists contracts, newest first.
+        Called by privacy officers and auditors, through the portal or themselves.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExpiries(self, request, context):
+        """Lists what of the contracts and legal instruments in force, or suspended, ends in the days to
+        come, today included, in the order of the days. Nothing needs a job to end: this is for people.
         Called by privacy officers and auditors, through the portal or themselves.
         Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
         """
@@ -205,6 +220,11 @@ def add_ContractServiceServicer_to_server(servicer, server):
                     servicer.ListContracts,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsResponse.SerializeToString,
+            ),
+            'ListExpiries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExpiries,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -425,6 +445,33 @@ class ContractService:
             '/accord.sharing.v1.ContractService/ListContracts',
             accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListContractsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExpiries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ContractService/ListExpiries',
+            accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_contract__service__pb2.ListExpiriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,8 +54,8 @@ class ContractServiceStub:
     CONFLICT, REQUEST_ID_REUSED.
     """
     ActivateContract: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.ActivateContractRequest, _contract_service_pb2.ActivateContractResponse]
-    """Puts a version under review in force, in the place of the one before, or resumes a suspended
-    one. Idempotent by its request id.
+    """Puts a version under review in force, in the place of the one before, or resumes the suspended
+    one, also while a newer one is drafted or reviewed. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
     Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
     an account when a certificate wrote the version and the other way round: both may be one person.
@@ -80,6 +80,12 @@ class ContractServiceStub:
     """
     ListContracts: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.ListContractsRequest, _contract_service_pb2.ListContractsResponse]
     """Lists contracts, newest first.
+    Called by privacy officers and auditors, through the portal or themselves.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
+    """
+    ListExpiries: _grpc.UnaryUnaryMultiCallable[_contract_service_pb2.ListExpiriesRequest, _contract_service_pb2.ListExpiriesResponse]
+    """Lists what of the contracts and legal instruments in force, or suspended, ends in the days to
+    come, today included, in the order of the days. Nothing needs a job to end: this is for people.
     Called by privacy officers and auditors, through the portal or themselves.
     Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
     """
@@ -110,8 +116,8 @@ class ContractServiceAsyncStub(ContractServiceStub):
     CONFLICT, REQUEST_ID_REUSED.
     """
     ActivateContract: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.ActivateContractRequest, _contract_service_pb2.ActivateContractResponse]  # type: ignore[assignment]
-    """Puts a version under review in force, in the place of the one before, or resumes a suspended
-    one. Idempotent by its request id.
+    """Puts a version under review in force, in the place of the one before, or resumes the suspended
+    one, also while a newer one is drafted or reviewed. Idempotent by its request id.
     Called by a privacy officer other than the version's author, through the portal or themselves.
     Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
     an account when a certificate wrote the version and the other way round: both may be one person.
@@ -136,6 +142,12 @@ class ContractServiceAsyncStub(ContractServiceStub):
     """
     ListContracts: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.ListContractsRequest, _contract_service_pb2.ListContractsResponse]  # type: ignore[assignment]
     """Lists contracts, newest first.
+    Called by privacy officers and auditors, through the portal or themselves.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
+    """
+    ListExpiries: _aio.UnaryUnaryMultiCallable[_contract_service_pb2.ListExpiriesRequest, _contract_service_pb2.ListExpiriesResponse]  # type: ignore[assignment]
+    """Lists what of the contracts and legal instruments in force, or suspended, ends in the days to
+    come, today included, in the order of the days. Nothing needs a job to end: this is for people.
     Called by privacy officers and auditors, through the portal or themselves.
     Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
     """
@@ -187,8 +199,8 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _contract_service_pb2.ActivateContractRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contract_service_pb2.ActivateContractResponse, _abc.Awaitable[_contract_service_pb2.ActivateContractResponse]]:
-        """Puts a version under review in force, in the place of the one before, or resumes a suspended
-        one. Idempotent by its request id.
+        """Puts a version under review in force, in the place of the one before, or resumes the suspended
+        one, also while a newer one is drafted or reviewed. Idempotent by its request id.
         Called by a privacy officer other than the version's author, through the portal or themselves.
         Fails with INVALID_FIELD, NOT_FOUND, WRONG_STATE, CONFLICT, FOUR_EYES for the author, also for
         an account when a certificate wrote the version and the other way round: both may be one person.
@@ -237,6 +249,18 @@ class ContractServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contract_service_pb2.ListContractsResponse, _abc.Awaitable[_contract_service_pb2.ListContractsResponse]]:
         """Lists contracts, newest first.
+        Called by privacy officers and auditors, through the portal or themselves.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
+        """
+
+    @_abc_1.abstractmethod
+    def ListExpiries(
+        self,
+        request: _contract_service_pb2.ListExpiriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contract_service_pb2.ListExpiriesResponse, _abc.Awaitable[_contract_service_pb2.ListExpiriesResponse]]:
+        """Lists what of the contracts and legal instruments in force, or suspended, ends in the days to
+        come, today included, in the order of the days. Nothing needs a job to end: this is for people.
         Called by privacy officers and auditors, through the portal or themselves.
         Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list.
         """
