@@ -6,6 +6,7 @@ here to disagree with it. Details: ErrorInfo always, BadRequest with violations,
 """
 
 from datetime import timedelta
+from http import HTTPStatus
 
 import grpc
 from accord.type.v1 import error_reason_pb2 as reasons
@@ -25,11 +26,32 @@ CODES: dict[str, int] = {
     if value.number
 }
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+# As google.rpc.Code has it.
+_HTTP = {
+    grpc.StatusCode.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
+    grpc.StatusCode.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
+    grpc.StatusCode.OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
+    grpc.StatusCode.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    grpc.StatusCode.PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
+    grpc.StatusCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS: HTTPStatus.CONFLICT,
+    grpc.StatusCode.ABORTED: HTTPStatus.CONFLICT,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
+    grpc.StatusCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
+}
 
 
 def code_of(fault: Fault) -> grpc.StatusCode:
     """Return the canonical code of a fault's reason."""
     return _GRPC_CODES[CODES.get(fault.reason, code_pb2.INTERNAL)]
+
+
+def http_status_of(fault: Fault) -> int:
+    """Return the HTTP status of a fault, for doors that speak HTTPS."""
+    if fault.reason == "WRONG_REGION":
+        return HTTPStatus.MISDIRECTED_REQUEST
+    return _HTTP.get(code_of(fault), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def to_status(fault: Fault) -> status_pb2.Status:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from accord.audit.v1 import append_service_pb2
+from accord.sharing.foreign import authzen_pb2, ext_authz_pb2
 from accord.sharing.v1 import (
     analysis_service_pb2,
     consent_service_pb2,
@@ -25,6 +26,7 @@ from runtime.actor_keys import ActorKeys
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
+from runtime.https import Https
 from runtime.migrations import is_current, migrate
 from runtime.process import NotReadyError
 from runtime.relay import Relay
@@ -37,6 +39,10 @@ from services.sharing.api.consents import ConsentServicer
 from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
 from services.sharing.api.disclosures import DisclosureServicer
+from services.sharing.api.doors.access import Access
+from services.sharing.api.doors.authzen_grpc import AccessServicer
+from services.sharing.api.doors.authzen_https import application
+from services.sharing.api.doors.ext_authz import AuthorizationServicer
 from services.sharing.api.instruments import InstrumentServicer
 from services.sharing.api.keys import KeyServicer
 from services.sharing.api.loader import LoaderServicer
@@ -48,12 +54,14 @@ from services.sharing.cases.means import Means
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
+from services.sharing.store.bearers import Bearers, BearersError
 from services.sharing.store.feed import Feed
 from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.rulebook import load_rulebook
 from services.sharing.store.signer import JwsSigner
 from services.sharing.store.tables import outbox, signing_keys
+from services.sharing.store.watch_keys import WatchKeys
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 
@@ -88,26 +96,51 @@ async def assembled(
         signer = JwsSigner(keys)
         feed = Feed(database, settings.region, clock)
         facts = Memory(database, feed, settings.facts_in_memory)
-        means = Means(SqlStore(database), feed, facts, rulebook, clock, settings.region, signer)
+        means = Means(
+            SqlStore(database),
+            feed,
+            facts,
+            rulebook,
+            clock,
+            settings.region,
+            signer,
+            WatchKeys(sealer),
+        )
         relay = Relay(database, outbox, audit, clock)
         server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
+        decisions = DecisionServicer(means, apps)
+        access = Access(means, decisions, apps)
         for protos, name, servicer in (
             (subject_service_pb2, "SubjectService", SubjectServicer(means)),
             (recipient_service_pb2, "RecipientService", RecipientServicer(means)),
             (contract_service_pb2, "ContractService", ContractServicer(means)),
             (consent_service_pb2, "ConsentService", ConsentServicer(means, apps)),
-            (preference_service_pb2, "PreferenceService", PreferenceServicer(means)),
+            (preference_service_pb2, "PreferenceService", PreferenceServicer(means, apps)),
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
-            (decision_service_pb2, "DecisionService", DecisionServicer(means, apps)),
+            (decision_service_pb2, "DecisionService", decisions),
             (analysis_service_pb2, "AnalysisService", AnalysisServicer(means)),
             (disclosure_service_pb2, "DisclosureService", DisclosureServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
             (key_service_pb2, "KeyService", KeyServicer(means)),
+            (authzen_pb2, "Access", AccessServicer(access)),
+            (ext_authz_pb2, "Authorization", AuthorizationServicer(decisions)),
         ):
             server.add(protos.DESCRIPTOR.services_by_name[name], servicer)
         if loader:
             loading = loader_service_pb2.DESCRIPTOR.services_by_name["LoaderService"]
             server.add(loading, LoaderServicer(means))
+        if settings.tools_listen and settings.tools_origin:
+            app = application(
+                access,
+                region=settings.region,
+                origin=settings.tools_origin,
+                holders=_bearers(settings, apps),
+                signer=signer,
+                clock=clock,
+                traces=traces,
+            )
+            door = stack.enter_context(Https(settings, settings.tools_listen, app))
+            server.also("https", door.run)
         server.also("feed", feed.run)
         yield server.also("relay", relay.run).ready_when(database.ping)
 
@@ -133,11 +166,19 @@ def check(settings: SharingSettings) -> tuple[Rulebook, Mapping[str, frozenset[s
         apps = load_apps(settings.apps_file, rulebook.services)
     except (RulebookError, AppsError) as error:
         raise NotReadyError(str(error)) from error
+    _bearers(settings, apps)
     if not is_current(settings.database, MIGRATIONS):
         raise NotReadyError(
             "the database is not migrated: run `python -m services.sharing migrate`"
         )
     return rulebook, apps
+
+
+def _bearers(settings: SharingSettings, apps: Mapping[str, frozenset[str]]) -> Bearers:
+    try:
+        return Bearers(settings.tools_tokens_file, apps)
+    except BearersError as error:
+        raise NotReadyError(str(error)) from error
 
 
 def migrate_all(settings: SharingSettings) -> None:

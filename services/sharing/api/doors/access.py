@@ -1,0 +1,345 @@
+"""AuthZEN's evaluations and searches, on JSON values: what both of its bindings share.
+
+Nothing is decided here: each evaluation is a question to DecisionService, which records its answer.
+Several that go together are one CheckBatch.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Protocol
+
+from accord.sharing.v1 import decision_pb2, decision_service_pb2
+
+from runtime import paging
+from runtime.call import Call
+from runtime.errors import http_status_of
+from runtime.fault import Fault, invalid, not_found
+from runtime.ids import home_of, require_home
+from services.sharing.api.doors import asking, entities
+from services.sharing.api.doors.asking import PERSON
+from services.sharing.api.doors.entities import Action, Entity, Evaluation, Json
+from services.sharing.cases.means import Means
+from services.sharing.domain.ports import Page
+from services.sharing.domain.records import Recipient
+
+CheckRequest = decision_service_pb2.CheckRequest
+CheckResponse = decision_service_pb2.CheckResponse
+
+_MAX_EVALUATIONS = 1000  # of CheckBatch
+_EXECUTE_ALL = "execute_all"
+# The decision behind which a semantic ends the evaluations.
+_ENDS = {_EXECUTE_ALL: None, "deny_on_first_deny": False, "permit_on_first_permit": True}
+_OURS = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT}  # errors not of the evaluation itself
+_ENTITIES = ("subject", "action", "resource", "context")
+
+
+class Decisions(Protocol):
+    """DecisionService, as far as the doors ask it."""
+
+    async def check(self, request: CheckRequest, call: Call) -> CheckResponse:
+        """Decide one question and record the answer."""
+        ...
+
+    async def check_batch(
+        self, request: decision_service_pb2.CheckBatchRequest, call: Call
+    ) -> decision_service_pb2.CheckBatchResponse:
+        """Decide several questions and record the answers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing that a search tries: the evaluation, and the result if it is permitted."""
+
+    evaluation: Evaluation
+    result: Mapping[str, object]
+
+
+class Access:
+    """Evaluates and searches for a caller."""
+
+    def __init__(
+        self, means: Means, decisions: Decisions, apps: Mapping[str, frozenset[str]]
+    ) -> None:
+        self._means = means
+        self._decisions = decisions
+        self._apps = apps
+
+    # --- evaluations ---------------------------------------------------------------------------
+
+    async def evaluation(self, body: Json, call: Call) -> dict[str, object]:
+        """Decide one evaluation."""
+        request = await self._asked(entities.evaluation(body), call)
+        return self._answered(await self._check(request, call))
+
+    async def evaluations(self, body: Json, call: Call) -> dict[str, object]:
+        """Decide several; without any, what stands beside them is the one evaluation."""
+        semantic = entities.maybe_text(
+            entities.optional(body, "options", ""), "evaluations_semantic", "options."
+        )
+        if (semantic or _EXECUTE_ALL) not in _ENDS:
+            raise invalid("options.evaluations_semantic", f"must be one of {', '.join(_ENDS)}")
+        items = body.get("evaluations")
+        if items is None or items == []:
+            return await self.evaluation(body, call)
+        if not isinstance(items, list) or len(items) > _MAX_EVALUATIONS:
+            raise invalid("evaluations", f"must be a list of at most {_MAX_EVALUATIONS}")
+        requests = [
+            await self._item(body, item, f"evaluations[{number}]", call)
+            for number, item in enumerate(items)
+        ]
+        end = _ENDS[semantic or _EXECUTE_ALL]
+        if end is None:
+            return {
+                "evaluations": [self._outcome(each) for each in await self._all(requests, call)]
+            }
+        answers: list[dict[str, object]] = []
+        for request in requests:
+            answers += [self._outcome(each) for each in await self._all([request], call)]
+            if answers[-1]["decision"] is end:
+                break
+        return {"evaluations": answers}
+
+    async def _item(
+        self, defaults: Json, item: object, at: str, call: Call
+    ) -> CheckRequest | Fault:
+        try:
+            return await self._asked(
+                entities.evaluation(entities.overridden(defaults, item, at)), call
+            )
+        except Fault as fault:
+            return _of_item(fault)
+
+    def _outcome(self, answer: CheckResponse | Fault) -> dict[str, object]:
+        """Return a decision; false with the error for what could not be asked."""
+        if isinstance(answer, Fault):
+            error = {"status": int(http_status_of(answer)), "message": answer.message}
+            return {"decision": False, "context": {"error": error}}
+        return self._answered(answer)
+
+    # --- searches ------------------------------------------------------------------------------
+
+    async def subject_search(self, body: Json, call: Call) -> dict[str, object]:
+        """Find the recipients of a kind, or kind prefix, that may have the data."""
+        wanted = entities.typed(body, "subject")
+        action, resource = entities.action(body), entities.entity(body, "resource")
+        cursor, size = self._page(body, call)
+        if not _known(resource, self._means.region):
+            return _nothing()
+        found, following = await self._means.store.read(
+            lambda records: records.recipients.list(Page(cursor, size), wanted.type)
+        )
+        circumstances = entities.context(body)
+        return await self._found(
+            [
+                Candidate(
+                    Evaluation(_subject(recipient), action, resource, circumstances),
+                    {"type": recipient.kind, "id": _subject(recipient).id},
+                )
+                for recipient in found
+            ],
+            self._next(body, call, following),
+            call,
+        )
+
+    async def resource_search(self, body: Json, call: Call) -> dict[str, object]:
+        """Find which categories of one person's data the recipient may have, each asked alone.
+
+        No directory of people is searched: the person is named in the properties.
+        """
+        subject, action = entities.entity(body, "subject"), entities.action(body)
+        wanted = entities.typed(body, "resource")
+        cursor, size = self._page(body, call)
+        if wanted.type not in asking.NAMED_BY:
+            return _nothing()
+        key = asking.NAMED_BY[wanted.type]
+        named = entities.text(wanted.properties, key, "resource.properties.") if key else "-"
+        resource = replace(wanted, id=named)
+        if not _known(resource, self._means.region) or await self._recipient(subject) is None:
+            return _nothing()
+        categories = entities.texts(wanted.properties, "categories", "resource.properties.")
+        keys, following = _part(categories or sorted(self._means.rulebook.categories), cursor, size)
+        circumstances = entities.context(body)
+        return await self._found(
+            [
+                Candidate(
+                    Evaluation(
+                        subject,
+                        action,
+                        replace(resource, properties={**wanted.properties, "categories": [key]}),
+                        circumstances,
+                    ),
+                    {"type": wanted.type, "id": named, "properties": {"categories": [key]}},
+                )
+                for key in keys
+            ],
+            self._next(body, call, following),
+            call,
+        )
+
+    async def action_search(self, body: Json, call: Call) -> dict[str, object]:
+        """Find the purposes for which the recipient may have the data; an action is ignored."""
+        subject, resource = entities.entity(body, "subject"), entities.entity(body, "resource")
+        cursor, size = self._page(body, call)
+        if not _known(resource, self._means.region) or await self._recipient(subject) is None:
+            return _nothing()
+        purposes = self._means.rulebook.purposes
+        allowed = sorted(key for key, purpose in purposes.items() if not purpose.prohibited)
+        keys, following = _part(allowed, cursor, size)
+        circumstances = entities.context(body)
+        return await self._found(
+            [
+                Candidate(
+                    Evaluation(
+                        subject, Action(asking.SHARE, {"purpose": key}), resource, circumstances
+                    ),
+                    {"name": asking.SHARE, "properties": {"purpose": key}},
+                )
+                for key in keys
+            ],
+            self._next(body, call, following),
+            call,
+        )
+
+    async def _found(
+        self, candidates: Sequence[Candidate], following: str, call: Call
+    ) -> dict[str, object]:
+        """Ask about each candidate, on the record, and return those that are permitted."""
+        service = self._only_service(call)
+        requests = [asking.asked(each.evaluation, service) for each in candidates]
+        results = []
+        for candidate, answer in zip(candidates, await self._all(requests, call), strict=True):
+            if isinstance(answer, Fault):
+                raise answer
+            if answer.decision.outcome == decision_pb2.OUTCOME_PERMIT:
+                results.append(_result(candidate.result, answer.decision))
+        return {"page": {"next_token": following, "count": len(results)}, "results": results}
+
+    def _page(self, body: Json, call: Call) -> tuple[str, int]:
+        page = entities.optional(body, "page", "")
+        limit = page.get("limit", 0)
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            raise invalid("page.limit", "must be a number, 0 or more")
+        token = entities.maybe_text(page, "token", "page.")
+        return paging.cursor_of(token, *self._bound(body, call)), paging.page_size(limit)
+
+    def _next(self, body: Json, call: Call, cursor: str) -> str:
+        return paging.page_token(cursor, *self._bound(body, call)) if cursor else ""
+
+    def _bound(self, body: Json, call: Call) -> tuple[str, ...]:
+        """Bind a page token to the caller, the rules, and all of the request but the token."""
+        page = entities.optional(body, "page", "")
+        rest = {key: body.get(key) for key in _ENTITIES} | {"limit": page.get("limit")}
+        asked = json.dumps(rest, sort_keys=True)
+        return call.method, call.who(), self._means.rulebook.digest, asked
+
+    # --- what both stand on --------------------------------------------------------------------
+
+    async def _asked(self, evaluation: Evaluation, call: Call) -> CheckRequest:
+        """Make the request; NOT_FOUND unless the recipient is registered under this type."""
+        request = asking.asked(evaluation, self._only_service(call))
+        if await self._recipient(evaluation.subject) is None:
+            raise not_found(f"{evaluation.subject.type} {request.question.recipient}")
+        return request
+
+    async def _recipient(self, subject: Entity) -> Recipient | None:
+        name = asking.recipient_name(subject.id)
+        found = await self._means.store.read(lambda records: records.recipients.get(name))
+        return found if found and found.kind == subject.type else None
+
+    def _only_service(self, call: Call) -> str:
+        """Return the service of an app that is bound to one alone."""
+        bound = self._apps.get(call.caller.name, frozenset())
+        return next(iter(bound)) if len(bound) == 1 else ""
+
+    async def _check(self, request: CheckRequest, call: Call) -> CheckResponse:
+        try:
+            return await self._decisions.check(request, call)
+        except Fault as fault:
+            raise asking.translated(fault) from fault
+
+    async def _all(
+        self, requests: Sequence[CheckRequest | Fault], call: Call
+    ) -> list[CheckResponse | Fault]:
+        """Ask as one batch what can be one; if a part of it is refused, ask each by itself."""
+        ready = [each for each in requests if not isinstance(each, Fault)]
+        responses: Sequence[CheckResponse | Fault] = ()
+        if len(ready) > 1 and _alike(ready):
+            batch = decision_service_pb2.CheckBatchRequest(
+                questions=[each.question for each in ready],
+                freshness=ready[0].freshness,
+                permit=ready[0].permit,
+            )
+            try:
+                responses = (await self._decisions.check_batch(batch, call)).responses
+            except Fault as fault:
+                _of_item(fault)
+        if not responses:
+            responses = await asyncio.gather(*(self._one(each, call) for each in ready))
+        answers = iter(responses)
+        return [each if isinstance(each, Fault) else next(answers) for each in requests]
+
+    async def _one(self, request: CheckRequest, call: Call) -> CheckResponse | Fault:
+        try:
+            return await self._check(request, call)
+        except Fault as fault:
+            return _of_item(fault)
+
+    def _answered(self, response: CheckResponse) -> dict[str, object]:
+        return asking.answered(response, self._means.rulebook)
+
+
+def _alike(requests: Sequence[CheckRequest]) -> bool:
+    first = requests[0]
+    return all(
+        each.freshness == first.freshness and each.permit == first.permit for each in requests
+    )
+
+
+def _of_item(fault: Fault) -> Fault:
+    """Return a fault that concerns one evaluation; raise one that concerns them all."""
+    status = http_status_of(fault)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _OURS:
+        raise fault
+    return fault
+
+
+def _known(resource: Entity, region: str) -> bool:
+    """Tell whether a resource can be searched; WRONG_REGION for a person of another home."""
+    if resource.type != PERSON:
+        return resource.type in asking.NAMED_BY
+    account = asking.account_name(resource.id)
+    try:
+        home_of(account)
+    except Fault:
+        return False
+    require_home(account, region, "resource.id")
+    return True
+
+
+def _subject(recipient: Recipient) -> Entity:
+    return Entity(recipient.kind, asking.bare(recipient.name), {})
+
+
+def _part(keys: Sequence[str], cursor: str, size: int) -> tuple[Sequence[str], str]:
+    """Return the part of a list behind a position, and the position of what follows."""
+    if cursor and not cursor.isdecimal():
+        raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
+    begin = int(cursor or 0)
+    end = begin + size
+    return keys[begin:end], str(end) if end < len(keys) else ""
+
+
+def _result(found: Mapping[str, object], decision: decision_pb2.Decision) -> dict[str, object]:
+    """Return what was found, with its decision and what the holder of the data has to do."""
+    own = found.get("properties")
+    more = {"decision_id": decision.name, "token": decision.token}
+    properties = {**own, **more} if isinstance(own, Mapping) else more
+    return {**found, "properties": properties, "obligations": asking.obligations(decision)}
+
+
+def _nothing() -> dict[str, object]:
+    return {"page": {"next_token": "", "count": 0}, "results": []}
