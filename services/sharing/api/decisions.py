@@ -9,6 +9,7 @@ from runtime.call import Call
 from runtime.fault import Fault
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases.check_sharing import check_sharing
+from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_decisions import get_decision
 from services.sharing.domain.decision import Decision
@@ -26,19 +27,23 @@ class DecisionServicer:
     async def check(self, request: pb.CheckRequest, call: Call) -> pb.CheckResponse:
         """Decide one question and record the answer."""
         fields.required("question", request, "question")
-        return await self._decide(request.question, request.freshness, call)
+        return await self._decide(request.question, request.freshness, call, request.permit)
 
     async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
         """Decide several questions on one state of the facts."""
         return pb.CheckBatchResponse(
             responses=[
-                await self._decide(question, request.freshness, call)
+                await self._decide(question, request.freshness, call, request.permit)
                 for question in request.questions
             ]
         )
 
     async def _decide(
-        self, asked: decision_pb2.Question, freshness: freshness_pb2.Freshness, call: Call
+        self,
+        asked: decision_pb2.Question,
+        freshness: freshness_pb2.Freshness,
+        call: Call,
+        permit: bool,  # noqa: FBT001  as the request says
     ) -> pb.CheckResponse:
         question = decoding.question(asked, self._means.region)
         self._require_bound(call.caller.name, question.service)
@@ -49,7 +54,10 @@ class DecisionServicer:
             call.caller.name,
             fields.acting(call),
         )
-        return pb.CheckResponse(decision=encoding.decision(decision))
+        return pb.CheckResponse(
+            decision=encoding.decision(decision),
+            permit=await issue_permit(self._means, decision) if permit else "",
+        )
 
     async def list_decisions(
         self, request: pb.ListDecisionsRequest, call: Call

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from services.sharing.domain.ports import FactsMemory, Feed, Signer, Store
+from services.sharing.domain.ports import FactsMemory, Feed, Signer, Store, WatchKeys
 from services.sharing.domain.rulebook import Rulebook
 
 
@@ -18,3 +18,4 @@ class Means:
     clock: Clock
     region: str
     signer: Signer
+    watch_keys: WatchKeys

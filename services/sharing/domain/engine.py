@@ -99,13 +99,14 @@ def _obligations(case: Case) -> tuple[Obligation, ...]:
 
 
 def _grounds(case: Case) -> tuple[Ground, ...]:
-    grounds: dict[tuple[str, Basis, str], list[str]] = {}
+    grounds: dict[tuple[str, Basis, str, datetime | None], list[str]] = {}
     for category, cell in case.cells.items():
         basis = case.bases[category]
         consent = case.consents[category][1] if basis is Basis.CONSENT else None
-        key = (cell.citation, basis or cell.basis, consent.name if consent else "")
+        relied = (consent.name, consent.expires) if consent else ("", None)
+        key = (cell.citation, basis or cell.basis, *relied)
         grounds.setdefault(key, []).append(category)
     return tuple(
-        Ground(tuple(categories), citation, basis, consent)
-        for (citation, basis, consent), categories in grounds.items()
+        Ground(tuple(categories), citation, basis, consent, ends)
+        for (citation, basis, consent, ends), categories in grounds.items()
     )

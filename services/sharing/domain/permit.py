@@ -5,10 +5,12 @@ change, so that a permit ends with it: with a consent that it rests on, and with
 contracts, instruments and rules count by days of UTC.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.freshness import Change, ChangeKind
+from services.sharing.domain.question import Question
 
 TYPE = "accord-permit+jwt"  # the JWS's `typ`
 # Long enough that a session's calls are answered from memory; short enough that a copy is worth
@@ -22,12 +24,21 @@ def expiry(decided: datetime, consents_end: Iterable[datetime | None]) -> dateti
     return min(decided + LIFE, midnight, *(end for end in consents_end if end is not None))
 
 
-def claims(
-    decision: Decision, region: str, *, expires: datetime, token: str, watch: tuple[str, ...]
-) -> Mapping[str, object]:
+def revoked_by(question: Question) -> Sequence[Change]:
+    """Return what, once altered, revokes the permit of a question; the rules aside."""
+    changes = [Change(ChangeKind.RECIPIENT, question.recipient)]
+    if question.personal:
+        changes.append(Change(ChangeKind.PERSON, question.holder))
+    if question.instrument:
+        changes.append(Change(ChangeKind.INSTRUMENT, question.instrument))
+    return changes
+
+
+def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str, object]:
     """Return what a permit says of a decision that permits; `watch` are the keys that revoke it."""
     question, answer = decision.question, decision.answer
     domain = f"spiffe://{region}.accord.internal"
+    expires = expiry(decision.time, [ground.ends for ground in answer.grounds])
     person = {"sub": question.holder} if question.personal else {}
     return person | {
         "iss": f"{domain}/svc/sharing",
@@ -43,6 +54,6 @@ def claims(
         "obligations": answer.obligations,
         "contract": answer.contract,
         "rulebook": decision.rulebook_digest,
-        "token": token,
+        "token": decision.token,
         "watch": watch,
     }

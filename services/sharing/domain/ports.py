@@ -14,7 +14,7 @@ from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
-from services.sharing.domain.freshness import Freshness, News
+from services.sharing.domain.freshness import Change, Freshness, News
 from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import (
@@ -350,6 +350,14 @@ class FactsMemory(Protocol):
 
     async def gather_many(self, questions: Sequence[Question], freshness: Freshness) -> Gathered:
         """Return the same for several questions, all of one state of the records."""
+        ...
+
+
+class WatchKeys(Protocol):
+    """The names under which Watch tells of changes, and permits say what revokes them."""
+
+    def of(self, change: Change) -> str:
+        """Return the key of what was altered: opaque for a person and an instrument."""
         ...
 
 

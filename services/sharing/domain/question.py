@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from runtime.fault import invalid
 from services.sharing.domain.records import (
@@ -98,6 +99,7 @@ class Ground:
     citation: str
     basis: Basis
     consent: str = ""  # the consent's name when the basis is consent
+    ends: datetime | None = None  # when that consent ends by itself
 
 
 @dataclass(frozen=True, slots=True)
