@@ -93,6 +93,7 @@ async def assembled(
             await keys.check()
         except UnsealError as error:
             raise NotReadyError("the sealing key is not that of this database") from error
+        signer = JwsSigner(keys)
         feed = Feed(database, settings.region, clock)
         facts = Memory(database, feed, settings.facts_in_memory)
         means = Means(
