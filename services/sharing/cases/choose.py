@@ -1,4 +1,6 @@
-"""Records a standing choice of a person: opt-out, objection, stop, accepted notice."""
+"""Records a standing choice: opt-out, objection, stop, restriction, accepted notice."""
+
+from dataclasses import dataclass
 
 from runtime.event import Event
 from runtime.fault import not_found
@@ -10,38 +12,41 @@ from services.sharing.domain.ports import Records, Request
 from services.sharing.domain.records import Preference, PreferenceKind
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is chosen; `field` is where the request says it, for a refusal."""
+
+    kind: PreferenceKind
+    field: str
+    value: str
+
+
 async def choose(
-    means: Means,
-    request: Request[Preference],
-    *,
-    account: str,
-    kind: PreferenceKind,
-    field: str,
-    value: str,
-    acting: Acting,
+    means: Means, request: Request[Preference], *, holder: str, choice: Choice, acting: Acting
 ) -> bytes:
-    """Record a choice; one that stands already is answered as it stands."""
-    check_choice(field, kind, value, means.rulebook)
+    """Record a choice of a person or guest; one that stands already is answered as it stands."""
+    kind, value = choice.kind, choice.value
+    check_choice(choice.field, kind, value, means.rulebook)
     now = means.clock.now()
-    preference = Preference(f"{account}/preferences/{opaque_id()}", kind, value, now)
+    preference = Preference(f"{holder}/preferences/{opaque_id()}", kind, value, now)
 
     def unit(records: Records) -> bytes:
         def change() -> Preference:
             if value.startswith(RECIPIENT_PREFIX) and records.recipients.get(value) is None:
                 raise not_found(value)
-            standing = [p for p in records.preferences.of(account) if p.kind is kind]
+            standing = [p for p in records.preferences.of(holder) if p.kind is kind]
             if kind is PreferenceKind.ACCEPTED_NOTICE:
                 standing = standing[-1:]  # only the last acceptance says what is accepted
             for known in standing:
                 if known.value == value:
                     return known
-            records.preferences.add(account, preference)
+            records.preferences.add(holder, preference)
             records.publish(
                 Event(
                     action=f"sharing:preference:{kind.value}",
                     outcome="ok",
                     time=now,
-                    account=account,
+                    account=holder,
                     actor=acting.who,
                     resource=preference.name,
                     fields={"value": value},

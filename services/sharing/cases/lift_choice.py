@@ -11,27 +11,27 @@ from services.sharing.domain.records import Preference, PreferenceKind
 
 
 async def lift_choice(
-    means: Means, request: Request[Preference], *, account: str, name: str, acting: Acting
+    means: Means, request: Request[Preference], *, holder: str, name: str, acting: Acting
 ) -> bytes:
     """Lift a choice; one that is lifted already is answered as it is."""
     now = means.clock.now()
 
     def unit(records: Records) -> bytes:
         def change() -> Preference:
-            known = records.preferences.get(account, name)
+            known = records.preferences.get(holder, name)
             if known is None:
                 raise not_found(name)
             if known.kind is PreferenceKind.ACCEPTED_NOTICE:
                 raise invalid("name", "the acceptance of a notice cannot be lifted")
             if known.lifted is not None:
                 return known
-            records.preferences.lift(account, name, now)
+            records.preferences.lift(holder, name, now)
             records.publish(
                 Event(
                     action="sharing:preference:lift",
                     outcome="ok",
                     time=now,
-                    account=account,
+                    account=holder,
                     actor=acting.who,
                     resource=name,
                     fields={"kind": known.kind.value, "value": known.value},

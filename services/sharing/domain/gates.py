@@ -5,10 +5,10 @@ Gate 6, the contract, is in contracts.py; the pipeline is in engine.py.
 """
 
 from collections.abc import Iterable
-from datetime import date
 
 from services.sharing.domain.case import Case
 from services.sharing.domain.consents import ConsentVerdict
+from services.sharing.domain.notices import accepted_version
 from services.sharing.domain.records import PreferenceKind, SubjectStatus
 from services.sharing.domain.vocabulary import (
     DATA_HOSTING,
@@ -71,7 +71,12 @@ def notice(case: Case) -> None:
         if hidden:
             case.found(Reason.NOT_SIGNED_IN, case.clauses(hidden), hidden)
     if case.speaking.versions and case.subject:
-        accepted = _accepted_version(case, case.subject.since.date())
+        accepted = accepted_version(
+            case.rulebook,
+            case.speaking.versions,
+            case.standing(PreferenceKind.ACCEPTED_NOTICE),
+            case.subject.since.date(),
+        )
         known = case.rulebook.cells[accepted].get((case.kind.key, case.purpose.key), {})
         new = _those(case, (key for key in case.cells if key not in known))
         if new:
@@ -165,16 +170,6 @@ def _found_paused(case: Case, reason: Reason, topic: str) -> None:
     paused = _those(case, (key for key, basis in case.bases.items() if basis is not Basis.CONSENT))
     if paused:
         case.found(reason, case.topic(topic), paused)
-
-
-def _accepted_version(case: Case, since: date) -> str:
-    """Return the version last accepted, else the one in force when the account began."""
-    versions = case.speaking.versions
-    accepted = ""
-    for value in case.standing(PreferenceKind.ACCEPTED_NOTICE):
-        if value in versions:
-            accepted = value
-    return accepted or case.rulebook.in_force(versions, since)
 
 
 def _found_consents(case: Case, verdict: ConsentVerdict, reason: Reason, topic: str) -> None:

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/preference.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x03\n\nPreference\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x36\n\x07opt_out\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x05\x12\x17\n\tobject_to\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1f\n\x11stop_sharing_with\x18\x04 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x05 \x01(\tB\x04\xe2\x41\x01\x05\x12\x18\n\nrestricted\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tlift_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:\x8f\x01\xea\x41\x8b\x01\n\x1a\x61\x63\x63ord.internal/Preference\x12+accounts/{account}/preferences/{preference}\x12\'guests/{guest}/preferences/{preference}*\x0bpreferences2\npreference*w\n\x0cOptOutChoice\x12\x1e\n\x1aOPT_OUT_CHOICE_UNSPECIFIED\x10\x00\x12#\n\x1fOPT_OUT_CHOICE_DIRECT_MARKETING\x10\x01\x12\"\n\x1eOPT_OUT_CHOICE_PERSONALISATION\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/preference.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x03\n\nPreference\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x36\n\x07opt_out\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x05\x12\x17\n\tobject_to\x18\x03 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1f\n\x11stop_sharing_with\x18\x04 \x01(\tB\x04\xe2\x41\x01\x05\x12\x1d\n\x0f\x61\x63\x63\x65pted_notice\x18\x05 \x01(\tB\x04\xe2\x41\x01\x05\x12\x18\n\nrestricted\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x05\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\tlift_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:\x8f\x01\xea\x41\x8b\x01\n\x1a\x61\x63\x63ord.internal/Preference\x12+accounts/{account}/preferences/{preference}\x12\'guests/{guest}/preferences/{preference}*\x0bpreferences2\npreference\"\x9b\x01\n\x0cNoticeChange\x12\x0e\n\x06notice\x18\x01 \x01(\t\x12\x17\n\x0f\x61\x63\x63\x65pted_notice\x18\x02 \x01(\t\x12\x1a\n\x12\x61\x63\x63\x65pted_by_choice\x18\x03 \x01(\x08\x12\x10\n\x08services\x18\x04 \x03(\t\x12\x34\n\tadditions\x18\x05 \x03(\x0b\x32!.accord.sharing.v1.NoticeAddition\"`\n\x0eNoticeAddition\x12\x16\n\x0erecipient_kind\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\x11\n\tcitations\x18\x04 \x03(\t*w\n\x0cOptOutChoice\x12\x1e\n\x1aOPT_OUT_CHOICE_UNSPECIFIED\x10\x00\x12#\n\x1fOPT_OUT_CHOICE_DIRECT_MARKETING\x10\x01\x12\"\n\x1eOPT_OUT_CHOICE_PERSONALISATION\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,8 +52,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREFERENCE'].fields_by_name['lift_time']._serialized_options = b'\342A\001\003'
   _globals['_PREFERENCE']._loaded_options = None
   _globals['_PREFERENCE']._serialized_options = b'\352A\213\001\n\032accord.internal/Preference\022+accounts/{account}/preferences/{preference}\022\'guests/{guest}/preferences/{preference}*\013preferences2\npreference'
-  _globals['_OPTOUTCHOICE']._serialized_start=610
-  _globals['_OPTOUTCHOICE']._serialized_end=729
+  _globals['_OPTOUTCHOICE']._serialized_start=866
+  _globals['_OPTOUTCHOICE']._serialized_end=985
   _globals['_PREFERENCE']._serialized_start=151
   _globals['_PREFERENCE']._serialized_end=608
+  _globals['_NOTICECHANGE']._serialized_start=611
+  _globals['_NOTICECHANGE']._serialized_end=766
+  _globals['_NOTICEADDITION']._serialized_start=768
+  _globals['_NOTICEADDITION']._serialized_end=864
 # @@protoc_insertion_point(module_scope)

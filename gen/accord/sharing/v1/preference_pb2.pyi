@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -97,3 +99,85 @@ class Preference(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Preference: _TypeAlias = Preference  # noqa: Y015
+
+@_typing.final
+class NoticeChange(_message.Message):
+    """What a notice in force adds to the version that counts as accepted. Until the person accepts it,
+    none of that is shared (RECONSENT_REQUIRED).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_FIELD_NUMBER: _builtins.int
+    ACCEPTED_NOTICE_FIELD_NUMBER: _builtins.int
+    ACCEPTED_BY_CHOICE_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    ADDITIONS_FIELD_NUMBER: _builtins.int
+    notice: _builtins.str
+    """Id of the version in force."""
+    accepted_notice: _builtins.str
+    """Id of the version that counts as accepted."""
+    accepted_by_choice: _builtins.bool
+    """Whether the person accepted that one; else it was in force when the account began."""
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the services that it speaks for."""
+
+    @_builtins.property
+    def additions(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoticeAddition]:
+        """What is new."""
+
+    def __init__(
+        self,
+        *,
+        notice: _builtins.str = ...,
+        accepted_notice: _builtins.str = ...,
+        accepted_by_choice: _builtins.bool = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
+        additions: _abc.Iterable[Global___NoticeAddition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by_choice", b"accepted_by_choice", "accepted_notice", b"accepted_notice", "additions", b"additions", "notice", b"notice", "services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeChange: _TypeAlias = NoticeChange  # noqa: Y015
+
+@_typing.final
+class NoticeAddition(_message.Message):
+    """Data that a kind of recipient may have for a purpose by the newer version alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_KIND_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
+    recipient_kind: _builtins.str
+    """Key of the kind of recipient."""
+    purpose: _builtins.str
+    """Key of the purpose."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the categories."""
+
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The clauses, such as `mi-store@2025-05-20 §4.1.3`."""
+
+    def __init__(
+        self,
+        *,
+        recipient_kind: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
+        citations: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "citations", b"citations", "purpose", b"purpose", "recipient_kind", b"recipient_kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeAddition: _TypeAlias = NoticeAddition  # noqa: Y015

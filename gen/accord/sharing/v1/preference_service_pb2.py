@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from accord.sharing.v1 import decision_pb2 as accord_dot_sharing_dot_v1_dot_decision__pb2
 from accord.sharing.v1 import preference_pb2 as accord_dot_sharing_dot_v1_dot_preference__pb2
 from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*accord/sharing/v1/preference_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\"accord/sharing/v1/preference.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"`\n\rOptOutRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x06\x63hoice\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x02\"R\n\x0eOptOutResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"@\n\rObjectRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x0eObjectResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"G\n\x12StopSharingRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"W\n\x13StopSharingResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\";\n\x0bLiftRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"P\n\x0cLiftResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"E\n\x13\x41\x63\x63\x65ptNoticeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"X\n\x14\x41\x63\x63\x65ptNoticeResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"K\n\x16ListPreferencesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"f\n\x17ListPreferencesResponse\x12\x32\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9b\x05\n\x11PreferenceService\x12\x61\n\x06OptOut\x12 .accord.sharing.v1.OptOutRequest\x1a!.accord.sharing.v1.OptOutResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x61\n\x06Object\x12 .accord.sharing.v1.ObjectRequest\x1a!.accord.sharing.v1.ObjectResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12p\n\x0bStopSharing\x12%.accord.sharing.v1.StopSharingRequest\x1a&.accord.sharing.v1.StopSharingResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12[\n\x04Lift\x12\x1e.accord.sharing.v1.LiftRequest\x1a\x1f.accord.sharing.v1.LiftResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12s\n\x0c\x41\x63\x63\x65ptNotice\x12&.accord.sharing.v1.AcceptNoticeRequest\x1a\'.accord.sharing.v1.AcceptNoticeResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fListPreferences\x12).accord.sharing.v1.ListPreferencesRequest\x1a*.accord.sharing.v1.ListPreferencesResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*accord/sharing/v1/preference_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a\"accord/sharing/v1/preference.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x8f\x01\n\rOptOutRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x06\x63hoice\x18\x02 \x01(\x0e\x32\x1f.accord.sharing.v1.OptOutChoiceB\x04\xe2\x41\x01\x02\x12-\n\x05guest\x18\x03 \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\"R\n\x0eOptOutResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"o\n\rObjectRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x05guest\x18\x03 \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\"R\n\x0eObjectResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"v\n\x12StopSharingRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x05guest\x18\x03 \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\"W\n\x13StopSharingResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"+\n\x0fRestrictRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"T\n\x10RestrictResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"j\n\x0bLiftRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12-\n\x05guest\x18\x03 \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\"P\n\x0cLiftResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"E\n\x13\x41\x63\x63\x65ptNoticeRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06notice\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"X\n\x14\x41\x63\x63\x65ptNoticeResponse\x12\x31\n\npreference\x18\x01 \x01(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\r\n\x05token\x18\x02 \x01(\t\"\x1a\n\x18ListNoticeChangesRequest\"M\n\x19ListNoticeChangesResponse\x12\x30\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1f.accord.sharing.v1.NoticeChange\"K\n\x16ListPreferencesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"f\n\x17ListPreferencesResponse\x12\x32\n\x0bpreferences\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Preference\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x91\x07\n\x11PreferenceService\x12\x63\n\x06OptOut\x12 .accord.sharing.v1.OptOutRequest\x1a!.accord.sharing.v1.OptOutResponse\"\x14\x90\x02\x02\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12\x63\n\x06Object\x12 .accord.sharing.v1.ObjectRequest\x1a!.accord.sharing.v1.ObjectResponse\"\x14\x90\x02\x02\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12r\n\x0bStopSharing\x12%.accord.sharing.v1.StopSharingRequest\x1a&.accord.sharing.v1.StopSharingResponse\"\x14\x90\x02\x02\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12g\n\x08Restrict\x12\".accord.sharing.v1.RestrictRequest\x1a#.accord.sharing.v1.RestrictResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12]\n\x04Lift\x12\x1e.accord.sharing.v1.LiftRequest\x1a\x1f.accord.sharing.v1.LiftResponse\"\x14\x90\x02\x02\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12s\n\x0c\x41\x63\x63\x65ptNotice\x12&.accord.sharing.v1.AcceptNoticeRequest\x1a\'.accord.sharing.v1.AcceptNoticeResponse\"\x12\x90\x02\x02\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12\x82\x01\n\x11ListNoticeChanges\x12+.accord.sharing.v1.ListNoticeChangesRequest\x1a,.accord.sharing.v1.ListNoticeChangesResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12|\n\x0fListPreferences\x12).accord.sharing.v1.ListPreferencesRequest\x1a*.accord.sharing.v1.ListPreferencesResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,18 +39,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPTOUTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_OPTOUTREQUEST'].fields_by_name['choice']._loaded_options = None
   _globals['_OPTOUTREQUEST'].fields_by_name['choice']._serialized_options = b'\342A\001\002'
+  _globals['_OPTOUTREQUEST'].fields_by_name['guest']._loaded_options = None
+  _globals['_OPTOUTREQUEST'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
   _globals['_OBJECTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_OBJECTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_OBJECTREQUEST'].fields_by_name['purpose']._loaded_options = None
   _globals['_OBJECTREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\002'
+  _globals['_OBJECTREQUEST'].fields_by_name['guest']._loaded_options = None
+  _globals['_OBJECTREQUEST'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
   _globals['_STOPSHARINGREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_STOPSHARINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_STOPSHARINGREQUEST'].fields_by_name['recipient']._loaded_options = None
   _globals['_STOPSHARINGREQUEST'].fields_by_name['recipient']._serialized_options = b'\342A\001\002'
+  _globals['_STOPSHARINGREQUEST'].fields_by_name['guest']._loaded_options = None
+  _globals['_STOPSHARINGREQUEST'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
+  _globals['_RESTRICTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_RESTRICTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_LIFTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_LIFTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_LIFTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_LIFTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_LIFTREQUEST'].fields_by_name['guest']._loaded_options = None
+  _globals['_LIFTREQUEST'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
   _globals['_ACCEPTNOTICEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ACCEPTNOTICEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_ACCEPTNOTICEREQUEST'].fields_by_name['notice']._loaded_options = None
@@ -59,41 +70,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPREFERENCESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPREFERENCESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['OptOut']._loaded_options = None
-  _globals['_PREFERENCESERVICE'].methods_by_name['OptOut']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['OptOut']._serialized_options = b'\220\002\002\212\265\030\r\n\006portal\020\001\"\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['Object']._loaded_options = None
-  _globals['_PREFERENCESERVICE'].methods_by_name['Object']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['Object']._serialized_options = b'\220\002\002\212\265\030\r\n\006portal\020\001\"\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['StopSharing']._loaded_options = None
-  _globals['_PREFERENCESERVICE'].methods_by_name['StopSharing']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['StopSharing']._serialized_options = b'\220\002\002\212\265\030\r\n\006portal\020\001\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['Restrict']._loaded_options = None
+  _globals['_PREFERENCESERVICE'].methods_by_name['Restrict']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['Lift']._loaded_options = None
-  _globals['_PREFERENCESERVICE'].methods_by_name['Lift']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['Lift']._serialized_options = b'\220\002\002\212\265\030\r\n\006portal\020\001\"\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['AcceptNotice']._loaded_options = None
   _globals['_PREFERENCESERVICE'].methods_by_name['AcceptNotice']._serialized_options = b'\220\002\002\212\265\030\013\n\006portal\"\001\001'
+  _globals['_PREFERENCESERVICE'].methods_by_name['ListNoticeChanges']._loaded_options = None
+  _globals['_PREFERENCESERVICE'].methods_by_name['ListNoticeChanges']._serialized_options = b'\220\002\001\212\265\030\013\n\006portal\"\001\001'
   _globals['_PREFERENCESERVICE'].methods_by_name['ListPreferences']._loaded_options = None
   _globals['_PREFERENCESERVICE'].methods_by_name['ListPreferences']._serialized_options = b'\220\002\001\212\265\030\013\n\006portal\"\001\001'
-  _globals['_OPTOUTREQUEST']._serialized_start=164
-  _globals['_OPTOUTREQUEST']._serialized_end=260
-  _globals['_OPTOUTRESPONSE']._serialized_start=262
-  _globals['_OPTOUTRESPONSE']._serialized_end=344
-  _globals['_OBJECTREQUEST']._serialized_start=346
-  _globals['_OBJECTREQUEST']._serialized_end=410
-  _globals['_OBJECTRESPONSE']._serialized_start=412
-  _globals['_OBJECTRESPONSE']._serialized_end=494
-  _globals['_STOPSHARINGREQUEST']._serialized_start=496
-  _globals['_STOPSHARINGREQUEST']._serialized_end=567
-  _globals['_STOPSHARINGRESPONSE']._serialized_start=569
-  _globals['_STOPSHARINGRESPONSE']._serialized_end=656
-  _globals['_LIFTREQUEST']._serialized_start=658
-  _globals['_LIFTREQUEST']._serialized_end=717
-  _globals['_LIFTRESPONSE']._serialized_start=719
-  _globals['_LIFTRESPONSE']._serialized_end=799
-  _globals['_ACCEPTNOTICEREQUEST']._serialized_start=801
-  _globals['_ACCEPTNOTICEREQUEST']._serialized_end=870
-  _globals['_ACCEPTNOTICERESPONSE']._serialized_start=872
-  _globals['_ACCEPTNOTICERESPONSE']._serialized_end=960
-  _globals['_LISTPREFERENCESREQUEST']._serialized_start=962
-  _globals['_LISTPREFERENCESREQUEST']._serialized_end=1037
-  _globals['_LISTPREFERENCESRESPONSE']._serialized_start=1039
-  _globals['_LISTPREFERENCESRESPONSE']._serialized_end=1141
-  _globals['_PREFERENCESERVICE']._serialized_start=1144
-  _globals['_PREFERENCESERVICE']._serialized_end=1811
+  _globals['_OPTOUTREQUEST']._serialized_start=199
+  _globals['_OPTOUTREQUEST']._serialized_end=342
+  _globals['_OPTOUTRESPONSE']._serialized_start=344
+  _globals['_OPTOUTRESPONSE']._serialized_end=426
+  _globals['_OBJECTREQUEST']._serialized_start=428
+  _globals['_OBJECTREQUEST']._serialized_end=539
+  _globals['_OBJECTRESPONSE']._serialized_start=541
+  _globals['_OBJECTRESPONSE']._serialized_end=623
+  _globals['_STOPSHARINGREQUEST']._serialized_start=625
+  _globals['_STOPSHARINGREQUEST']._serialized_end=743
+  _globals['_STOPSHARINGRESPONSE']._serialized_start=745
+  _globals['_STOPSHARINGRESPONSE']._serialized_end=832
+  _globals['_RESTRICTREQUEST']._serialized_start=834
+  _globals['_RESTRICTREQUEST']._serialized_end=877
+  _globals['_RESTRICTRESPONSE']._serialized_start=879
+  _globals['_RESTRICTRESPONSE']._serialized_end=963
+  _globals['_LIFTREQUEST']._serialized_start=965
+  _globals['_LIFTREQUEST']._serialized_end=1071
+  _globals['_LIFTRESPONSE']._serialized_start=1073
+  _globals['_LIFTRESPONSE']._serialized_end=1153
+  _globals['_ACCEPTNOTICEREQUEST']._serialized_start=1155
+  _globals['_ACCEPTNOTICEREQUEST']._serialized_end=1224
+  _globals['_ACCEPTNOTICERESPONSE']._serialized_start=1226
+  _globals['_ACCEPTNOTICERESPONSE']._serialized_end=1314
+  _globals['_LISTNOTICECHANGESREQUEST']._serialized_start=1316
+  _globals['_LISTNOTICECHANGESREQUEST']._serialized_end=1342
+  _globals['_LISTNOTICECHANGESRESPONSE']._serialized_start=1344
+  _globals['_LISTNOTICECHANGESRESPONSE']._serialized_end=1421
+  _globals['_LISTPREFERENCESREQUEST']._serialized_start=1423
+  _globals['_LISTPREFERENCESREQUEST']._serialized_end=1498
+  _globals['_LISTPREFERENCESRESPONSE']._serialized_start=1500
+  _globals['_LISTPREFERENCESRESPONSE']._serialized_end=1602
+  _globals['_PREFERENCESERVICE']._serialized_start=1605
+  _globals['_PREFERENCESERVICE']._serialized_end=2518
 # @@protoc_insertion_point(module_scope)

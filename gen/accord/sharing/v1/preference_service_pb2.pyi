@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from accord.sharing.v1 import decision_pb2 as _decision_pb2
 from accord.sharing.v1 import preference_pb2 as _preference_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -27,19 +28,25 @@ class OptOutRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     choice: _preference_pb2.OptOutChoice.ValueType
     """Required. What."""
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose choice it is: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         choice: _preference_pb2.OptOutChoice.ValueType = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choice", b"choice", "guest", b"guest", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -81,19 +88,25 @@ class ObjectRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     purpose: _builtins.str
     """Required. Key of a purpose that rests on legitimate interest."""
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose choice it is: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "purpose", b"purpose", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -135,19 +148,25 @@ class StopSharingRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     recipient: _builtins.str
     """Required. An organisation, `recipients/{recipient}`, or the key or prefix of a recipient kind."""
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose choice it is: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         recipient: _builtins.str = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "recipient", b"recipient", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,6 +201,56 @@ class StopSharingResponse(_message.Message):
 Global___StopSharingResponse: _TypeAlias = StopSharingResponse  # noqa: Y015
 
 @_typing.final
+class RestrictRequest(_message.Message):
+    """Restricts the use of the person's data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictRequest: _TypeAlias = RestrictRequest  # noqa: Y015
+
+@_typing.final
+class RestrictResponse(_message.Message):
+    """The choice as recorded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFERENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def preference(self) -> _preference_pb2.Preference:
+        """The choice."""
+
+    def __init__(
+        self,
+        *,
+        preference: _preference_pb2.Preference | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestrictResponse: _TypeAlias = RestrictResponse  # noqa: Y015
+
+@_typing.final
 class LiftRequest(_message.Message):
     """Which choice to lift."""
 
@@ -189,19 +258,27 @@ class LiftRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Required. UUID that makes the call idempotent."""
     name: _builtins.str
-    """Required. `accounts/{account}/preferences/{preference}`."""
+    """Required. `accounts/{account}/preferences/{preference}`, or
+    `guests/{session}/preferences/{preference}`.
+    """
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose choice it is: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,6 +365,47 @@ class AcceptNoticeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcceptNoticeResponse: _TypeAlias = AcceptNoticeResponse  # noqa: Y015
+
+@_typing.final
+class ListNoticeChangesRequest(_message.Message):
+    """Asks what is new. No pages: there are as few entries as notices that are shown in versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticeChangesRequest: _TypeAlias = ListNoticeChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListNoticeChangesResponse(_message.Message):
+    """What is new."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_preference_pb2.NoticeChange]:
+        """One for each notice with something new; empty when there is nothing to accept."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[_preference_pb2.NoticeChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticeChangesResponse: _TypeAlias = ListNoticeChangesResponse  # noqa: Y015
 
 @_typing.final
 class ListPreferencesRequest(_message.Message):

@@ -26,9 +26,10 @@ if _version_not_supported:
 
 
 class PreferenceServiceStub:
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     def __init__(self, channel):
@@ -52,6 +53,11 @@ class PreferenceServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.StopSharingRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.StopSharingResponse.FromString,
                 _registered_method=True)
+        self.Restrict = channel.unary_unary(
+                '/accord.sharing.v1.PreferenceService/Restrict',
+                request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictResponse.FromString,
+                _registered_method=True)
         self.Lift = channel.unary_unary(
                 '/accord.sharing.v1.PreferenceService/Lift',
                 request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.LiftRequest.SerializeToString,
@@ -62,6 +68,11 @@ class PreferenceServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeResponse.FromString,
                 _registered_method=True)
+        self.ListNoticeChanges = channel.unary_unary(
+                '/accord.sharing.v1.PreferenceService/ListNoticeChanges',
+                request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesResponse.FromString,
+                _registered_method=True)
         self.ListPreferences = channel.unary_unary(
                 '/accord.sharing.v1.PreferenceService/ListPreferences',
                 request_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListPreferencesRequest.SerializeToString,
@@ -70,15 +81,17 @@ class PreferenceServiceStub:
 
 
 class PreferenceServiceServicer:
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     def OptOut(self, request, context):
         """Opts the person out of marketing or personalisation. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also where an app names no guest or the portal does, APP_NOT_BOUND,
+        WRONG_REGION, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,9 +99,10 @@ class PreferenceServiceServicer:
 
     def Object(self, request, context):
         """Records that the person objects to a purpose that rests on legitimate interest.
-        Idempotent by its request id. Called by the portal for that person.
-        Fails with INVALID_FIELD, also for a purpose on another basis,
-        REQUEST_ID_REUSED.
+        Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also for a purpose on another basis and where an app names no guest or
+        the portal does, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,18 +110,29 @@ class PreferenceServiceServicer:
 
     def StopSharing(self, request, context):
         """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also where an app names no guest or the portal does, NOT_FOUND,
+        APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restrict(self, request, context):
+        """Restricts the use of the person's data from now on: consent, storage at home and the law aside,
+        nothing is shared until they lift it. Idempotent by its request id.
+        Called by the portal for that person. Fails with REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Lift(self, request, context):
-        """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
-        of others, REQUEST_ID_REUSED.
+        """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
+        id. Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
+        portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +142,15 @@ class PreferenceServiceServicer:
         """Records that the person accepts a version of a notice. Idempotent by its request id.
         Called by the portal for that person.
         Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNoticeChanges(self, request, context):
+        """Tells what is new for the person in the notices in force since the versions that they accepted;
+        AcceptNotice settles it.
+        Called by the portal for that person. Fails with NOT_FOUND for an account that is not known here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -149,6 +183,11 @@ def add_PreferenceServiceServicer_to_server(servicer, server):
                     request_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.StopSharingRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.StopSharingResponse.SerializeToString,
             ),
+            'Restrict': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restrict,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictResponse.SerializeToString,
+            ),
             'Lift': grpc.unary_unary_rpc_method_handler(
                     servicer.Lift,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.LiftRequest.FromString,
@@ -158,6 +197,11 @@ def add_PreferenceServiceServicer_to_server(servicer, server):
                     servicer.AcceptNotice,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeResponse.SerializeToString,
+            ),
+            'ListNoticeChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNoticeChanges,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesResponse.SerializeToString,
             ),
             'ListPreferences': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPreferences,
@@ -173,9 +217,10 @@ def add_PreferenceServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreferenceService:
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     @staticmethod
@@ -260,6 +305,33 @@ class PreferenceService:
             _registered_method=True)
 
     @staticmethod
+    def Restrict(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.PreferenceService/Restrict',
+            accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_preference__service__pb2.RestrictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Lift(request,
             target,
             options=(),
@@ -303,6 +375,33 @@ class PreferenceService:
             '/accord.sharing.v1.PreferenceService/AcceptNotice',
             accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_preference__service__pb2.AcceptNoticeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNoticeChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.PreferenceService/ListNoticeChanges',
+            accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_preference__service__pb2.ListNoticeChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

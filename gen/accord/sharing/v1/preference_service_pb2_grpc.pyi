@@ -27,9 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PreferenceServiceStub:
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     @_typing.overload
@@ -38,30 +39,44 @@ class PreferenceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PreferenceServiceAsyncStub: ...
     OptOut: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.OptOutRequest, _preference_service_pb2.OptOutResponse]
     """Opts the person out of marketing or personalisation. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also where an app names no guest or the portal does, APP_NOT_BOUND,
+    WRONG_REGION, REQUEST_ID_REUSED.
     """
     Object: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.ObjectRequest, _preference_service_pb2.ObjectResponse]
     """Records that the person objects to a purpose that rests on legitimate interest.
-    Idempotent by its request id. Called by the portal for that person.
-    Fails with INVALID_FIELD, also for a purpose on another basis,
-    REQUEST_ID_REUSED.
+    Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also for a purpose on another basis and where an app names no guest or
+    the portal does, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     StopSharing: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.StopSharingRequest, _preference_service_pb2.StopSharingResponse]
     """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also where an app names no guest or the portal does, NOT_FOUND,
+    APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    Restrict: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.RestrictRequest, _preference_service_pb2.RestrictResponse]
+    """Restricts the use of the person's data from now on: consent, storage at home and the law aside,
+    nothing is shared until they lift it. Idempotent by its request id.
+    Called by the portal for that person. Fails with REQUEST_ID_REUSED.
     """
     Lift: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.LiftRequest, _preference_service_pb2.LiftResponse]
-    """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
-    of others, REQUEST_ID_REUSED.
+    """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
+    id. Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
+    portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
+    REQUEST_ID_REUSED.
     """
     AcceptNotice: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
     Called by the portal for that person.
     Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+    """
+    ListNoticeChanges: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.ListNoticeChangesRequest, _preference_service_pb2.ListNoticeChangesResponse]
+    """Tells what is new for the person in the notices in force since the versions that they accepted;
+    AcceptNotice settles it.
+    Called by the portal for that person. Fails with NOT_FOUND for an account that is not known here.
     """
     ListPreferences: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.ListPreferencesRequest, _preference_service_pb2.ListPreferencesResponse]
     """Lists the person's choices, newest first, lifted ones included.
@@ -71,38 +86,53 @@ class PreferenceServiceStub:
 
 @_typing.type_check_only
 class PreferenceServiceAsyncStub(PreferenceServiceStub):
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     OptOut: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.OptOutRequest, _preference_service_pb2.OptOutResponse]  # type: ignore[assignment]
     """Opts the person out of marketing or personalisation. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also where an app names no guest or the portal does, APP_NOT_BOUND,
+    WRONG_REGION, REQUEST_ID_REUSED.
     """
     Object: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.ObjectRequest, _preference_service_pb2.ObjectResponse]  # type: ignore[assignment]
     """Records that the person objects to a purpose that rests on legitimate interest.
-    Idempotent by its request id. Called by the portal for that person.
-    Fails with INVALID_FIELD, also for a purpose on another basis,
-    REQUEST_ID_REUSED.
+    Idempotent by its request id.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also for a purpose on another basis and where an app names no guest or
+    the portal does, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     StopSharing: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.StopSharingRequest, _preference_service_pb2.StopSharingResponse]  # type: ignore[assignment]
     """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+    Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also where an app names no guest or the portal does, NOT_FOUND,
+    APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    """
+    Restrict: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.RestrictRequest, _preference_service_pb2.RestrictResponse]  # type: ignore[assignment]
+    """Restricts the use of the person's data from now on: consent, storage at home and the law aside,
+    nothing is shared until they lift it. Idempotent by its request id.
+    Called by the portal for that person. Fails with REQUEST_ID_REUSED.
     """
     Lift: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.LiftRequest, _preference_service_pb2.LiftResponse]  # type: ignore[assignment]
-    """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
-    Called by the portal for that person.
-    Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
-    of others, REQUEST_ID_REUSED.
+    """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
+    id. Called by the portal for that person, and by apps for their guests.
+    Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
+    portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
+    REQUEST_ID_REUSED.
     """
     AcceptNotice: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]  # type: ignore[assignment]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
     Called by the portal for that person.
     Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+    """
+    ListNoticeChanges: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.ListNoticeChangesRequest, _preference_service_pb2.ListNoticeChangesResponse]  # type: ignore[assignment]
+    """Tells what is new for the person in the notices in force since the versions that they accepted;
+    AcceptNotice settles it.
+    Called by the portal for that person. Fails with NOT_FOUND for an account that is not known here.
     """
     ListPreferences: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.ListPreferencesRequest, _preference_service_pb2.ListPreferencesResponse]  # type: ignore[assignment]
     """Lists the person's choices, newest first, lifted ones included.
@@ -111,9 +141,10 @@ class PreferenceServiceAsyncStub(PreferenceServiceStub):
     """
 
 class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps the standing choices of the person who acts. The person is the subject of the actor token,
-    never a field. Promises: a choice, once acknowledged, counts for every decision after it; a
-    choice that stands already is answered as it stands.
+    """Keeps the standing choices of people and guests. The person is the subject of the actor token,
+    never a field; an app speaks for the guests of its services alone. Promises: a choice, once
+    acknowledged, counts for every decision after it; a choice that stands already is answered as it
+    stands.
     """
 
     @_abc_1.abstractmethod
@@ -123,8 +154,9 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_preference_service_pb2.OptOutResponse, _abc.Awaitable[_preference_service_pb2.OptOutResponse]]:
         """Opts the person out of marketing or personalisation. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also where an app names no guest or the portal does, APP_NOT_BOUND,
+        WRONG_REGION, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -134,9 +166,10 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_preference_service_pb2.ObjectResponse, _abc.Awaitable[_preference_service_pb2.ObjectResponse]]:
         """Records that the person objects to a purpose that rests on legitimate interest.
-        Idempotent by its request id. Called by the portal for that person.
-        Fails with INVALID_FIELD, also for a purpose on another basis,
-        REQUEST_ID_REUSED.
+        Idempotent by its request id.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also for a purpose on another basis and where an app names no guest or
+        the portal does, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -146,8 +179,20 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_preference_service_pb2.StopSharingResponse, _abc.Awaitable[_preference_service_pb2.StopSharingResponse]]:
         """Stops sharing with a recipient or with a kind of recipients. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+        Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also where an app names no guest or the portal does, NOT_FOUND,
+        APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def Restrict(
+        self,
+        request: _preference_service_pb2.RestrictRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preference_service_pb2.RestrictResponse, _abc.Awaitable[_preference_service_pb2.RestrictResponse]]:
+        """Restricts the use of the person's data from now on: consent, storage at home and the law aside,
+        nothing is shared until they lift it. Idempotent by its request id.
+        Called by the portal for that person. Fails with REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -156,10 +201,11 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _preference_service_pb2.LiftRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preference_service_pb2.LiftResponse, _abc.Awaitable[_preference_service_pb2.LiftResponse]]:
-        """Lifts an opt-out, an objection or a stop from now on. Idempotent by its request id.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, also for an accepted notice, NOT_FOUND, also for a choice
-        of others, REQUEST_ID_REUSED.
+        """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
+        id. Called by the portal for that person, and by apps for their guests.
+        Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
+        portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -171,6 +217,17 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Records that the person accepts a version of a notice. Idempotent by its request id.
         Called by the portal for that person.
         Fails with INVALID_FIELD, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListNoticeChanges(
+        self,
+        request: _preference_service_pb2.ListNoticeChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preference_service_pb2.ListNoticeChangesResponse, _abc.Awaitable[_preference_service_pb2.ListNoticeChangesResponse]]:
+        """Tells what is new for the person in the notices in force since the versions that they accepted;
+        AcceptNotice settles it.
+        Called by the portal for that person. Fails with NOT_FOUND for an account that is not known here.
         """
 
     @_abc_1.abstractmethod
