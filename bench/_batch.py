@@ -3,12 +3,10 @@
 import asyncio
 import itertools
 import time
+from typing import TYPE_CHECKING
 
 from accord.sharing.v1 import decision_service_pb2 as pb
-from accord.sharing.v1.decision_service_pb2_grpc import (
-    DecisionServiceAsyncStub,
-    DecisionServiceStub,
-)
+from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceStub
 from sqlalchemy import func, select
 
 from bench._checks import questions
@@ -17,6 +15,9 @@ from bench._people import People
 from bench._region import Region
 from runtime.db import Database
 from services.sharing.store.tables import outbox
+
+if TYPE_CHECKING:  # a name of the stubs' types alone
+    from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceAsyncStub
 
 QUESTIONS = 500
 IN_PROGRESS = 4

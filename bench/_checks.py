@@ -5,13 +5,11 @@ import statistics
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from accord.sharing.v1 import decision_pb2, freshness_pb2
 from accord.sharing.v1 import decision_service_pb2 as pb
-from accord.sharing.v1.decision_service_pb2_grpc import (
-    DecisionServiceAsyncStub,
-    DecisionServiceStub,
-)
+from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceStub
 
 from bench._load import connect, latencies, percentile, rate, report
 from bench._people import People
@@ -22,6 +20,9 @@ from services.sharing.domain.ports import Records
 from services.sharing.domain.question import Facts, Question
 from services.sharing.store.records import SqlStore
 from services.sharing.store.rulebook import load_rulebook
+
+if TYPE_CHECKING:  # a name of the stubs' types alone
+    from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceAsyncStub
 
 CONCURRENCY = 64  # calls in progress, as in the echo
 ENGINE_RUNS = 20_000
@@ -88,7 +89,7 @@ async def unary(region: Region, people: People) -> float:
         async with connect(region.directory, port) as bare:
             echo: DecisionServiceAsyncStub = DecisionServiceStub(bare)
 
-            async def per_second(stub: DecisionServiceAsyncStub, seconds: float) -> float:
+            async def per_second(stub: "DecisionServiceAsyncStub", seconds: float) -> float:
                 return await rate(lambda: stub.Check(next(asked), timeout=10), CONCURRENCY, seconds)
 
             for stub in (echo, check):

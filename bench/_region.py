@@ -53,10 +53,9 @@ class Region:
         `name` tells replicas of one service apart; they share its database.
         """
         name = name or service
-        environment = self._environment(service) | dict(settings or {})
-        _run(service, "migrate", environment=environment)
         port = free_port()
-        environment["ACCORD_LISTEN"] = f"127.0.0.1:{port}"
+        environment = self._environment(service, port) | dict(settings or {})
+        _run(service, "migrate", environment=environment)
         self.processes[name] = _start(f"services.{service}", "serve", environment=environment)
         self.ports[name] = port
         _await_port(port)
@@ -86,7 +85,7 @@ class Region:
         (resident,) = re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
         return int(resident) / 1024
 
-    def _environment(self, service: str) -> dict[str, str]:
+    def _environment(self, service: str, port: int) -> dict[str, str]:
         here = self.directory
         return {
             **os.environ,
@@ -101,6 +100,7 @@ class Region:
             "ACCORD_LOG_KEY_FILE": str(here / "log" / "log.key"),
             "ACCORD_KEK_DIRECTORY": str(here / "kek"),
             "ACCORD_KEY_DATABASE_URL": self.url("keys"),
+            "ACCORD_LISTEN": f"127.0.0.1:{port}",
             "ACCORD_HEALTH_LISTEN": f"127.0.0.1:{free_port()}",
             "ACCORD_DATABASE_URL": self.url(service),
             "ACCORD_CERTIFICATE_FILE": str(here / f"{service}.crt"),
