@@ -1,16 +1,21 @@
 """Serves accord.sharing.v1.ContractService."""
 
+from datetime import timedelta
+
 from accord.sharing.v1 import contract_pb2
 from accord.sharing.v1 import contract_service_pb2 as pb
 
 from runtime.call import Call
+from runtime.fault import invalid
 from services.sharing.api import encoding, fields, terms
 from services.sharing.cases import move_contract
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_contracts import get_contract
 from services.sharing.cases.write_contract import amend_contract, create_contract
+from services.sharing.domain.calendar import Expiry
 
 _MAX_NOTE = 400
+_MAX_DAYS = 3660
 
 
 class ContractServicer:
@@ -134,3 +139,30 @@ class ContractServicer:
             contracts=[encoding.contract(agreement) for agreement in found],
             next_page_token=fields.next_token(call, request, following),
         )
+
+    async def list_expiries(
+        self, request: pb.ListExpiriesRequest, call: Call
+    ) -> pb.ListExpiriesResponse:
+        """List what ends in the days to come."""
+        if not 1 <= request.days <= _MAX_DAYS:
+            raise invalid("days", f"must be 1 to {_MAX_DAYS}")
+        page = fields.dated_page(call, request, request.page_size, request.page_token)
+        first = self._means.clock.now().date()
+        last = first + timedelta(days=request.days)
+        found, following = await self._means.store.read(
+            lambda records: records.expiries.list(page, first, last)
+        )
+        return pb.ListExpiriesResponse(
+            expiries=map(_expiry, found),
+            next_page_token=fields.next_token(call, request, following),
+        )
+
+
+def _expiry(value: Expiry) -> contract_pb2.Expiry:
+    return contract_pb2.Expiry(
+        expire_date=value.day.isoformat(),
+        kind=contract_pb2.ExpiryKind.Value(f"EXPIRY_KIND_{value.kind.name}"),
+        resource=value.resource,
+        recipient=value.recipient,
+        safeguard=value.safeguard,
+    )

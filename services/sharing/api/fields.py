@@ -26,6 +26,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ID = r"[0-9a-z-]{2,64}"
 _HOLDER = rf"(?:accounts/{_ID}|guests/[A-Za-z0-9_-]{{1,64}})"
 _ORDINAL = re.compile(r"[0-9]{1,18}")
+_DATED = re.compile(r"[0-9-]{10}/[0-9]{1,18}")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _NAMES = {
     "recipients": re.compile(rf"recipients/{_ID}"),
@@ -126,6 +127,14 @@ def named_page(call: Call, request: Message, size: int, token: str) -> Page:
     """Return the part of a list that is ordered by name."""
     cursor = paging.cursor_of(token, *_bound(call, request))
     if cursor and not _NAMES["recipients"].fullmatch(cursor):
+        raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
+    return Page(cursor, paging.page_size(size))
+
+
+def dated_page(call: Call, request: Message, size: int, token: str) -> Page:
+    """Return the part of a list that is ordered by days, and by numbers within a day."""
+    cursor = paging.cursor_of(token, *_bound(call, request))
+    if cursor and not _DATED.fullmatch(cursor):
         raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
     return Page(cursor, paging.page_size(size))
 

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
+from services.sharing.domain.calendar import Expiry
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.freshness import Change, Freshness, News
@@ -197,6 +198,14 @@ class History(Protocol):
         ...
 
 
+class ExpiryRecords(Protocol):
+    """The calendar, kept by the records of contracts and instruments."""
+
+    def list(self, page: Page, first: date, last: date) -> tuple[list[Expiry], str]:
+        """List from a day through another in their order; return the cursor of what follows."""
+        ...
+
+
 class DecisionRecords(Protocol):
     """Decisions; immutable."""
 
@@ -277,6 +286,11 @@ class Records(Protocol):
         ...
 
     @property
+    def expiries(self) -> ExpiryRecords:
+        """The calendar."""
+        ...
+
+    @property
     def decisions(self) -> DecisionRecords:
         """Decisions."""
         ...
@@ -331,7 +345,7 @@ class Feed(Protocol):
         """Yield what changed since a token, for ever; empty news say that nothing did.
 
         FRESHNESS_TOKEN_INVALID for a token not made here, POSITION_EXPIRED when changes since it
-        are no longer kept, FOLLOWER_TOO_SLOW when news are not taken, UNAVAILABLE when the store
+        are no longer kept, READER_TOO_SLOW when news are not taken, UNAVAILABLE when the store
         cannot be read.
         """
         ...

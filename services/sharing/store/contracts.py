@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, case, insert, select, update
 
 from services.sharing.domain.agreement import Agreement, Step
+from services.sharing.domain.calendar import ends_of
 from services.sharing.domain.contracts import by_effect
 from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
@@ -23,6 +24,7 @@ from services.sharing.domain.records import (
     Terms,
 )
 from services.sharing.store.changes import note
+from services.sharing.store.expiries import StoredExpiries
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import contract_events, contract_versions, contracts
 
@@ -135,6 +137,11 @@ class StoredContracts:
             )
         )
         note(self._tx, ChangeKind.RECIPIENT, agreement.recipient)
+        if agreement.state is ContractState.TERMINATED:
+            StoredExpiries(self._tx).replace(agreement.name, ())
+        elif agreement.state is ContractState.ACTIVE:  # a resumed older one is there already
+            ends = ends_of(agreement.name, agreement.recipient, agreement.terms)
+            StoredExpiries(self._tx).replace(agreement.name, ends)
 
     def list(self, page: Page, recipient: str) -> tuple[list[Agreement], str]:
         """List newest first, without histories; return the cursor of what follows, or empty."""

@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from services.sharing.domain.calendar import Expiry, ExpiryKind
 from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.instrument import InstrumentKind, LegalInstrument, Step
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Instrument, SignedDocument
 from services.sharing.store.changes import note
+from services.sharing.store.expiries import StoredExpiries
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import instruments
 
@@ -45,29 +47,11 @@ class StoredInstruments:
             "note": instrument.note,
         }
         known = update(instruments).where(instruments.c.name == instrument.name)
+        if self._tx.execute(known.values(**standing)).rowcount == 0:
+            self._tx.execute(insert(instruments).values(**_said(instrument), **standing))
         note(self._tx, ChangeKind.INSTRUMENT, instrument.name)
-        if self._tx.execute(known.values(**standing)).rowcount:
-            return
-        orders, secret = instrument.orders, instrument.secret_until
-        self._tx.execute(
-            insert(instruments).values(
-                name=instrument.name,
-                account=orders.account,
-                categories=json.dumps(sorted(orders.categories)),
-                on_date=orders.on.isoformat(),
-                expires=orders.expires.isoformat(),
-                kind=instrument.kind.value,
-                issuer=instrument.issuer,
-                authority=instrument.authority,
-                reference=instrument.reference,
-                secret_until=secret.isoformat() if secret else "",
-                document_sha256=instrument.document.sha256,
-                document_location=instrument.document.location,
-                recorder=instrument.recorded.actor,
-                recorded=instrument.recorded.time,
-                **standing,
-            )
-        )
+        end = Expiry(instrument.orders.expires, ExpiryKind.INSTRUMENT, instrument.name)
+        StoredExpiries(self._tx).replace(instrument.name, [end] if instrument.in_force() else [])
 
     def told(self, page: Page, account: str, today: date) -> tuple[list[LegalInstrument], str]:
         """List those ever in force about a person which the person may be told of on that day."""
@@ -94,6 +78,27 @@ class StoredInstruments:
         if account:
             query = query.where(instruments.c.account == account)
         return by_ordinal(self._tx, query, page, instruments.c.ordinal, _instrument)
+
+
+def _said(instrument: LegalInstrument) -> dict[str, object]:
+    """Return the columns that are never altered."""
+    orders, secret = instrument.orders, instrument.secret_until
+    return {
+        "name": instrument.name,
+        "account": orders.account,
+        "categories": json.dumps(sorted(orders.categories)),
+        "on_date": orders.on.isoformat(),
+        "expires": orders.expires.isoformat(),
+        "kind": instrument.kind.value,
+        "issuer": instrument.issuer,
+        "authority": instrument.authority,
+        "reference": instrument.reference,
+        "secret_until": secret.isoformat() if secret else "",
+        "document_sha256": instrument.document.sha256,
+        "document_location": instrument.document.location,
+        "recorder": instrument.recorded.actor,
+        "recorded": instrument.recorded.time,
+    }
 
 
 def _instrument(row: Row[Any]) -> LegalInstrument:

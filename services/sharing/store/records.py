@@ -16,6 +16,7 @@ from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
 from services.sharing.store.decisions import StoredDecisions
 from services.sharing.store.disclosures import StoredDisclosures
+from services.sharing.store.expiries import StoredExpiries
 from services.sharing.store.history import StoredHistory
 from services.sharing.store.instruments import StoredInstruments
 from services.sharing.store.preferences import StoredPreferences
@@ -79,6 +80,11 @@ class StoredRecords:
     def history(self) -> StoredHistory:
         """The records as they stood at a past moment."""
         return StoredHistory(self._tx)
+
+    @property
+    def expiries(self) -> StoredExpiries:
+        """The calendar."""
+        return StoredExpiries(self._tx)
 
     @property
     def decisions(self) -> StoredDecisions:

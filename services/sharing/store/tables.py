@@ -126,6 +126,20 @@ preferences = Table(
     sqlite_strict=True,
 )
 
+# What of the agreements in force ends when: derived from them, for the calendar.
+expiries = Table(
+    "expiries",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("day", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("resource", Text, nullable=False, index=True),
+    Column("recipient", Text, nullable=False),  # empty for an instrument
+    Column("safeguard", Text, nullable=False),  # empty for the others
+    Index(None, "day", "ordinal"),
+    sqlite_strict=True,
+)
+
 # What each orders is never altered; who put it in force and who revoked it is added once.
 instruments = Table(
     "instruments",
@@ -151,7 +165,6 @@ instruments = Table(
     Column("revoked", Instant),
     Column("note", Text, nullable=False),
     Index(None, "account", "ordinal"),
-    Index(None, "expires"),
     sqlite_strict=True,
 )
 

@@ -83,6 +83,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_decisions_account_ordinal", "decisions", ["account", "ordinal"])
     op.create_table(
+        "expiries",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("day", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("safeguard", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_expiries"),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_expiries_resource", "expiries", ["resource"])
+    op.create_index("ix_expiries_day_ordinal", "expiries", ["day", "ordinal"])
+    op.create_table(
         "instruments",
         sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
         sa.Column("name", sa.Text, nullable=False),
@@ -109,17 +122,15 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_instruments_account_ordinal", "instruments", ["account", "ordinal"])
-    op.create_index("ix_instruments_expires", "instruments", ["expires"])
     op.create_table(
         "outbox",
         sa.Column("id", BigInt, nullable=False, autoincrement=True),
         sa.Column("xid", BigInt, nullable=False),
-        sa.Column("sequence", BigInt, nullable=True),
         sa.Column("event", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_outbox"),
-        sa.UniqueConstraint("sequence", name="uq_outbox_sequence"),
         sqlite_strict=True,
     )
+    op.create_index("ix_outbox_xid_id", "outbox", ["xid", "id"])
     op.create_table(
         "outbox_relay",
         sa.Column("name", sa.Text, nullable=False),
