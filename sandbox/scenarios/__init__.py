@@ -1,0 +1,1 @@
+"""Policy tests as data: scenario files, and what runs them against sharing's own RPCs."""

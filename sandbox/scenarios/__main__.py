@@ -1,0 +1,108 @@
+"""`bin/scenarios FILE… [--format text|json]`: run policy tests, all of ours without a file.
+
+Per check one line; a sentence at the end on standard error. Exit status 0 when all hold, 1 when
+one does not, 2 when a file is not as the format wants it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from runtime import logs
+from sandbox.scenarios.play import Got, Result, play
+from sandbox.scenarios.reading import FileError
+from sandbox.scenarios.scenario import Expected, Scenario, read_file
+from sandbox.scenarios.stage import prepare
+from services.sharing.store.rulebook import load_rulebook
+
+FOLDER = Path(__file__).parents[2] / "scenarios"
+_HOLDS, _FAILS, _UNREADABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read all files, then play them; return the exit status."""
+    parser = argparse.ArgumentParser(prog="bin/scenarios", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        default=sorted(FOLDER.glob("*.yaml")),
+        metavar="FILE",
+        help="scenario files; without one all under scenarios/",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    given = parser.parse_args(arguments)
+    rulebook = load_rulebook()
+    scenarios: list[Scenario] = []
+    wrong = []
+    for path in given.files:
+        try:
+            scenarios += read_file(path, rulebook)
+        except FileError as error:
+            wrong.append(str(error))
+    if wrong:
+        print("\n".join(wrong), file=sys.stderr)
+        return _UNREADABLE
+    logs.configure("scenarios", "test", "CRITICAL")  # what is refused is told in the lines
+    line = _json if given.format == "json" else _text
+    return asyncio.run(_play(scenarios, line))
+
+
+async def _play(scenarios: Sequence[Scenario], line: Callable[[Result], str]) -> int:
+    asked = failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        await asyncio.to_thread(prepare, Path(directory))
+        for scenario in scenarios:
+            async for result in play(scenario, Path(directory)):
+                print(line(result), flush=True)
+                asked += 1
+                failed += bool(result.differences)
+    held = "all hold" if not failed else f"{failed} do not hold"
+    print(f"{asked} checks of {len(scenarios)} scenarios: {held}", file=sys.stderr)
+    return _FAILS if failed else _HOLDS
+
+
+def _text(result: Result) -> str:
+    """Tell a check on one line; of one that does not hold, at its end, what differs."""
+    differences = result.differences
+    parts = [
+        f"{'FAIL' if differences else 'ok  '} {result.title} #{result.number}",
+        result.check.said,
+        f"expected {_said(result.check.expected)}",
+        f"got {_said(result.got)}",
+    ]
+    return " | ".join([*parts, *differences])
+
+
+def _said(answer: Expected | Got) -> str:
+    said = [answer.outcome or "anything"]
+    said += [f"[{', '.join(answer.reasons)}]"] if answer.reasons else []
+    said += [f"cites {', '.join(answer.citations)}"] if answer.citations else []
+    return " ".join(said)
+
+
+def _json(result: Result) -> str:
+    return json.dumps(
+        {
+            "scenario": result.title,
+            "check": result.number,
+            "ok": not result.differences,
+            "expected": _stated(result.check.expected),
+            "got": _stated(result.got),
+        },
+        ensure_ascii=False,
+    )
+
+
+def _stated(answer: Expected | Got) -> dict[str, object]:
+    """Return what an answer says; of what is expected only what is stated."""
+    return {key: value for key, value in asdict(answer).items() if value is not None}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Does the steps of a scenario, through the calls that people, officers and account make."""
+
+import uuid
+from typing import Any
+
+from accord.sharing.v1 import (
+    consent_service_pb2,
+    consent_service_pb2_grpc,
+    contract_pb2,
+    contract_service_pb2,
+    contract_service_pb2_grpc,
+    preference_pb2,
+    preference_service_pb2,
+    preference_service_pb2_grpc,
+    subject_service_pb2,
+    subject_service_pb2_grpc,
+)
+from google.protobuf.message import Message
+
+from runtime.fault import not_found
+from sandbox.scenarios.given import numbered
+from sandbox.scenarios.stage import Stage
+from sandbox.scenarios.steps import Step
+
+_CONSENTS = consent_service_pb2_grpc.ConsentServiceStub
+_CONTRACTS = contract_service_pb2_grpc.ContractServiceStub
+_PREFERENCES = preference_service_pb2_grpc.PreferenceServiceStub
+_SUBJECTS = subject_service_pb2_grpc.SubjectServiceStub
+# Two members of staff: who hands in, and who puts in force. Neither wrote what was loaded.
+_FIRST, _SECOND = "staff/officer/first", "staff/officer/second"
+_NOTICE = "mi-store@2025-05-20"  # shown to whoever answers; no rule reads it
+
+
+async def do(stage: Stage, step: Step) -> None:
+    """Do a step in a region; the service's Fault when it refuses."""
+    match step.verb:
+        case "give" | "refuse":
+            await _answer(stage, step)
+        case "withdraw":
+            await _withdraw(stage, step)
+        case "opt_out" | "object" | "stop_sharing":
+            await _choose(stage, step)
+        case "lift":
+            await _lift(stage, step)
+        case "activate" | "suspend" | "terminate":
+            await _move(stage, step)
+        case _:
+            await _tell(stage, step)
+
+
+async def _answer(stage: Stage, step: Step) -> None:
+    """Let the person answer in the portal."""
+    pb = consent_service_pb2
+    if step.verb == "refuse":
+        refusal = pb.RefuseConsentRequest(
+            request_id=_id(), scope=step.scope, notice=_NOTICE, language="en"
+        )
+        answer = await _by_person(stage, step, _CONSENTS, "RefuseConsent", refusal)
+    else:
+        consent = pb.GiveConsentRequest(
+            request_id=_id(), scope=step.scope, notice=_NOTICE, language="en"
+        )
+        if step.expires:
+            consent.expire_time.FromDatetime(step.expires)
+        answer = await _by_person(stage, step, _CONSENTS, "GiveConsent", consent)
+    stage.consents[_number(step)] = answer.consent.name
+
+
+async def _withdraw(stage: Stage, step: Step) -> None:
+    name = stage.consents.get(_number(step))
+    if name is None:  # of a later date than what this service knows
+        return
+    request = consent_service_pb2.WithdrawConsentRequest(request_id=_id(), name=name)
+    await _by_person(stage, step, _CONSENTS, "WithdrawConsent", request)
+
+
+async def _choose(stage: Stage, step: Step) -> None:
+    kind, value = step.choice
+    pb = preference_service_pb2
+    if kind == "opt_out":
+        choice = preference_pb2.OptOutChoice.Value(f"OPT_OUT_CHOICE_{value.upper()}")
+        opt_out = pb.OptOutRequest(request_id=_id(), choice=choice)
+        await _by_person(stage, step, _PREFERENCES, "OptOut", opt_out)
+    elif kind == "object_to":
+        objection = pb.ObjectRequest(request_id=_id(), purpose=value)
+        await _by_person(stage, step, _PREFERENCES, "Object", objection)
+    else:
+        stop = pb.StopSharingRequest(request_id=_id(), recipient=value)
+        await _by_person(stage, step, _PREFERENCES, "StopSharing", stop)
+
+
+async def _lift(stage: Stage, step: Step) -> None:
+    """Let the person lift the choice, as often as it stands."""
+    pb = preference_service_pb2
+    listed = await _by_person(
+        stage, step, _PREFERENCES, "ListPreferences", pb.ListPreferencesRequest(page_size=200)
+    )
+    for known in listed.preferences:
+        if _choice_of(known) == step.choice and not known.HasField("lift_time"):
+            request = pb.LiftRequest(request_id=_id(), name=known.name)
+            await _by_person(stage, step, _PREFERENCES, "Lift", request)
+
+
+async def _move(stage: Stage, step: Step) -> None:
+    """Let officers move a contract: a draft is handed in by one and put in force by another."""
+    pb = contract_service_pb2
+    name = step.contract
+    if step.verb == "suspend":
+        suspend = pb.SuspendContractRequest(request_id=_id(), name=name)
+        await stage.call(_CONTRACTS, "SuspendContract", suspend, as_=_FIRST)
+        return
+    if step.verb == "terminate":
+        terminate = pb.TerminateContractRequest(request_id=_id(), name=name)
+        await stage.call(_CONTRACTS, "TerminateContract", terminate, as_=_FIRST)
+        return
+    found = await stage.call(
+        _CONTRACTS, "GetContract", pb.GetContractRequest(name=name), as_=_FIRST
+    )
+    version = found.contract.version
+    if found.contract.state == contract_pb2.CONTRACT_STATE_DRAFT:
+        submit = pb.SubmitContractRequest(request_id=_id(), name=name, version=version)
+        await stage.call(_CONTRACTS, "SubmitContract", submit, as_=_FIRST)
+    activate = pb.ActivateContractRequest(request_id=_id(), name=name, version=version)
+    await stage.call(_CONTRACTS, "ActivateContract", activate, as_=_SECOND)
+
+
+async def _tell(stage: Stage, step: Step) -> None:
+    """Let account tell sharing of a new version of the subject."""
+    known = stage.subjects.get(step.account)
+    if known is None:
+        raise not_found(step.account)
+    known.status = step.status
+    known.version += 1
+    request = subject_service_pb2.PutSubjectRequest(subject=known)
+    await stage.call(_SUBJECTS, "PutSubject", request, as_="svc/account")
+
+
+async def _by_person(
+    stage: Stage,
+    step: Step,
+    stub: Any,  # noqa: ANN401  the generated stub class
+    method: str,
+    request: Message,
+) -> Any:  # noqa: ANN401  the method's response
+    return await stage.call(stub, method, request, as_="svc/portal", person=step.account)
+
+
+def _choice_of(preference: preference_pb2.Preference) -> tuple[str, str]:
+    if preference.opt_out:
+        word = preference_pb2.OptOutChoice.Name(preference.opt_out)
+        return "opt_out", word.removeprefix("OPT_OUT_CHOICE_").lower()
+    if preference.object_to:
+        return "object_to", preference.object_to
+    if preference.stop_sharing_with:
+        return "stop_sharing_with", preference.stop_sharing_with
+    return "accepted_notice", preference.accepted_notice
+
+
+def _number(step: Step) -> str:
+    return numbered(step.account, "consents", step.consent)
+
+
+def _id() -> str:
+    return str(uuid.uuid4())
