@@ -4,8 +4,10 @@ Messages are decoded here and not by grpc, which would answer bytes that are no 
 INTERNAL; a caller's mistake is never INTERNAL.
 """
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -15,6 +17,8 @@ from google.protobuf.message import DecodeError, Message
 
 from runtime.call import Call
 from runtime.fault import Fault
+
+TAKEN_S = 5.0  # how long a message of a stream may wait to be taken
 
 # grpc's context is generic in both messages; here they are bytes, and its types say nothing more.
 Context = Any
@@ -68,9 +72,15 @@ async def _return_one(response: Awaitable[Message], _context: Context) -> bytes:
     return (await response).SerializeToString()
 
 
-async def _write_all(responses: AsyncIterator[Message], context: Context) -> None:
-    async for response in responses:
-        await context.write(response.SerializeToString())
+async def _write_all(responses: AsyncGenerator[Message], context: Context) -> None:
+    """Write until the end; a reader who takes nothing for a while is told so and let go."""
+    async with aclosing(responses):
+        async for response in responses:
+            try:
+                async with asyncio.timeout(TAKEN_S):
+                    await context.write(response.SerializeToString())
+            except TimeoutError:
+                raise Fault("READER_TOO_SLOW", "messages of the stream were not taken") from None
 
 
 def _decode(kind: type[Message], raw: bytes) -> Message:

@@ -65,6 +65,7 @@ class Server:
         self._names: list[str] = []
         self._tasks: list[tuple[str, Task]] = []
         self._running: list[asyncio.Task[None]] = []
+        self._draining: list[Callable[[], None]] = []
         self._health = Health(settings.health_listen)
         self._failed = asyncio.Event()
         self._grpc: grpc.aio.Server | None = None
@@ -88,6 +89,11 @@ class Server:
     def ready_when(self, probe: Probe) -> Self:
         """Be SERVING only while `probe` does not raise."""
         self._health.probes.append(probe)
+        return self
+
+    def when_draining(self, action: Callable[[], None]) -> Self:
+        """Do `action` when this process is going down: what would serve on for long ends now."""
+        self._draining.append(action)
         return self
 
     async def start(self) -> None:
@@ -115,7 +121,9 @@ class Server:
         return self._health.port
 
     async def drain(self) -> None:
-        """Say NOT_SERVING for good, so that callers go elsewhere."""
+        """Say NOT_SERVING for good, so that callers go elsewhere, and let streams end."""
+        for action in self._draining:
+            action()
         await self._health.drain()
 
     async def stop(self) -> None:

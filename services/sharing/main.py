@@ -18,6 +18,7 @@ from accord.sharing.v1 import (
     recipient_service_pb2,
     rulebook_service_pb2,
     subject_service_pb2,
+    watch_service_pb2,
 )
 
 from runtime import process
@@ -50,6 +51,7 @@ from services.sharing.api.preferences import PreferenceServicer
 from services.sharing.api.recipients import RecipientServicer
 from services.sharing.api.rulebook import RulebookServicer
 from services.sharing.api.subjects import SubjectServicer
+from services.sharing.api.watch import WatchServicer
 from services.sharing.cases.means import Means
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.settings import SharingSettings
@@ -107,6 +109,7 @@ async def assembled(
             WatchKeys(sealer),
         )
         relay = Relay(database, outbox, audit, clock)
+        watch = WatchServicer(means)
         server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
         decisions = DecisionServicer(means, apps)
         access = Access(means, decisions, apps)
@@ -122,6 +125,7 @@ async def assembled(
             (disclosure_service_pb2, "DisclosureService", DisclosureServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
             (key_service_pb2, "KeyService", KeyServicer(means)),
+            (watch_service_pb2, "WatchService", watch),
             (authzen_pb2, "Access", AccessServicer(access)),
             (ext_authz_pb2, "Authorization", AuthorizationServicer(decisions)),
         ):
@@ -141,7 +145,7 @@ async def assembled(
             )
             door = stack.enter_context(Https(settings, settings.tools_listen, app))
             server.also("https", door.run)
-        server.also("feed", feed.run)
+        server.also("feed", feed.run).when_draining(watch.drain)
         yield server.also("relay", relay.run).ready_when(database.ping)
 
 

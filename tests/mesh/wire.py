@@ -13,6 +13,7 @@ from accord.account.v1 import (
     staff_service_pb2,
 )
 from accord.audit.v1 import append_service_pb2, read_service_pb2
+from accord.sharing.foreign import authzen_pb2, ext_authz_pb2
 from accord.sharing.v1 import (
     analysis_service_pb2,
     consent_service_pb2,
@@ -24,6 +25,7 @@ from accord.sharing.v1 import (
     recipient_service_pb2,
     rulebook_service_pb2,
     subject_service_pb2,
+    watch_service_pb2,
 )
 from accord.sharing.v1 import key_service_pb2 as sharing_key_service_pb2
 from accord.type.v1 import callers_pb2
@@ -42,6 +44,8 @@ _FILES = (
     session_service_pb2,
     staff_service_pb2,
     append_service_pb2,
+    authzen_pb2,
+    ext_authz_pb2,
     read_service_pb2,
     consent_service_pb2,
     contract_service_pb2,
@@ -53,6 +57,7 @@ _FILES = (
     rulebook_service_pb2,
     sharing_key_service_pb2,
     subject_service_pb2,
+    watch_service_pb2,
 )
 METHODS: list[MethodDescriptor] = [
     method
@@ -63,13 +68,16 @@ METHODS: list[MethodDescriptor] = [
 
 
 def rule(method: MethodDescriptor) -> callers_pb2.Callers:
-    """The method's rule, as its .proto states it."""
-    return method.GetOptions().Extensions[callers_pb2.callers]
+    """The method's rule, as its .proto states it, beside the method or for the whole file."""
+    own = method.GetOptions()
+    if own.HasExtension(callers_pb2.callers):
+        return own.Extensions[callers_pb2.callers]
+    return method.containing_service.file.GetOptions().Extensions[callers_pb2.file_callers]
 
 
 def service_of(method: MethodDescriptor) -> str:
-    """The service that serves the method: `accord.audit.v1.ReadService.GetEntry` → `audit`."""
-    return method.full_name.split(".")[1]
+    """The service that serves the method: `accord/audit/v1/read_service.proto` → `audit`."""
+    return method.containing_service.file.name.split("/")[1]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ class ChangeKind(StrEnum):
     PERSON = "person"  # a holder: `accounts/…` or `guests/<session>`
     RECIPIENT = "recipient"  # `recipients/…`: the organisation or a contract with it
     INSTRUMENT = "instrument"  # `instruments/…`
-    RULEBOOK = "rulebook"  # the rules themselves; the key is their digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +96,4 @@ class News:
 
     changes: tuple[Change, ...]
     token: str
+    confirmed: float  # what was committed before is heard; on time.monotonic()

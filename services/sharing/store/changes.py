@@ -45,6 +45,7 @@ class Reading:
     settled: int  # no change with a revision up to this one can still appear
     rows: tuple[tuple[int, Change], ...]  # (row id, change), in order
     complete: bool  # False: rows are missing between the position and the first of these
+    began: float = 0.0  # when the look began, on time.monotonic()
 
 
 def note(tx: Connection, kind: ChangeKind, key: str) -> None:

@@ -74,7 +74,9 @@ class Feed:
         follower = _Follower()
         self._listeners.append(follower.hear)
         try:
+            began = time.monotonic()
             since = await self._database.read(lambda tx: StoredChanges(tx).read(start.settled))
+            since = replace(since, began=began)
             if since.newest < start.newest:
                 raise invalid_token("ahead", "it is newer than anything written here")
             while True:
@@ -82,7 +84,7 @@ class Feed:
                     raise Fault("POSITION_EXPIRED", "changes since this token are no longer kept")
                 heard = Position(since.newest, min(since.settled, since.newest))
                 changes = tuple(change for _, change in since.rows)
-                yield News(changes, heard.token(self.region))
+                yield News(changes, heard.token(self.region), since.began)
                 since = await follower.next()
         finally:
             self._listeners.remove(follower.hear)
@@ -144,7 +146,7 @@ class Feed:
                 reading = await self._database.read(lambda tx: StoredChanges(tx).read(after))
         except TimeoutError:
             raise _unheard() from None
-        self._apply(reading)
+        self._apply(replace(reading, began=began))
         self._confirmed = began
 
     def _apply(self, reading: Reading) -> None:
@@ -172,9 +174,9 @@ class _Follower:
             self._waiting.put_nowait(reading)
 
     async def next(self) -> Reading:
-        """Return the next reading; FOLLOWER_TOO_SLOW once one was lost."""
+        """Return the next reading; READER_TOO_SLOW once one was lost."""
         if self._lost:
-            raise Fault("FOLLOWER_TOO_SLOW", "news came faster than they were taken")
+            raise Fault("READER_TOO_SLOW", "news came faster than they were taken")
         try:
             async with asyncio.timeout(FRESH_S):
                 return await self._waiting.get()

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/sharing/v1/watch_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"#\n\x0cWatchRequest\x12\x13\n\x05token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\"\x99\x01\n\rWatchResponse\x12\x32\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Revocation\x12\r\n\x05token\x18\x02 \x01(\t\x12,\n\tconfirmed\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0frulebook_digest\x18\x04 \x01(\t\"F\n\nRevocation\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.accord.sharing.v1.ChangeKind\x12\x0b\n\x03key\x18\x02 \x01(\t*\x92\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_KIND_PERSON\x10\x01\x12\x19\n\x15\x43HANGE_KIND_RECIPIENT\x10\x02\x12\x1a\n\x16\x43HANGE_KIND_INSTRUMENT\x10\x03\x12\x18\n\x14\x43HANGE_KIND_RULEBOOK\x10\x04\x32g\n\x0cWatchService\x12W\n\x05Watch\x12\x1f.accord.sharing.v1.WatchRequest\x1a .accord.sharing.v1.WatchResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x10\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/sharing/v1/watch_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"#\n\x0cWatchRequest\x12\x13\n\x05token\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\"\x99\x01\n\rWatchResponse\x12\x32\n\x0brevocations\x18\x01 \x03(\x0b\x32\x1d.accord.sharing.v1.Revocation\x12\r\n\x05token\x18\x02 \x01(\t\x12,\n\tconfirmed\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x17\n\x0frulebook_digest\x18\x04 \x01(\t\"F\n\nRevocation\x12+\n\x04kind\x18\x01 \x01(\x0e\x32\x1d.accord.sharing.v1.ChangeKind\x12\x0b\n\x03key\x18\x02 \x01(\t*x\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_KIND_PERSON\x10\x01\x12\x19\n\x15\x43HANGE_KIND_RECIPIENT\x10\x02\x12\x1a\n\x16\x43HANGE_KIND_INSTRUMENT\x10\x03\x32g\n\x0cWatchService\x12W\n\x05Watch\x12\x1f.accord.sharing.v1.WatchRequest\x1a .accord.sharing.v1.WatchResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x10\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +38,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST'].fields_by_name['token']._serialized_options = b'\342A\001\001'
   _globals['_WATCHSERVICE'].methods_by_name['Watch']._loaded_options = None
   _globals['_WATCHSERVICE'].methods_by_name['Watch']._serialized_options = b'\220\002\001\212\265\030\002\020\001'
-  _globals['_CHANGEKIND']._serialized_start=421
-  _globals['_CHANGEKIND']._serialized_end=567
+  _globals['_CHANGEKIND']._serialized_start=420
+  _globals['_CHANGEKIND']._serialized_end=540
   _globals['_WATCHREQUEST']._serialized_start=155
   _globals['_WATCHREQUEST']._serialized_end=190
   _globals['_WATCHRESPONSE']._serialized_start=193
   _globals['_WATCHRESPONSE']._serialized_end=346
   _globals['_REVOCATION']._serialized_start=348
   _globals['_REVOCATION']._serialized_end=418
-  _globals['_WATCHSERVICE']._serialized_start=569
-  _globals['_WATCHSERVICE']._serialized_end=672
+  _globals['_WATCHSERVICE']._serialized_start=542
+  _globals['_WATCHSERVICE']._serialized_end=645
 # @@protoc_insertion_point(module_scope)

@@ -34,8 +34,6 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     """A recipient or a contract with it."""
     CHANGE_KIND_INSTRUMENT: _ChangeKind.ValueType  # 3
     """A legal instrument."""
-    CHANGE_KIND_RULEBOOK: _ChangeKind.ValueType  # 4
-    """The rules themselves."""
 
 class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper):
     """What can be altered."""
@@ -48,8 +46,6 @@ CHANGE_KIND_RECIPIENT: ChangeKind.ValueType  # 2
 """A recipient or a contract with it."""
 CHANGE_KIND_INSTRUMENT: ChangeKind.ValueType  # 3
 """A legal instrument."""
-CHANGE_KIND_RULEBOOK: ChangeKind.ValueType  # 4
-"""The rules themselves."""
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 @_typing.final
@@ -87,7 +83,7 @@ class WatchResponse(_message.Message):
     token: _builtins.str
     """All that was altered up to here has been told. Where to go on from."""
     rulebook_digest: _builtins.str
-    """SHA-256 of the rulebook in force here: permits of another one are not honoured."""
+    """SHA-256 of the rulebook in force here: permits of another one are not honoured any more."""
     @_builtins.property
     def revocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revocation]:
         """In order; none when nothing was."""
@@ -127,7 +123,7 @@ class Revocation(_message.Message):
     """What was altered."""
     key: _builtins.str
     """One of the `watch` keys of a permit: opaque for a person or an instrument, the name of a
-    recipient; for the rules, the digest of those in force, and all permits of others end.
+    recipient.
     """
     def __init__(
         self,

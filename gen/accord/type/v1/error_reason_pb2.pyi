@@ -207,10 +207,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Changes since the token are no longer kept: forget what was kept since then, and begin anew.
     Example: {"reason": "POSITION_EXPIRED"}
     """
-    ERROR_REASON_FOLLOWER_TOO_SLOW: _ErrorReason.ValueType  # 205
-    """News came faster than they were taken; begin anew from the last token that was taken.
-    Example: {"reason": "FOLLOWER_TOO_SLOW"}
-    """
     ERROR_REASON_STORE_NOT_EMPTY: _ErrorReason.ValueType  # 240
     """The store holds facts already; facts are loaded into an empty one alone.
     Example: {"reason": "STORE_NOT_EMPTY"}
@@ -445,10 +441,6 @@ Example: {"reason": "FRESHNESS_TOKEN_INVALID", "metadata": {"problem": "ahead"}}
 ERROR_REASON_POSITION_EXPIRED: ErrorReason.ValueType  # 204
 """Changes since the token are no longer kept: forget what was kept since then, and begin anew.
 Example: {"reason": "POSITION_EXPIRED"}
-"""
-ERROR_REASON_FOLLOWER_TOO_SLOW: ErrorReason.ValueType  # 205
-"""News came faster than they were taken; begin anew from the last token that was taken.
-Example: {"reason": "FOLLOWER_TOO_SLOW"}
 """
 ERROR_REASON_STORE_NOT_EMPTY: ErrorReason.ValueType  # 240
 """The store holds facts already; facts are loaded into an empty one alone.
