@@ -20,7 +20,7 @@ class AnalysisServicer:
     async def explain(self, request: pb.ExplainRequest, call: Call) -> pb.ExplainResponse:
         """Evaluate every gate for a question, now or at a past moment."""
         fields.required("question", request, "question")
-        question = decoding.question(request.question, self._means.region)
+        question = decoding.question(request.question, self._means)
         _require_own(call, question.account)
         as_of = None
         if request.HasField("as_of_time"):

@@ -45,7 +45,7 @@ class DecisionServicer:
         call: Call,
         permit: bool,  # noqa: FBT001  as the request says
     ) -> pb.CheckResponse:
-        question = decoding.question(asked, self._means.region)
+        question = decoding.question(asked, self._means)
         self._require_bound(call.caller.name, question.service)
         decision = await check_sharing(
             self._means,

@@ -1,5 +1,7 @@
 """From messages to the domain's values."""
 
+import re
+
 from accord.sharing.v1 import (
     consent_pb2,
     decision_pb2,
@@ -9,10 +11,11 @@ from accord.sharing.v1 import (
 )
 
 from runtime.call import Call
-from runtime.fault import invalid
+from runtime.fault import Fault, invalid
 from runtime.ids import require_home
 from services.sharing.api import fields
-from services.sharing.domain.admission import RECIPIENT_PREFIX
+from services.sharing.cases.means import Means
+from services.sharing.domain.admission import RECIPIENT_PREFIX, check_country
 from services.sharing.domain.freshness import (
     FULLY_CONSISTENT,
     MINIMIZE_LATENCY,
@@ -22,6 +25,7 @@ from services.sharing.domain.freshness import (
 )
 from services.sharing.domain.question import Question
 from services.sharing.domain.records import (
+    Guest,
     Indication,
     IndicationMethod,
     Indicator,
@@ -33,6 +37,7 @@ from services.sharing.domain.vocabulary import Outcome
 
 _MAX_REFERENCE = 128
 _MAX_KEY = 64
+_SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LANGUAGES = ("en", "zh-Hant")
 
 _STATUSES = {
@@ -66,10 +71,10 @@ _OUTCOMES = {
 }
 
 
-def question(message: decision_pb2.Question, region: str) -> Question:
-    """Read a question; WRONG_REGION for an account whose home is elsewhere."""
+def question(message: decision_pb2.Question, means: Means) -> Question:
+    """Read a question; WRONG_REGION for an account or a guest whose home is elsewhere."""
     if message.account:
-        require_home(message.account, region, "question.account")
+        require_home(message.account, means.region, "question.account")
     return Question(
         account=message.account,
         service=message.service,
@@ -84,7 +89,20 @@ def question(message: decision_pb2.Question, region: str) -> Question:
         else "",
         signed_in=message.signed_in,
         de_identified=message.de_identified,
+        guest=guest("question.guest", message.guest, means) if message.HasField("guest") else None,
     )
+
+
+def guest(field: str, message: decision_pb2.Guest, means: Means) -> Guest:
+    """Read a guest; WRONG_REGION for one whose data is at home elsewhere."""
+    if not _SESSION.fullmatch(message.session):
+        raise invalid(f"{field}.session", "must be 1 to 64 of a-z, A-Z, 0-9, - and _")
+    country = fields.country(message.jurisdiction)
+    check_country(f"{field}.jurisdiction", country, means.rulebook)
+    home = means.rulebook.places[country].home(means.clock.now().date()).lower()
+    if home != means.region:
+        raise Fault("WRONG_REGION", f"the home of this guest is {home}", metadata={"region": home})
+    return Guest(country, message.session)
 
 
 def subject(message: subject_pb2.Subject, region: str) -> Subject:

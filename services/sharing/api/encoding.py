@@ -242,4 +242,7 @@ def _question(value: Question) -> decision_pb2.Question:
         instrument=value.instrument,
         signed_in=value.signed_in,
         de_identified=value.de_identified,
+        guest=decision_pb2.Guest(jurisdiction=value.guest.jurisdiction, session=value.guest.session)
+        if value.guest
+        else None,
     )

@@ -1,18 +1,14 @@
 """Whose consents and choices a call may touch: the person who acts, or an app's own guest."""
 
-import re
 from collections.abc import Mapping
 
 from accord.sharing.v1 import decision_pb2
 
 from runtime.call import Call
 from runtime.fault import Fault, invalid
-from services.sharing.api import fields
+from services.sharing.api import decoding, fields
 from services.sharing.cases.means import Means
-from services.sharing.domain.admission import check_country
-from services.sharing.domain.records import Guest
 
-_SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NONE: frozenset[str] = frozenset()
 
 
@@ -41,7 +37,7 @@ class Holders:
                 "no service of this app has guests",
                 metadata={"app": call.caller.name},
             )
-        return self._at_home(guest).holder
+        return decoding.guest("guest", guest, self._means).holder
 
     def services(self, call: Call) -> frozenset[str] | None:
         """Return the services whose guests an app speaks for; None for whoever is no app."""
@@ -59,16 +55,3 @@ class Holders:
             "this app has no guests of this service",
             metadata={"app": call.caller.name, "service": service},
         )
-
-    def _at_home(self, message: decision_pb2.Guest) -> Guest:
-        """Read a guest; WRONG_REGION for one whose data is at home elsewhere."""
-        if not _SESSION.fullmatch(message.session):
-            raise invalid("guest.session", "must be 1 to 64 of a-z, A-Z, 0-9, - and _")
-        country = fields.country(message.jurisdiction)
-        check_country("guest.jurisdiction", country, self._means.rulebook)
-        home = self._means.rulebook.places[country].home(self._means.clock.now().date()).lower()
-        if home != self._means.region:
-            raise Fault(
-                "WRONG_REGION", f"the home of this guest is {home}", metadata={"region": home}
-            )
-        return Guest(country, message.session)

@@ -51,7 +51,7 @@ def _event(decision: Decision, acting: Acting) -> Event:
         action=f"sharing:decision:{answer.outcome.lower()}",
         outcome=answer.outcome.lower(),
         time=decision.time,
-        account=question.account,
+        account=question.holder,
         actor=acting.who,
         resource=decision.name,
         fields={

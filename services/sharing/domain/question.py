@@ -48,7 +48,7 @@ class Question:
     @property
     def holder(self) -> str:
         """Return whom the records are about: `accounts/…`, `guests/…`, or nobody."""
-        return f"guests/{self.guest.session}" if self.guest else self.account
+        return self.guest.holder if self.guest else self.account
 
     @property
     def personal(self) -> bool:
