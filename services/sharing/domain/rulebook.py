@@ -4,13 +4,13 @@
 `Rulebook` compiles them once, so that a decision only looks things up.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
 
 from services.sharing.domain.regions import Controller, Home, Region, Term
-from services.sharing.domain.vocabulary import Basis, Obligation, prefixes
+from services.sharing.domain.vocabulary import TOPICS, Basis, Obligation, prefixes
 
 Labels = Mapping[str, str]  # BCP 47 tag to text
 
@@ -219,6 +219,7 @@ class Rulebook:
         self._speaking = {
             service.key: self._timeline(service) for service in self.services.values()
         }
+        self._check_topics()
         self.places = {country: self._place(country, adequacy) for country in countries}
         self.area_countries = {
             area.key: area.countries for area in self._areas.values() if area.countries
@@ -246,18 +247,24 @@ class Rulebook:
         return next(found for found in self.controllers if found.answers(service, areas, day))
 
     def _compile(self, notice: Notice) -> dict[tuple[str, str], dict[str, Cell]]:
+        """Let the first row that reaches a category decide it."""
         cells: dict[tuple[str, str], dict[str, Cell]] = {}
         for row in notice.rows:
-            for kind in self.kinds.values():
-                named = self.kind_keys[kind.key] | prefixes(notice.counts_as.get(kind.key, ""))
-                if named.isdisjoint(row.recipients):
-                    continue
-                for purpose in self._purposes_of(row):
-                    here = cells.setdefault((kind.key, purpose.key), {})
-                    cell = _cell(notice, row, kind, purpose)
-                    for category in self._categories_of(row, purpose):
-                        here.setdefault(category, cell)
+            for kind, purpose, categories in self.reach(notice, row):
+                here = cells.setdefault((kind.key, purpose.key), {})
+                cell = _cell(notice, row, kind, purpose)
+                for category in categories:
+                    here.setdefault(category, cell)
         return cells
+
+    def reach(self, notice: Notice, row: Row) -> Iterator[tuple[Kind, Purpose, list[str]]]:
+        """Yield which categories a row lets a kind have for a purpose, earlier rows aside."""
+        for kind in self.kinds.values():
+            named = self.kind_keys[kind.key] | prefixes(notice.counts_as.get(kind.key, ""))
+            if named.isdisjoint(row.recipients):
+                continue
+            for purpose in self._purposes_of(row):
+                yield kind, purpose, self._categories_of(row, purpose)
 
     def _purposes_of(self, row: Row) -> list[Purpose]:
         if row.purposes:
@@ -350,6 +357,14 @@ class Rulebook:
         for service in self.services.values():
             for lineage in service.lineages:
                 _known(service.key, lineage, self.notices)
+
+    def _check_topics(self) -> None:
+        """Refuse a service for which some rule is written nowhere: a reason needs its clause."""
+        for service, timeline in self._speaking.items():
+            for _, speaking in timeline:
+                silent = TOPICS - speaking.topics.keys()
+                if silent:
+                    raise RulebookError(f"{service}: nowhere written: {', '.join(sorted(silent))}")
 
     def _check_homes(self, countries: frozenset[str]) -> None:
         """Refuse people without a home today or with two on one day, and a home that is closed."""

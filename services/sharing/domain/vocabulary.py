@@ -134,6 +134,33 @@ STATISTICS = "statistics"
 WINNER_PUBLICATION = "winner_publication"
 
 
+# The rules that reasons cite: each is written in a notice, or in the rules of our own.
+TOPICS = frozenset(
+    {
+        "border",
+        "consent",
+        "deletion",
+        "due_diligence",
+        "freeze",
+        "instrument",
+        "minors",
+        "objection",
+        "opt_out",
+        "partner_marketing",
+        "publication",
+        "relation",
+        "restriction",
+        "sale",
+        "sensitive",
+        "sharing",
+        "sharing_stopped",
+        "subject_unknown",
+        "update",
+        "withdrawal",
+    }
+)
+
+
 def prefixes(key: str) -> frozenset[str]:
     """Return a dotted key and all its prefixes: what a record may name to cover it."""
     parts = key.split(".")

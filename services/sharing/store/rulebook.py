@@ -7,6 +7,7 @@ with what a file says and not with how it is laid out.
 import hashlib
 import json
 import re
+from collections.abc import Hashable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from services.sharing.domain.vocabulary import Basis, Obligation, Reason
 
 FOLDER = Path(__file__).parent.parent / "rulebook"
 _FILES = ("kinds", "purposes", "categories", "services", "borders", "regions", "house", "reasons")
+_NOTICE = re.compile(r"notices/[^/]+\.yaml")
 _LANGUAGES = ("en", "zh-Hant")
 _NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
     "needed": None,
@@ -43,28 +45,106 @@ _NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
 Tree = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML where days stay text and `NO` is Norway: only true and false are booleans."""
+class RulebookLoader(yaml.SafeLoader):
+    """YAML where days stay text and `NO` is Norway: only true and false are booleans.
+
+    Without aliases, whose expansion has no bound, and with each key once.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse an alias."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]  of the library
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not allowed", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  the library's signature
+        """Refuse a key that is written twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is written twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _BOOL, _DAY = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
-_Loader.yaml_implicit_resolvers = {
+RulebookLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_BOOL, _DAY}]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile("^(?:true|false)$"), ["t", "f"])
+RulebookLoader.add_implicit_resolver(_BOOL, re.compile("^(?:true|false)$"), ["t", "f"])
+
+# The files of a rulebook by their path within its folder: `kinds.yaml`, `notices/live-chat.yaml`.
+Files = Mapping[str, bytes]
 
 
 def load_rulebook(folder: Path = FOLDER) -> Rulebook:
-    """Load, check and compile the rulebook; RulebookError says what is wrong and where."""
-    tree: Tree = {name: _read(folder / f"{name}.yaml") for name in _FILES}
-    tree["notices"] = [_read(path) for path in sorted((folder / "notices").glob("*.yaml"))]
-    schema = json.loads((folder / "rulebook.schema.json").read_text(encoding="utf-8"))
-    error = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(schema).iter_errors(tree)
-    )
+    """Load, check and compile a folder; RulebookError says what is wrong and where."""
+    return compile_rulebook(read_files(folder))
+
+
+def read_files(folder: Path) -> Files:
+    """Read the files of a folder; RulebookError when it cannot be read."""
+    try:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in (*sorted(folder.glob("*.yaml")), *sorted(folder.glob("notices/*.yaml")))
+        }
+    except OSError as error:
+        raise RulebookError(f"{folder}: {error.strerror}") from error
+
+
+def parse_file(name: str, content: bytes) -> Tree:
+    """Parse one file; RulebookError for what is no mapping."""
+    try:
+        tree = yaml.load(content.decode(), Loader=RulebookLoader)  # noqa: S506  it is safe
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise RulebookError(f"{name}: {error}") from error
+    if not isinstance(tree, dict):
+        raise RulebookError(f"{name}: a mapping is needed")
+    return tree
+
+
+def join_files(trees: Mapping[str, Tree]) -> Tree:
+    """Join parsed files as the schema sees them; RulebookError for one too many or too few."""
+    notices = sorted(name for name in trees if _NOTICE.fullmatch(name))
+    strange = trees.keys() - set(notices) - {f"{name}.yaml" for name in _FILES}
+    if strange:
+        raise RulebookError(f"{min(strange)}: is no file of a rulebook")
+    missing = [name for name in _FILES if f"{name}.yaml" not in trees]
+    if missing:
+        raise RulebookError(f"{missing[0]}.yaml: is missing")
+    tree: Tree = {name: trees[f"{name}.yaml"] for name in _FILES}
+    return tree | {"notices": [trees[name] for name in notices]}
+
+
+def schema_errors(tree: Tree) -> Iterator[jsonschema.ValidationError]:
+    """Hold a joined tree against the schema."""
+    schema = json.loads((FOLDER / "rulebook.schema.json").read_text(encoding="utf-8"))
+    errors: Iterator[jsonschema.ValidationError] = jsonschema.Draft202012Validator(
+        schema
+    ).iter_errors(tree)
+    return errors
+
+
+def compile_rulebook(files: Files) -> Rulebook:
+    """Check and compile the files of a rulebook; RulebookError says what is wrong and where."""
+    tree = join_files({name: parse_file(name, content) for name, content in files.items()})
+    error = jsonschema.exceptions.best_match(schema_errors(tree))
     if error:
         raise RulebookError(f"{'/'.join(map(str, error.absolute_path))}: {error.message}")
+    try:
+        return _compiled(tree)
+    except (KeyError, ValueError) as error:  # a word or a day that the schema cannot know of
+        raise RulebookError(f"unknown or impossible: {error}") from error
+
+
+def _compiled(tree: Tree) -> Rulebook:
     canonical = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     borders = tree["borders"]
     _check_reasons(tree["reasons"]["reasons"])
@@ -103,16 +183,6 @@ def load_rulebook(folder: Path = FOLDER) -> Rulebook:
         house={key: tuple(cited) for key, cited in tree["house"]["topics"].items()},
         reasons={key: _labels(raw) for key, raw in tree["reasons"]["reasons"].items()},
     )
-
-
-def _read(path: Path) -> Tree:
-    try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  it is safe
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RulebookError(f"{path.name}: {error}") from error
-    if not isinstance(tree, dict):
-        raise RulebookError(f"{path.name}: a mapping is needed")
-    return tree
 
 
 def _check_reasons(labelled: Tree) -> None:
