@@ -54,7 +54,7 @@ class RulebookLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse an alias."""
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]  of the library
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # the library has no types
             raise yaml.composer.ComposerError(
                 None, None, "aliases are not allowed", event.start_mark
             )
