@@ -205,7 +205,15 @@ def terms_of(**given: Any) -> contract_pb2.ContractTerms:
 
 
 @pytest.fixture
-async def sharing(database_url: str, tmp_path: Path) -> AsyncIterator[Sharing]:
+def tools() -> dict[str, object]:
+    """Settings of the HTTPS door; a module that knocks there overrides it."""
+    return {}
+
+
+@pytest.fixture
+async def sharing(
+    database_url: str, tmp_path: Path, tools: dict[str, object]
+) -> AsyncIterator[Sharing]:
     migrate(database_url, MIGRATIONS)
     bench = Bench(tmp_path)
     make_key(tmp_path / "sealing.key")
@@ -217,6 +225,7 @@ async def sharing(database_url: str, tmp_path: Path) -> AsyncIterator[Sharing]:
         account_address=NOWHERE,
         audit_address=NOWHERE,
         sealing_key_file=tmp_path / "sealing.key",
+        **tools,
     )
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
