@@ -1,7 +1,8 @@
 """The outbox: a case writes its audit event in its own transaction, so neither exists alone.
 
-Rows have no number yet. `runtime.relay` numbers them densely in commit order, delivers them, and
-removes a row only when a signed checkpoint of the log covers it.
+Rows have no number: it follows from their order, which never changes once they have settled.
+`runtime.relay` delivers them in that order and removes them, from the first on, only when a signed
+checkpoint of the log covers them.
 """
 
 import re
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Index,
     Insert,
     LargeBinary,
     MetaData,
@@ -43,7 +45,7 @@ def outbox_table(metadata: MetaData) -> Table:
         "outbox_relay",
         metadata,
         Column("name", Text, primary_key=True),
-        Column("last_sequence", BigInt, nullable=False),
+        Column("last_sequence", BigInt, nullable=False),  # of the last row that was removed
         Column("holder", Text, nullable=False),
         Column("lease_until", Instant, nullable=False),
         sqlite_strict=True,
@@ -54,8 +56,8 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("id", BigInt, primary_key=True, autoincrement=True),
         # PostgreSQL commits out of order: the relay reads below the oldest running transaction.
         Column("xid", BigInt, nullable=False),
-        Column("sequence", BigInt, unique=True),
-        Column("event", LargeBinary, nullable=False),
+        Column("event", LargeBinary, nullable=False),  # a NewEntry, complete but for its number
+        Index(None, "xid", "id"),
         sqlite_strict=True,
     )
 
@@ -101,7 +103,11 @@ def _checked(event: Event) -> bytes:
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
-    """Return the condition of rows before which no other can still appear."""
+    """Return the condition of rows before which, in order of (xid, id), none can still appear.
+
+    SQLite commits one transaction after another, and its xid is always 0. On PostgreSQL whatever
+    began before the oldest transaction that still runs has ended.
+    """
     if tx.dialect.name == "postgresql":
         return table.c.xid < literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
     return true()

@@ -9,7 +9,7 @@ from runtime.fault import invalid
 from services.audit.api.convert import submission, to_checkpoint
 from services.audit.cases.append_entries import AppendEntries
 
-_MAX_ENTRIES = 256
+_MAX_ENTRIES = 1024
 
 
 class AppendServicer:

@@ -30,7 +30,7 @@ class AppendRequest(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewEntry]:
-        """Required. The events, 1 to 256, by consecutive ascending sequence number; at most 1 MiB in all."""
+        """Required. The events, 1 to 1,024, by consecutive ascending sequence number; at most 1 MiB in all."""
 
     def __init__(
         self,

@@ -70,12 +70,11 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", BigInt, autoincrement=True, nullable=False),
         sa.Column("xid", BigInt, nullable=False),
-        sa.Column("sequence", BigInt),
         sa.Column("event", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
-        sa.UniqueConstraint("sequence", name=op.f("uq_outbox_sequence")),
         sqlite_strict=True,
     )
+    op.create_index(op.f("ix_outbox_xid_id"), "outbox", ["xid", "id"])
     op.create_table(
         "outbox_relay",
         sa.Column("name", sa.Text(), nullable=False),
