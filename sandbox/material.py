@@ -5,6 +5,7 @@ they never expire between two of them.
 """
 
 import base64
+import hashlib
 import secrets
 import shutil
 from collections.abc import Callable
@@ -78,6 +79,8 @@ class Material:
         authority = _root(self.home / "ca" / "root", domain, lambda: Authority.create(domain))
         for service in SERVICES:
             dns = [f"{service}.{authority.trust_domain}"]
+            if service == "sharing":  # tools on this machine know its HTTPS door by that name
+                dns.append("localhost")
             authority.issue(f"svc/{service}", dns=dns).write(self._stem(service))
         for app in APPS:
             authority.issue(f"app/{app}").write(self._stem(app))
@@ -145,6 +148,14 @@ class Material:
         if not file.exists():
             file.touch(mode=0o600)
             file.write_bytes(base64.b64encode(secrets.token_bytes(32)) + b"\n")
+        return file
+
+    def write_tool_tokens(self) -> Path:
+        """Write the bearer tokens of tools: one, of mi-store, which lies beside as `tool.token`."""
+        token = self.make_key("tool.token").read_text().strip()
+        file = self.key("tool-tokens")
+        file.touch(mode=0o600)
+        file.write_text(f"{hashlib.sha256(token.encode()).hexdigest()} mi-store\n")
         return file
 
     def pin_log_key(self, made: Path) -> None:

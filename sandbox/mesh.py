@@ -36,6 +36,7 @@ class Ports:
 
     portal: int
     providers: int
+    tools: int
     services: Mapping[str, int]
     health: Mapping[str, int]
 
@@ -44,7 +45,7 @@ class Ports:
         """Return the ports of `make up`."""
         services = {name: 7001 + n for n, name in enumerate(_GRPC)}
         health = {name: 7101 + n for n, name in enumerate((*_GRPC, "portal"))}
-        return cls(8443, 9443, services, health)
+        return cls(8443, 9443, 8444, services, health)
 
     @classmethod
     def free(cls) -> Self:
@@ -55,6 +56,7 @@ class Ports:
         """
         free = (port for port in random.sample(_RANGE, len(_RANGE)) if _is_free(port))
         return cls(
+            next(free),
             next(free),
             next(free),
             {name: next(free) for name in _GRPC},
@@ -86,6 +88,11 @@ class Mesh:
     def portal(self) -> str:
         """Return the portal's origin."""
         return f"https://localhost:{self.ports.portal}"
+
+    @property
+    def tools(self) -> str:
+        """Return the origin of sharing's HTTPS door for tools."""
+        return f"https://localhost:{self.ports.tools}"
 
     @property
     def providers(self) -> str:
@@ -140,7 +147,8 @@ class Mesh:
         return [name for name, process in self._processes.items() if not process.alive]
 
     def _refuse_taken_ports(self) -> None:
-        for port in (self.ports.portal, self.ports.providers, *self.ports.services.values()):
+        named = (self.ports.portal, self.ports.providers, self.ports.tools)
+        for port in (*named, *self.ports.services.values()):
             if not _is_free(port):
                 raise StartError(f"port {port} is taken: is Accord running already?")
 
@@ -234,6 +242,11 @@ class Mesh:
                     _PROJECT / "deploy" / "k8s" / "base" / "sharing" / "apps.yaml"
                 )
                 settings["sealing_key_file"] = material.make_key("sharing-sealing.key")
+                settings |= {
+                    "tools_listen": f"127.0.0.1:{self.ports.tools}",
+                    "tools_origin": self.tools,
+                    "tools_tokens_file": material.write_tool_tokens(),
+                }
             case "audit":
                 settings |= {
                     "key_database_url": f"sqlite:///{material.database('audit-keys')}",
