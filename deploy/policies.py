@@ -13,6 +13,8 @@ from pathlib import Path
 from deploy.wire import ROOT, rpcs
 
 GRPC_PORT = 7443
+# Doors over HTTPS for the methods that others specified; the same apps may come there.
+TOOLS_PORTS = {"sharing": 7444}
 SERVICES = ("account", "audit", "portal", "sharing")
 
 _HEAD = """\
@@ -27,7 +29,7 @@ spec:
       app.kubernetes.io/name: {name}
   policyTypes: [Ingress, Egress]
 """
-_PORT = f"      ports:\n        - {{port: {GRPC_PORT}, protocol: TCP}}\n"
+_PORT = "      ports:\n        - {{port: {port}, protocol: TCP}}\n"
 _SERVICE = """\
         - podSelector:
             matchLabels:
@@ -58,19 +60,24 @@ def policies() -> dict[str, str]:
         callers = [_SERVICE.format(name=caller) for caller, to in sorted(edges) if to == name]
         callers += [_APPS] if name in apps else []
         callers += [_STAFF] if name in staff else []
+        tools = (
+            _rule("from", [_APPS], TOOLS_PORTS[name]) if name in apps & TOOLS_PORTS.keys() else ""
+        )
         called = [_SERVICE.format(name=to) for caller, to in sorted(edges) if caller == name]
         texts[name] = (
             _HEAD.format(name=name)
-            + _rule("ingress", "from", callers)
-            + _rule("egress", "to", called)
+            + _rules("ingress", _rule("from", callers) + tools)
+            + _rules("egress", _rule("to", called))
         )
     return texts
 
 
-def _rule(direction: str, ends: str, peers: list[str]) -> str:
-    if not peers:
-        return ""
-    return f"  {direction}:\n    - {ends}:\n{''.join(peers)}{_PORT}"
+def _rules(direction: str, rules: str) -> str:
+    return f"  {direction}:\n{rules}" if rules else ""
+
+
+def _rule(ends: str, peers: list[str], port: int = GRPC_PORT) -> str:
+    return f"    - {ends}:\n{''.join(peers)}{_PORT.format(port=port)}" if peers else ""
 
 
 def write(base: Path) -> None:
