@@ -54,13 +54,29 @@ def test_apps_reach_only_the_services_that_some_method_opens_to_them(rendered: R
     opened = {rpc.server for rpc in rpcs() if rpc.rule.apps}
     for service in SERVICES:
         policy = rendered.named("NetworkPolicy", service)
-        labels = [
-            peer["podSelector"]["matchLabels"]
+        reached = [
+            (peer["podSelector"]["matchLabels"], port["port"])
             for rule in policy["spec"].get("ingress", [])
             for peer in rule["from"]
+            for port in rule["ports"]
             if peer.get("namespaceSelector") == {}
         ]
-        assert labels == ([{"accord.internal/caller": "app"}] if service in opened else [])
+        apps = {"accord.internal/caller": "app"}
+        ports = {"sharing": [7443, 7444]}.get(service, [7443])
+        assert reached == [(apps, port) for port in ports if service in opened]
+
+
+def test_a_door_for_tools_is_where_its_pods_listen_and_its_origin_says(rendered: Rendered) -> None:
+    (port,) = (
+        port["port"]
+        for port in rendered.named("Service", "sharing")["spec"]["ports"]
+        if port["name"] == "tools"
+    )
+    assert (
+        rendered.named("ConfigMap", "sharing")["data"]["ACCORD_TOOLS_LISTEN"] == f"0.0.0.0:{port}"
+    )
+    origin = f"https://sharing.{rendered.region}.accord.internal:{port}"
+    assert rendered.named("ConfigMap", "region")["data"]["ACCORD_TOOLS_ORIGIN"] == origin
 
 
 def test_only_the_portal_is_reached_by_the_world(rendered: Rendered) -> None:
