@@ -36,6 +36,7 @@ from runtime.server import Server
 from runtime.signing_keys import SigningKeys
 from runtime.telemetry import Telemetry
 from services.sharing.api.analysis import AnalysisServicer
+from services.sharing.api.codec import ProtoDecisions
 from services.sharing.api.consents import ConsentServicer
 from services.sharing.api.contracts import ContractServicer
 from services.sharing.api.decisions import DecisionServicer
@@ -53,6 +54,7 @@ from services.sharing.api.rulebook import RulebookServicer
 from services.sharing.api.subjects import SubjectServicer
 from services.sharing.api.watch import WatchServicer
 from services.sharing.cases.means import Means
+from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
@@ -60,6 +62,7 @@ from services.sharing.store.bearers import Bearers, BearersError
 from services.sharing.store.feed import Feed
 from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
+from services.sharing.store.register import Register
 from services.sharing.store.rulebook import load_rulebook
 from services.sharing.store.signer import JwsSigner
 from services.sharing.store.tables import outbox, signing_keys
@@ -96,17 +99,25 @@ async def assembled(
         except UnsealError as error:
             raise NotReadyError("the sealing key is not that of this database") from error
         signer = JwsSigner(keys)
+        codec = ProtoDecisions()
         feed = Feed(database, settings.region, clock)
         facts = Memory(database, feed, settings.facts_in_memory)
         means = Means(
-            SqlStore(database),
+            SqlStore(database, codec),
             feed,
             facts,
+            codec,
+            Register(database, codec),
             rulebook,
             clock,
             settings.region,
             signer,
             WatchKeys(sealer),
+            NoticeRules(
+                settings.revocation_hours,
+                settings.revocation_hours_by_country,
+                settings.revocation_to_loopback,
+            ),
         )
         relay = Relay(database, outbox, audit, clock)
         watch = WatchServicer(means)

@@ -1,10 +1,12 @@
 """What the sharing service is told, as environment variables `ACCORD_…`."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, FilePath, model_validator
+from pydantic import Field, FilePath, StringConstraints, model_validator
 
 from runtime.settings import ADDRESS, SealingSettings
+
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
 class SharingSettings(SealingSettings):
@@ -29,6 +31,24 @@ class SharingSettings(SealingSettings):
     tools_tokens_file: FilePath | None = Field(
         default=None,
         description="SHA-256 of each bearer token and the app that it stands for; re-read",
+    )
+    revocation_hours: int = Field(
+        default=72,
+        ge=1,
+        le=24 * 30,
+        description="how long a recipient has to acknowledge a revocation notice",
+    )
+    revocation_hours_by_country: dict[Country, Annotated[int, Field(ge=1, le=24 * 30)]] = Field(
+        default_factory=dict,
+        description='JSON: the same, where the law of the person\'s country differs: `{"IN": 24}`',
+    )
+    revocation_ca_file: FilePath | None = Field(
+        default=None,
+        description="root that is trusted for recipients' endpoints beside the system's",
+    )
+    revocation_to_loopback: bool = Field(
+        default=False,
+        description="sandbox only: revocation notices may go to this machine, and there by http",
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     audit_address: str = Field(pattern=ADDRESS, description="audit's mTLS port")

@@ -41,7 +41,9 @@ class InstrumentServicer:
         instrument = decode(request.instrument, self._means.region, recorded)
         once = fields.once(call, request, request.request_id, _encode)
         answer = await create_instrument(self._means, once, instrument, acting)
-        return pb.CreateInstrumentResponse(instrument=_from(answer))
+        return pb.CreateInstrumentResponse(
+            instrument=_from(answer), token=await self._means.feed.token()
+        )
 
     async def activate_instrument(
         self, request: pb.ActivateInstrumentRequest, call: Call
@@ -50,7 +52,9 @@ class InstrumentServicer:
         name = fields.name("name", request.name, "instruments")
         once = fields.once(call, request, request.request_id, _encode)
         answer = await activate_instrument(self._means, once, name, fields.acting(call))
-        return pb.ActivateInstrumentResponse(instrument=_from(answer))
+        return pb.ActivateInstrumentResponse(
+            instrument=_from(answer), token=await self._means.feed.token()
+        )
 
     async def revoke_instrument(
         self, request: pb.RevokeInstrumentRequest, call: Call
@@ -60,7 +64,9 @@ class InstrumentServicer:
         note = fields.text("note", request.note, _MAX_NOTE)
         once = fields.once(call, request, request.request_id, _encode)
         answer = await revoke_instrument(self._means, once, name, note, fields.acting(call))
-        return pb.RevokeInstrumentResponse(instrument=_from(answer))
+        return pb.RevokeInstrumentResponse(
+            instrument=_from(answer), token=await self._means.feed.token()
+        )
 
     async def get_instrument(
         self,

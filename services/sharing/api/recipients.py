@@ -8,7 +8,9 @@ from services.sharing.api import encoding, fields
 from services.sharing.cases.create_recipient import create_recipient
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_recipients import get_recipient, list_recipients
+from services.sharing.cases.set_endpoint import get_endpoint, set_endpoint
 from services.sharing.domain.admission import RECIPIENT_PREFIX
+from services.sharing.domain.endpoint import Endpoint
 
 _MAX_NAME = 120
 
@@ -60,3 +62,38 @@ class RecipientServicer:
             recipients=[encoding.recipient(recipient) for recipient in found],
             next_page_token=fields.next_token(call, request, following),
         )
+
+    async def set_endpoint(
+        self, request: pb.SetEndpointRequest, call: Call
+    ) -> pb.SetEndpointResponse:
+        """Set where a recipient takes revocation notices."""
+        answer = await set_endpoint(
+            self._means,
+            fields.once(call, request, request.request_id, _endpoint),
+            recipient=fields.name("recipient", request.recipient, "recipients"),
+            url=request.url,
+            acting=fields.acting(call),
+        )
+        return pb.SetEndpointResponse(
+            endpoint=recipient_pb2.RecipientEndpoint.FromString(answer),
+            token=await self._means.feed.token(),
+        )
+
+    async def get_endpoint(
+        self,
+        request: pb.GetEndpointRequest,
+        call: Call,  # noqa: ARG002  the runtime's signature
+    ) -> pb.GetEndpointResponse:
+        """Return where a recipient takes revocation notices."""
+        recipient = fields.name("recipient", request.recipient, "recipients")
+        endpoint = await get_endpoint(self._means, recipient)
+        return pb.GetEndpointResponse(endpoint=_endpoint(endpoint))
+
+
+def _endpoint(value: Endpoint) -> recipient_pb2.RecipientEndpoint:
+    return recipient_pb2.RecipientEndpoint(
+        recipient=value.recipient,
+        url=value.url,
+        set_time=encoding.stamp(value.set),
+        setter=value.setter,
+    )

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from services.sharing.domain.ports import FactsMemory, Feed, Signer, Store, WatchKeys
+from services.sharing.domain.ports import (
+    DecisionCodec,
+    FactsMemory,
+    Feed,
+    Register,
+    Signer,
+    Store,
+    WatchKeys,
+)
+from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook
 
 
@@ -14,8 +23,11 @@ class Means:
     store: Store
     feed: Feed
     facts: FactsMemory
+    codec: DecisionCodec
+    register: Register
     rulebook: Rulebook
     clock: Clock
     region: str
     signer: Signer
     watch_keys: WatchKeys
+    notices: NoticeRules

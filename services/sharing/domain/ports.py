@@ -13,8 +13,9 @@ from typing import Generic, Protocol, TypeVar
 from runtime.event import Event
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.calendar import Expiry
-from services.sharing.domain.decision import Decision
+from services.sharing.domain.decision import Decision, Record
 from services.sharing.domain.disclosure import Disclosure
+from services.sharing.domain.endpoint import Endpoint
 from services.sharing.domain.freshness import Change, Freshness, News
 from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.question import Facts, Question
@@ -63,7 +64,7 @@ class SubjectRecords(Protocol):
 
 
 class RecipientRecords(Protocol):
-    """Organisations; immutable."""
+    """Organisations, immutable, and where they take notices."""
 
     def get(self, name: str) -> Recipient | None:
         """Return a recipient."""
@@ -71,6 +72,14 @@ class RecipientRecords(Protocol):
 
     def add(self, recipient: Recipient) -> bool:
         """Store a recipient; False when the name is taken."""
+        ...
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return where a recipient takes notices; without an address when none was ever set."""
+        ...
+
+    def set_endpoint(self, endpoint: Endpoint) -> None:
+        """Store where a recipient takes notices."""
         ...
 
     def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
@@ -133,8 +142,8 @@ class PreferenceRecords(Protocol):
         """Return a choice of the person."""
         ...
 
-    def add(self, account: str, preference: Preference) -> None:
-        """Store a choice."""
+    def add(self, account: str, preference: Preference, recorded: datetime) -> None:
+        """Store a choice; one that is dated later than it is recorded counts from its date."""
         ...
 
     def lift(self, account: str, name: str, now: datetime) -> None:
@@ -206,19 +215,38 @@ class ExpiryRecords(Protocol):
         ...
 
 
-class DecisionRecords(Protocol):
-    """Decisions; immutable."""
+class DecisionCodec(Protocol):
+    """Decisions as the bytes that leave and are kept."""
 
-    def add(self, decision: Decision) -> None:
-        """Store a decision."""
+    def encode(self, decision: Decision) -> bytes:
+        """Return the bytes of a decision."""
         ...
+
+    def decode(self, body: bytes) -> Decision:
+        """Read a decision again."""
+        ...
+
+
+class Register(Protocol):
+    """Puts decisions on record."""
+
+    async def keep(self, record: Record) -> None:
+        """Return when the record is durable and its events are on their way to the log.
+
+        OVERLOADED when too many wait, UNAVAILABLE when the store does not answer.
+        """
+        ...
+
+
+class DecisionRecords(Protocol):
+    """Decisions; immutable. The `Register` adds them."""
 
     def get(self, name: str) -> Decision | None:
         """Return a decision."""
         ...
 
-    def list(self, page: Page, account: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
-        """List those about a person newest first; return the cursor of what follows, or empty."""
+    def list(self, page: Page, holder: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
+        """List those about a holder newest first; return the cursor of what follows, or empty."""
         ...
 
 

@@ -1,15 +1,17 @@
 """Recipients in SQL."""
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from runtime.db import insert_missing
+from services.sharing.domain.endpoint import Endpoint
 from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Recipient
 from services.sharing.store.changes import note
 from services.sharing.store.paging import by_name
-from services.sharing.store.tables import recipients
+from services.sharing.store.tables import recipient_endpoints, recipients
 
+_ENDPOINT = select(recipient_endpoints).where(recipient_endpoints.c.recipient == bindparam("name"))
 _GET = select(recipients).where(recipients.c.name == bindparam("name"))
 
 
@@ -39,6 +41,19 @@ class StoredRecipients:
             return False
         note(self._tx, ChangeKind.RECIPIENT, recipient.name)
         return True
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return where a recipient takes notices; without an address when none was ever set."""
+        row = self._tx.execute(_ENDPOINT, {"name": name}).one_or_none()
+        return Endpoint(name, row.url, row.setter, row.set_at) if row else Endpoint(name, "")
+
+    def set_endpoint(self, endpoint: Endpoint) -> None:
+        """Store where a recipient takes notices."""
+        values = {"url": endpoint.url, "setter": endpoint.setter, "set_at": endpoint.set}
+        row = recipient_endpoints.c.recipient == endpoint.recipient
+        if self._tx.execute(update(recipient_endpoints).where(row).values(values)).rowcount == 0:
+            added = insert(recipient_endpoints).values(recipient=endpoint.recipient, **values)
+            self._tx.execute(added)
 
     def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
         """List by name those of a kind or kind prefix; return the cursor of what follows."""

@@ -1,6 +1,6 @@
 """The tables of sharing. Terms, consents, decisions and contract events are never altered."""
 
-from sqlalchemy import Column, ForeignKey, Index, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from runtime.db import BigInt, Instant, metadata
 from runtime.idempotency import requests_table
@@ -44,6 +44,16 @@ recipients = Table(
     Column("kind", Text, nullable=False),
     Column("jurisdiction", Text, nullable=False),
     Column("created", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+recipient_endpoints = Table(
+    "recipient_endpoints",
+    METADATA,
+    Column("recipient", Text, ForeignKey("recipients.name"), primary_key=True),
+    Column("url", Text, nullable=False),  # empty: taken back
+    Column("setter", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
     sqlite_strict=True,
 )
 
@@ -121,6 +131,7 @@ preferences = Table(
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("recorded", Instant, nullable=False),
     Column("lifted", Instant),
     Index(None, "account", "ordinal"),
     sqlite_strict=True,
@@ -173,13 +184,20 @@ decisions = Table(
     METADATA,
     Column("ordinal", BigInt, primary_key=True, autoincrement=True),
     Column("name", Text, nullable=False, unique=True),
-    Column("account", Text, nullable=False),  # empty: about nobody
     Column("asker", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("time", Instant, nullable=False),
-    Column("body", Text, nullable=False),  # JSON
-    Index(None, "account", "ordinal"),
+    Column("bodies", LargeBinary, nullable=False),  # each decision behind its length
     sqlite_strict=True,
+)
+
+# Where the decisions about a holder are: slim, since every decision adds a row.
+decisions_of = Table(
+    "decisions_of",
+    METADATA,
+    Column("holder", BigInt, primary_key=True, autoincrement=False),  # a digest
+    Column("position", BigInt, primary_key=True, autoincrement=False),  # record and place in it
+    Column("outcome", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # What was altered, for memories of facts and for whoever watches; kept for a day.

@@ -27,7 +27,7 @@ from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!accord/sharing/v1/recipient.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x01\n\tRecipient\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x04kind\x18\x03 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x1b\n\x0cjurisdiction\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:M\xea\x41J\n\x19\x61\x63\x63ord.internal/Recipient\x12\x16recipients/{recipient}*\nrecipients2\trecipientb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!accord/sharing/v1/recipient.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf3\x01\n\tRecipient\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x1a\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x04kind\x18\x03 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x1b\n\x0cjurisdiction\x18\x04 \x01(\tB\x05\xe2\x41\x02\x02\x05\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03:M\xea\x41J\n\x19\x61\x63\x63ord.internal/Recipient\x12\x16recipients/{recipient}*\nrecipients2\trecipient\"\x91\x01\n\x11RecipientEndpoint\x12\x31\n\trecipient\x18\x01 \x01(\tB\x1e\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x0b\n\x03url\x18\x02 \x01(\t\x12,\n\x08set_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06setter\x18\x04 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,6 +46,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECIPIENT'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_RECIPIENT']._loaded_options = None
   _globals['_RECIPIENT']._serialized_options = b'\352AJ\n\031accord.internal/Recipient\022\026recipients/{recipient}*\nrecipients2\trecipient'
+  _globals['_RECIPIENTENDPOINT'].fields_by_name['recipient']._loaded_options = None
+  _globals['_RECIPIENTENDPOINT'].fields_by_name['recipient']._serialized_options = b'\372A\033\n\031accord.internal/Recipient'
   _globals['_RECIPIENT']._serialized_start=150
   _globals['_RECIPIENT']._serialized_end=393
+  _globals['_RECIPIENTENDPOINT']._serialized_start=396
+  _globals['_RECIPIENTENDPOINT']._serialized_end=541
 # @@protoc_insertion_point(module_scope)

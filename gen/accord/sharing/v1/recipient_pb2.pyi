@@ -56,3 +56,41 @@ class Recipient(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
+
+@_typing.final
+class RecipientEndpoint(_message.Message):
+    """Where a recipient takes revocation notices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    SET_TIME_FIELD_NUMBER: _builtins.int
+    SETTER_FIELD_NUMBER: _builtins.int
+    recipient: _builtins.str
+    """The recipient, `recipients/{recipient}`."""
+    url: _builtins.str
+    """An `https` address of at most 400 characters, without user, password or fragment; empty when
+    none is set. It is reached at public addresses alone: names are resolved anew at each sending.
+    """
+    setter: _builtins.str
+    """Who set it: the account or the staff certificate's SPIFFE id."""
+    @_builtins.property
+    def set_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last set; absent when it never was."""
+
+    def __init__(
+        self,
+        *,
+        recipient: _builtins.str = ...,
+        url: _builtins.str = ...,
+        set_time: _timestamp_pb2.Timestamp | None = ...,
+        setter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set_time", b"set_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient", "set_time", b"set_time", "setter", b"setter", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecipientEndpoint: _TypeAlias = RecipientEndpoint  # noqa: Y015

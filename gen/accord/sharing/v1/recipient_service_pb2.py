@@ -27,7 +27,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)accord/sharing/v1/recipient_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a!accord/sharing/v1/recipient.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x85\x01\n\x16\x43reateRecipientRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0crecipient_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.accord.sharing.v1.RecipientB\x04\xe2\x41\x01\x02\"Y\n\x17\x43reateRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\r\n\x05token\x18\x02 \x01(\t\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"G\n\x14GetRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\"^\n\x15ListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x8f\x03\n\x10RecipientService\x12\x7f\n\x0f\x43reateRecipient\x12).accord.sharing.v1.CreateRecipientRequest\x1a*.accord.sharing.v1.CreateRecipientResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\x0cGetRecipient\x12&.accord.sharing.v1.GetRecipientRequest\x1a\'.accord.sharing.v1.GetRecipientResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12\x7f\n\x0eListRecipients\x12(.accord.sharing.v1.ListRecipientsRequest\x1a).accord.sharing.v1.ListRecipientsResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)accord/sharing/v1/recipient_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a!accord/sharing/v1/recipient.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x85\x01\n\x16\x43reateRecipientRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1a\n\x0crecipient_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\trecipient\x18\x03 \x01(\x0b\x32\x1c.accord.sharing.v1.RecipientB\x04\xe2\x41\x01\x02\"Y\n\x17\x43reateRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\r\n\x05token\x18\x02 \x01(\t\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"G\n\x14GetRecipientResponse\x12/\n\trecipient\x18\x01 \x01(\x0b\x32\x1c.accord.sharing.v1.Recipient\"^\n\x15ListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04kind\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x16ListRecipientsResponse\x12\x30\n\nrecipients\x18\x01 \x03(\x0b\x32\x1c.accord.sharing.v1.Recipient\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x12SetEndpointRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\x03url\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"\\\n\x13SetEndpointResponse\x12\x36\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32$.accord.sharing.v1.RecipientEndpoint\x12\r\n\x05token\x18\x02 \x01(\t\"-\n\x12GetEndpointRequest\x12\x17\n\trecipient\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"M\n\x13GetEndpointResponse\x12\x36\n\x08\x65ndpoint\x18\x01 \x01(\x0b\x32$.accord.sharing.v1.RecipientEndpoint2\xfb\x04\n\x10RecipientService\x12\x7f\n\x0f\x43reateRecipient\x12).accord.sharing.v1.CreateRecipientRequest\x1a*.accord.sharing.v1.CreateRecipientResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12y\n\x0cGetRecipient\x12&.accord.sharing.v1.GetRecipientRequest\x1a\'.accord.sharing.v1.GetRecipientResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12\x7f\n\x0eListRecipients\x12(.accord.sharing.v1.ListRecipientsRequest\x1a).accord.sharing.v1.ListRecipientsResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12s\n\x0bSetEndpoint\x12%.accord.sharing.v1.SetEndpointRequest\x1a&.accord.sharing.v1.SetEndpointResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12u\n\x0bGetEndpoint\x12%.accord.sharing.v1.GetEndpointRequest\x1a&.accord.sharing.v1.GetEndpointResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,12 +48,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECIPIENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_LISTRECIPIENTSREQUEST'].fields_by_name['kind']._loaded_options = None
   _globals['_LISTRECIPIENTSREQUEST'].fields_by_name['kind']._serialized_options = b'\342A\001\001'
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['recipient']._loaded_options = None
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['recipient']._serialized_options = b'\342A\001\002'
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['url']._loaded_options = None
+  _globals['_SETENDPOINTREQUEST'].fields_by_name['url']._serialized_options = b'\342A\001\001'
+  _globals['_GETENDPOINTREQUEST'].fields_by_name['recipient']._loaded_options = None
+  _globals['_GETENDPOINTREQUEST'].fields_by_name['recipient']._serialized_options = b'\342A\001\002'
   _globals['_RECIPIENTSERVICE'].methods_by_name['CreateRecipient']._loaded_options = None
   _globals['_RECIPIENTSERVICE'].methods_by_name['CreateRecipient']._serialized_options = b'\220\002\002\212\265\030\016\n\006portal\032\001\002\"\001\002'
   _globals['_RECIPIENTSERVICE'].methods_by_name['GetRecipient']._loaded_options = None
   _globals['_RECIPIENTSERVICE'].methods_by_name['GetRecipient']._serialized_options = b'\220\002\001\212\265\030\021\n\006portal\032\002\002\003\"\003\001\002\003'
   _globals['_RECIPIENTSERVICE'].methods_by_name['ListRecipients']._loaded_options = None
   _globals['_RECIPIENTSERVICE'].methods_by_name['ListRecipients']._serialized_options = b'\220\002\001\212\265\030\021\n\006portal\032\002\002\003\"\003\001\002\003'
+  _globals['_RECIPIENTSERVICE'].methods_by_name['SetEndpoint']._loaded_options = None
+  _globals['_RECIPIENTSERVICE'].methods_by_name['SetEndpoint']._serialized_options = b'\220\002\002\212\265\030\016\n\006portal\032\001\002\"\001\002'
+  _globals['_RECIPIENTSERVICE'].methods_by_name['GetEndpoint']._loaded_options = None
+  _globals['_RECIPIENTSERVICE'].methods_by_name['GetEndpoint']._serialized_options = b'\220\002\001\212\265\030\020\n\006portal\032\002\002\003\"\002\002\003'
   _globals['_CREATERECIPIENTREQUEST']._serialized_start=163
   _globals['_CREATERECIPIENTREQUEST']._serialized_end=296
   _globals['_CREATERECIPIENTRESPONSE']._serialized_start=298
@@ -66,6 +78,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECIPIENTSREQUEST']._serialized_end=599
   _globals['_LISTRECIPIENTSRESPONSE']._serialized_start=601
   _globals['_LISTRECIPIENTSRESPONSE']._serialized_end=700
-  _globals['_RECIPIENTSERVICE']._serialized_start=703
-  _globals['_RECIPIENTSERVICE']._serialized_end=1102
+  _globals['_SETENDPOINTREQUEST']._serialized_start=702
+  _globals['_SETENDPOINTREQUEST']._serialized_end=792
+  _globals['_SETENDPOINTRESPONSE']._serialized_start=794
+  _globals['_SETENDPOINTRESPONSE']._serialized_end=886
+  _globals['_GETENDPOINTREQUEST']._serialized_start=888
+  _globals['_GETENDPOINTREQUEST']._serialized_end=933
+  _globals['_GETENDPOINTRESPONSE']._serialized_start=935
+  _globals['_GETENDPOINTRESPONSE']._serialized_end=1012
+  _globals['_RECIPIENTSERVICE']._serialized_start=1015
+  _globals['_RECIPIENTSERVICE']._serialized_end=1650
 # @@protoc_insertion_point(module_scope)

@@ -182,3 +182,107 @@ class ListRecipientsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRecipientsResponse: _TypeAlias = ListRecipientsResponse  # noqa: Y015
+
+@_typing.final
+class SetEndpointRequest(_message.Message):
+    """Where a recipient takes revocation notices from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Required. UUID that makes the call idempotent."""
+    recipient: _builtins.str
+    """Required. `recipients/{recipient}`."""
+    url: _builtins.str
+    """Optional. The address, as `RecipientEndpoint.url`; empty takes it back."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        recipient: _builtins.str = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient", "request_id", b"request_id", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEndpointRequest: _TypeAlias = SetEndpointRequest  # noqa: Y015
+
+@_typing.final
+class SetEndpointResponse(_message.Message):
+    """The endpoint as set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """Freshness token: a decision at least as fresh as it knows this write."""
+    @_builtins.property
+    def endpoint(self) -> _recipient_pb2.RecipientEndpoint:
+        """The endpoint."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: _recipient_pb2.RecipientEndpoint | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEndpointResponse: _TypeAlias = SetEndpointResponse  # noqa: Y015
+
+@_typing.final
+class GetEndpointRequest(_message.Message):
+    """Whose endpoint to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    recipient: _builtins.str
+    """Required. `recipients/{recipient}`."""
+    def __init__(
+        self,
+        *,
+        recipient: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEndpointRequest: _TypeAlias = GetEndpointRequest  # noqa: Y015
+
+@_typing.final
+class GetEndpointResponse(_message.Message):
+    """The endpoint asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def endpoint(self) -> _recipient_pb2.RecipientEndpoint:
+        """The endpoint; without an address when none is set."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: _recipient_pb2.RecipientEndpoint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEndpointResponse: _TypeAlias = GetEndpointResponse  # noqa: Y015

@@ -51,6 +51,16 @@ class RecipientServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsResponse.FromString,
                 _registered_method=True)
+        self.SetEndpoint = channel.unary_unary(
+                '/accord.sharing.v1.RecipientService/SetEndpoint',
+                request_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointResponse.FromString,
+                _registered_method=True)
+        self.GetEndpoint = channel.unary_unary(
+                '/accord.sharing.v1.RecipientService/GetEndpoint',
+                request_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointResponse.FromString,
+                _registered_method=True)
 
 
 class RecipientServiceServicer:
@@ -87,6 +97,24 @@ class RecipientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetEndpoint(self, request, context):
+        """Sets where a recipient takes revocation notices, or takes it back. Idempotent by its request id.
+        Called by privacy officers, through the portal or themselves.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEndpoint(self, request, context):
+        """Returns where a recipient takes revocation notices.
+        Called by privacy officers and auditors, through the portal or themselves.
+        Fails with INVALID_FIELD, NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecipientServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +132,16 @@ def add_RecipientServiceServicer_to_server(servicer, server):
                     servicer.ListRecipients,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsResponse.SerializeToString,
+            ),
+            'SetEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetEndpoint,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointResponse.SerializeToString,
+            ),
+            'GetEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEndpoint,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +227,60 @@ class RecipientService:
             '/accord.sharing.v1.RecipientService/ListRecipients',
             accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_recipient__service__pb2.ListRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.RecipientService/SetEndpoint',
+            accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_recipient__service__pb2.SetEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.RecipientService/GetEndpoint',
+            accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_recipient__service__pb2.GetEndpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,16 @@ class RecipientServiceStub:
     a person, who may know by name who receives data.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
+    SetEndpoint: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.SetEndpointRequest, _recipient_service_pb2.SetEndpointResponse]
+    """Sets where a recipient takes revocation notices, or takes it back. Idempotent by its request id.
+    Called by privacy officers, through the portal or themselves.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    GetEndpoint: _grpc.UnaryUnaryMultiCallable[_recipient_service_pb2.GetEndpointRequest, _recipient_service_pb2.GetEndpointResponse]
+    """Returns where a recipient takes revocation notices.
+    Called by privacy officers and auditors, through the portal or themselves.
+    Fails with INVALID_FIELD, NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class RecipientServiceAsyncStub(RecipientServiceStub):
@@ -76,6 +86,16 @@ class RecipientServiceAsyncStub(RecipientServiceStub):
     Called by privacy officers and auditors, through the portal or themselves, and by the portal for
     a person, who may know by name who receives data.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
+    """
+    SetEndpoint: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.SetEndpointRequest, _recipient_service_pb2.SetEndpointResponse]  # type: ignore[assignment]
+    """Sets where a recipient takes revocation notices, or takes it back. Idempotent by its request id.
+    Called by privacy officers, through the portal or themselves.
+    Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    GetEndpoint: _aio.UnaryUnaryMultiCallable[_recipient_service_pb2.GetEndpointRequest, _recipient_service_pb2.GetEndpointResponse]  # type: ignore[assignment]
+    """Returns where a recipient takes revocation notices.
+    Called by privacy officers and auditors, through the portal or themselves.
+    Fails with INVALID_FIELD, NOT_FOUND.
     """
 
 class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -116,6 +136,28 @@ class RecipientServiceServicer(metaclass=_abc_1.ABCMeta):
         Called by privacy officers and auditors, through the portal or themselves, and by the portal for
         a person, who may know by name who receives data.
         Fails with PAGE_TOKEN_INVALID for a page token of another list.
+        """
+
+    @_abc_1.abstractmethod
+    def SetEndpoint(
+        self,
+        request: _recipient_service_pb2.SetEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipient_service_pb2.SetEndpointResponse, _abc.Awaitable[_recipient_service_pb2.SetEndpointResponse]]:
+        """Sets where a recipient takes revocation notices, or takes it back. Idempotent by its request id.
+        Called by privacy officers, through the portal or themselves.
+        Fails with INVALID_FIELD, NOT_FOUND, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEndpoint(
+        self,
+        request: _recipient_service_pb2.GetEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recipient_service_pb2.GetEndpointResponse, _abc.Awaitable[_recipient_service_pb2.GetEndpointResponse]]:
+        """Returns where a recipient takes revocation notices.
+        Called by privacy officers and auditors, through the portal or themselves.
+        Fails with INVALID_FIELD, NOT_FOUND.
         """
 
 def add_RecipientServiceServicer_to_server(servicer: RecipientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -72,16 +72,21 @@ def upgrade() -> None:
         "decisions",
         sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("account", sa.Text, nullable=False),
         sa.Column("asker", sa.Text, nullable=False),
-        sa.Column("outcome", sa.Text, nullable=False),
-        sa.Column("time", Instant, nullable=False),
-        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("bodies", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("ordinal", name="pk_decisions"),
         sa.UniqueConstraint("name", name="uq_decisions_name"),
         sqlite_strict=True,
     )
-    op.create_index("ix_decisions_account_ordinal", "decisions", ["account", "ordinal"])
+    op.create_table(
+        "decisions_of",
+        sa.Column("holder", BigInt, nullable=False, autoincrement=False),
+        sa.Column("position", BigInt, nullable=False, autoincrement=False),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("holder", "position", name="pk_decisions_of"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "expiries",
         sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
@@ -148,6 +153,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("value", sa.Text, nullable=False),
         sa.Column("at", Instant, nullable=False),
+        sa.Column("recorded", Instant, nullable=False),
         sa.Column("lifted", Instant, nullable=True),
         sa.PrimaryKeyConstraint("ordinal", name="pk_preferences"),
         sa.UniqueConstraint("name", name="uq_preferences_name"),
@@ -255,6 +261,18 @@ def upgrade() -> None:
         sa.Column("disclosure", BigInt, nullable=False, autoincrement=False),
         sa.PrimaryKeyConstraint(
             "consent", "recipient", "disclosure", name="pk_disclosure_consents"
+        ),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "recipient_endpoints",
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("setter", sa.Text, nullable=False),
+        sa.Column("set_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("recipient", name="pk_recipient_endpoints"),
+        sa.ForeignKeyConstraint(
+            ["recipient"], ["recipients.name"], name="fk_recipient_endpoints_recipient_recipients"
         ),
         sqlite_strict=True,
     )
