@@ -15,6 +15,7 @@ from bench._load import connect, latencies, percentile, rate, report
 from bench._people import People
 from bench._region import Region
 from runtime.db import Database
+from services.sharing.api.codec import ProtoDecisions
 from services.sharing.domain.engine import decide
 from services.sharing.domain.ports import Records
 from services.sharing.domain.question import Facts, Question
@@ -67,7 +68,7 @@ async def engine(region: Region, people: People) -> None:
     def load(records: Records) -> list[tuple[Question, Facts]]:
         return [_case(records, question) for question in asked]
 
-    cases = itertools.cycle(await SqlStore(database).read(load))
+    cases = itertools.cycle(await SqlStore(database, ProtoDecisions()).read(load))
     await database.close()
     now = datetime.now(UTC)
     spent = []

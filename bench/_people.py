@@ -14,6 +14,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, func, insert, 
 from runtime.db import Database
 from runtime.ids import new_account
 from runtime.migrations import migrate
+from services.sharing.api.codec import ProtoDecisions
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.ports import Records
 from services.sharing.domain.records import (
@@ -89,7 +90,9 @@ async def fill(url: str, size: Size) -> People:
         for stem, *_ in _KINDS
     ]
     now = datetime.now(UTC)
-    await SqlStore(database).write(lambda records: _record(records, accounts[0], now))
+    await SqlStore(database, ProtoDecisions()).write(
+        lambda records: _record(records, accounts[0], now)
+    )
     await database.write(_METADATA.create_all)
     for batch in _chunks(accounts[1:]):
         await database.write(partial(_more_people, first=accounts[0], names=batch))

@@ -47,6 +47,7 @@ _GROUP = 256  # units that share one commit at most
 _QUEUE = 4096  # units that may wait before callers are refused
 _ATTEMPTS = 6  # runs of a unit that loses serialization races
 _READERS = 4
+_ROWS = 64  # in one INSERT; each count up to it is a statement that the driver keeps prepared
 _POSTGRES_LANES = 4
 _RETRY_AFTER = timedelta(milliseconds=200)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -92,6 +93,27 @@ def insert_missing(tx: Connection, table: Table, rows: Sequence[dict[str, object
     insert = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
     return sum(tx.execute(statement, row).one_or_none() is not None for row in rows)
+
+
+def insert_rows(
+    tx: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    **expressions: str,
+) -> None:
+    """Insert rows of values that the driver knows with as few statements as may be.
+
+    Each statement hands the interpreter over to another thread and must win it back: executemany,
+    which is one for each row, would wait longer than it works. `expressions` are SQL, for all rows.
+    """
+    mark = "%s" if tx.dialect.name == "postgresql" else "?"
+    one = "(" + ", ".join([*expressions.values(), *[mark] * len(columns)]) + ")"
+    head = f"INSERT INTO {table.name} ({', '.join([*expressions, *columns])}) VALUES "  # noqa: S608  our own names
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
+        values = tuple(value for row in some for value in row)
+        tx.exec_driver_sql(head + ", ".join([one] * len(some)), values)
 
 
 @dataclass(slots=True)

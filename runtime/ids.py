@@ -7,19 +7,35 @@ is touched and no directory of people exists.
 import re
 import secrets
 import uuid
+from datetime import datetime
 
 from runtime.fault import Fault, invalid
 
 # Crockford's alphabet in lower case: no i, l, o, u, so that an id survives being read aloud.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _LENGTH = 26  # 130 bits
+_RANDOM = 85  # of these, behind the 45 of a moment
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+_SHIFTS = range(5 * _LENGTH - 10, -1, -10)
 _ACCOUNT = re.compile(rf"accounts/(?P<region>[a-z]{{2}})-[{_ALPHABET}]{{{_LENGTH}}}")
 
 
 def opaque_id() -> str:
     """Return 26 characters that nobody can guess (130 random bits)."""
-    bits = secrets.randbits(5 * _LENGTH)
-    return "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 5 * _LENGTH, 5))
+    return _text(secrets.randbits(5 * _LENGTH))
+
+
+def ordered_id(now: datetime) -> str:
+    """Return 26 characters that sort by time: 45 bits of milliseconds, 85 that nobody can guess.
+
+    For what is written fast: rows that come together lie together in an index.
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    return _text(milliseconds << _RANDOM | secrets.randbits(_RANDOM))
+
+
+def _text(bits: int) -> str:
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def new_account(region: str) -> str:

@@ -6,7 +6,7 @@ checkpoint of the log covers them.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Sequence
 
 from accord.audit.v1.append_service_pb2 import NewEntry
 from sqlalchemy import (
@@ -14,17 +14,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Index,
-    Insert,
     LargeBinary,
     MetaData,
     Table,
     Text,
-    bindparam,
     literal_column,
     true,
 )
 
-from runtime.db import BigInt, Instant
+from runtime.db import BigInt, Instant, insert_rows
 from runtime.event import LARGEST, Event
 from runtime.instants import to_wire
 
@@ -68,19 +66,17 @@ def publish(tx: Connection, table: Table, *events: Event) -> None:
     ValueError for what the log would refuse: once committed, such an event would hold up all that
     follow it; here the case itself still fails.
     """
-    rows = [{"event": _checked(event)} for event in events]
-    if rows:
-        tx.execute(_insertion(table, tx.dialect.name), rows)
+    append(tx, table, [encoded(event) for event in events])
 
 
-@lru_cache(maxsize=16)
-def _insertion(table: Table, dialect: str) -> Insert:
-    """Build the statement once: it runs with every state change and every decision."""
-    current = "pg_current_xact_id()::text::bigint" if dialect == "postgresql" else "0"
-    return table.insert().values(xid=literal_column(current), event=bindparam("event"))
+def append(tx: Connection, table: Table, events: Sequence[bytes]) -> None:
+    """Write events that `encoded` made, in the caller's transaction."""
+    current = "pg_current_xact_id()::text::bigint" if tx.dialect.name == "postgresql" else "0"
+    insert_rows(tx, table, ("event",), [(event,) for event in events], xid=current)
 
 
-def _checked(event: Event) -> bytes:
+def encoded(event: Event) -> bytes:
+    """Return an event as its row keeps it; ValueError for what the log would refuse."""
     if not (_ACTION.fullmatch(event.action) and len(event.action) <= _LONGEST_ACTION):
         raise ValueError("an action reads source:subject:action")
     if not _OUTCOME.fullmatch(event.outcome):

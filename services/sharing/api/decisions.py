@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 
-from accord.sharing.v1 import decision_pb2, freshness_pb2
+from accord.sharing.v1 import decision_pb2
 from accord.sharing.v1 import decision_service_pb2 as pb
 
 from runtime.call import Call
-from runtime.fault import Fault
+from runtime.fault import Fault, invalid
 from services.sharing.api import decoding, encoding, fields
-from services.sharing.cases.check_sharing import check_sharing
+from services.sharing.cases.check_batch import check_batch
+from services.sharing.cases.check_sharing import Decided, check_sharing
 from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_decisions import get_decision
 from services.sharing.domain.decision import Decision
+from services.sharing.domain.question import Question
 
 _UNBOUND: frozenset[str] = frozenset()
+_MAX_QUESTIONS = 1000
 
 
 class DecisionServicer:
@@ -27,37 +30,41 @@ class DecisionServicer:
     async def check(self, request: pb.CheckRequest, call: Call) -> pb.CheckResponse:
         """Decide one question and record the answer."""
         fields.required("question", request, "question")
-        return await self._decide(request.question, request.freshness, call, request.permit)
-
-    async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
-        """Decide several questions on one state of the facts."""
-        return pb.CheckBatchResponse(
-            responses=[
-                await self._decide(question, request.freshness, call, request.permit)
-                for question in request.questions
-            ]
-        )
-
-    async def _decide(
-        self,
-        asked: decision_pb2.Question,
-        freshness: freshness_pb2.Freshness,
-        call: Call,
-        permit: bool,  # noqa: FBT001  as the request says
-    ) -> pb.CheckResponse:
-        question = decoding.question(asked, self._means)
-        self._require_bound(call.caller.name, question.service)
-        decision = await check_sharing(
+        decided = await check_sharing(
             self._means,
-            question,
-            decoding.freshness(freshness, self._means.region),
+            self._question(request.question, call),
+            decoding.freshness(request.freshness, self._means.region),
             call.caller.name,
             fields.acting(call),
         )
-        return pb.CheckResponse(
-            decision=encoding.decision(decision),
-            permit=await issue_permit(self._means, decision) if permit else "",
+        return await self._response(decided, permit=request.permit)
+
+    async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
+        """Decide several questions on one state of the facts."""
+        if not 1 <= len(request.questions) <= _MAX_QUESTIONS:
+            raise invalid("questions", f"must be 1 to {_MAX_QUESTIONS}")
+        decided = await check_batch(
+            self._means,
+            (self._question(question, call) for question in request.questions),
+            decoding.freshness(request.freshness, self._means.region),
+            call.caller.name,
+            fields.acting(call),
         )
+        return pb.CheckBatchResponse(
+            responses=[await self._response(each, permit=request.permit) for each in decided]
+        )
+
+    def _question(self, asked: decision_pb2.Question, call: Call) -> Question:
+        question = decoding.question(asked, self._means)
+        self._require_bound(call.caller.name, question.service)
+        return question
+
+    async def _response(self, decided: Decided, *, permit: bool) -> pb.CheckResponse:
+        response = pb.CheckResponse()
+        response.decision.MergeFromString(decided.body)
+        if permit:
+            response.permit = await issue_permit(self._means, decided.decision)
+        return response
 
     async def list_decisions(
         self, request: pb.ListDecisionsRequest, call: Call

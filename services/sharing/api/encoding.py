@@ -37,7 +37,7 @@ from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reaso
 OUTCOMES = {word: decision_pb2.Outcome.Value(f"OUTCOME_{word.name}") for word in Outcome}
 BASES = {word: decision_pb2.LegalBasis.Value(f"LEGAL_BASIS_{word.name}") for word in Basis}
 REASONS = {word: reason_pb2.Reason.Value(f"REASON_{word.name}") for word in Reason}
-_OBLIGATIONS = {
+OBLIGATIONS = {
     word: decision_pb2.Obligation.Value(f"OBLIGATION_{word.name}") for word in Obligation
 }
 CONTRACTS = {
@@ -209,7 +209,7 @@ def decision(value: Decision) -> decision_pb2.Decision:
             for found in answer.findings
         ],
         permitted_categories=answer.permitted_categories,
-        obligations=[_OBLIGATIONS[duty] for duty in answer.obligations],
+        obligations=[OBLIGATIONS[duty] for duty in answer.obligations],
         grounds=[
             decision_pb2.Ground(
                 categories=ground.categories,

@@ -1,48 +1,89 @@
 """Decides a question from the facts in memory and puts the answer on the record."""
 
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from runtime.event import Event
-from runtime.ids import opaque_id
+from runtime.fault import Fault, not_found
+from runtime.ids import ordered_id
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.decision import Decision
+from services.sharing.domain.decision import Decision, Entry, Record
 from services.sharing.domain.engine import decide
 from services.sharing.domain.freshness import Freshness
-from services.sharing.domain.ports import Records
-from services.sharing.domain.question import Question, check_question
+from services.sharing.domain.ports import Gathered
+from services.sharing.domain.question import Facts, Question, check_question
+
+ATTEMPTS = 2
+_BOUND_S = 1.0  # an answer that leaves is at most so much older than what is acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that is on record, and the bytes of it that leave."""
+
+    decision: Decision
+    body: bytes
 
 
 async def check_sharing(
     means: Means, question: Question, freshness: Freshness, asker: str, acting: Acting
-) -> Decision:
+) -> Decided:
     """Decide from facts as new as asked; the decision is durable when it is returned.
 
     An empty destination means the recipient's jurisdiction. NOT_FOUND for an unknown recipient.
     """
     check_question(question, means.rulebook)
-    facts, token = await means.facts.gather(question, freshness)
-    now = means.clock.now()
-    asked = question
-    if not question.destination:
-        asked = replace(question, destination=facts.recipient.jurisdiction)
-    decision = Decision(
-        name=f"decisions/{means.region}-{opaque_id()}",
-        question=asked,
-        answer=decide(means.rulebook, asked, facts, now),
-        time=now,
-        rulebook_digest=means.rulebook.digest,
-        trace_id=acting.trace.trace_id,
-        asker=asker,
-        token=token,
-    )
+    for _ in range(ATTEMPTS):
+        gathered = await means.facts.gather_many((question,), freshness)
+        facts = gathered.facts[0]
+        if facts is None:
+            raise not_found(question.recipient)
+        name = f"decisions/{means.region}-{ordered_id(means.clock.now())}"
+        (decided,) = judged(means, [(name, question, facts)], gathered.token, asker, acting)
+        event = _event(decided.decision, acting)
+        await means.register.keep(Record(name, asker, entries([decided]), (event,)))
+        if is_in_time(gathered):
+            return decided
+    raise too_late()
 
-    def unit(records: Records) -> None:
-        records.decisions.add(decision)
-        records.publish(_event(decision, acting))
 
-    await means.store.write(unit)
-    return decision
+def judged(
+    means: Means,
+    questions: Iterable[tuple[str, Question, Facts]],
+    token: str,
+    asker: str,
+    acting: Acting,
+) -> Iterator[Decided]:
+    """Decide named questions, at one moment."""
+    now, rulebook = means.clock.now(), means.rulebook
+    digest, trace_id, encode = rulebook.digest, acting.trace.trace_id, means.codec.encode
+    for name, question, facts in questions:
+        asked = question
+        if not question.destination:
+            asked = replace(question, destination=facts.recipient.jurisdiction)
+        answer = decide(rulebook, asked, facts, now)
+        decision = Decision(name, asked, answer, now, digest, trace_id, asker, token)
+        yield Decided(decision, encode(decision))
+
+
+def entries(decided: Iterable[Decided]) -> list[Entry]:
+    """Return decisions as they are kept."""
+    return [
+        Entry(each.decision.question.holder, each.decision.answer.outcome.value, each.body)
+        for each in decided
+    ]
+
+
+def is_in_time(gathered: Gathered) -> bool:
+    """Tell whether an answer may still leave: its record may have waited for a slow disk."""
+    return time.monotonic() - gathered.confirmed < _BOUND_S
+
+
+def too_late() -> Fault:
+    """Refuse to answer from facts that may be out of date by now."""
+    return Fault("UNAVAILABLE", "the record took longer than the facts may be behind")
 
 
 def _event(decision: Decision, acting: Acting) -> Event:

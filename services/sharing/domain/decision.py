@@ -1,8 +1,10 @@
 """A decision as it stands on the record."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from runtime.event import Event
 from services.sharing.domain.question import Answer, Question
 
 
@@ -18,3 +20,22 @@ class Decision:
     trace_id: str
     asker: str
     token: str  # how new the facts were
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A decision as it is kept: what it is searched by, and the bytes that leave."""
+
+    holder: str  # whom it is about; empty: nobody
+    outcome: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one call decided, kept whole or not at all, with what the log is told of it."""
+
+    name: str  # of the one decision, or what those of a batch begin with
+    asker: str
+    entries: Sequence[Entry]
+    events: Sequence[Event]

@@ -1,121 +1,128 @@
-"""Decisions in SQL: what is searched for in columns, the rest as JSON."""
+"""Decisions in SQL: one row a record, with what is found by holder in a slim table beside it.
 
+What is kept of a decision are the very bytes that left. A record holds one decision, or all of a
+batch; those of a batch are named after the record and their place in it.
+"""
+
+import hashlib
 import json
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, literal_column, select
 
-from services.sharing.domain.decision import Decision
-from services.sharing.domain.ports import Page
-from services.sharing.domain.question import Answer, Finding, Ground, Question
-from services.sharing.domain.records import Guest
-from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
+from runtime.db import insert_rows
+from services.sharing.domain.decision import Decision, Entry, Record
+from services.sharing.domain.ports import DecisionCodec, Page
+from services.sharing.domain.vocabulary import Outcome
 from services.sharing.store.paging import by_ordinal
-from services.sharing.store.tables import decisions
+from services.sharing.store.tables import decisions, decisions_of
 
-_ADD = insert(decisions)
+_LENGTH = 4  # bytes before each decision of a record
+# Where a decision is, as one number: the record's, and behind these bits the place in it.
+_PLACE_BITS = 10
+_PLACES = 1 << _PLACE_BITS
+_GET = select(decisions.c.bodies)
+_NEXT = {
+    "sqlite": "SELECT coalesce(max(ordinal), 0) + 1 FROM decisions",
+    # As many as are wanted, in one statement: the sequence gives each number once.
+    "postgresql": "SELECT nextval('decisions_ordinal_seq') FROM generate_series(1, %(count)s)",
+}
+# All of them in one statement with one parameter, however many there are.
+_INDEX = {
+    "sqlite": "INSERT INTO decisions_of (holder, position, outcome)"
+    " SELECT value->>0, value->>1, value->>2 FROM json_each(?)",
+    "postgresql": "INSERT INTO decisions_of (holder, position, outcome)"
+    " SELECT (v->>0)::bigint, (v->>1)::bigint, v->>2 FROM jsonb_array_elements(%s::jsonb) AS v",
+}
+
+
+_RECORD = decisions_of.c.position.op(">>")(literal_column(str(_PLACE_BITS)))
 
 
 class StoredDecisions:
     """Decisions on one connection."""
 
-    __slots__ = ("_tx",)
+    __slots__ = ("_codec", "_tx")
 
-    def __init__(self, tx: Connection) -> None:
+    def __init__(self, tx: Connection, codec: DecisionCodec) -> None:
         self._tx = tx
+        self._codec = codec
 
-    def add(self, decision: Decision) -> None:
-        """Store a decision."""
-        self._tx.execute(
-            _ADD,
-            {
-                "name": decision.name,
-                "account": decision.question.account,
-                "asker": decision.asker,
-                "outcome": decision.answer.outcome.value,
-                "time": decision.time,
-                "body": json.dumps(_encode(decision), ensure_ascii=False, separators=(",", ":")),
-            },
+    def add(self, records: Sequence[Record]) -> None:
+        """Store records."""
+        ordinals = self._ordinals(len(records))
+        placed = list(zip(ordinals, records, strict=True))
+        insert_rows(
+            self._tx,
+            decisions,
+            ("ordinal", "name", "asker", "bodies"),
+            [(n, record.name, record.asker, _joined(record.entries)) for n, record in placed],
         )
+        index = [
+            (_number(entry.holder), ordinal << _PLACE_BITS | place, entry.outcome)
+            for ordinal, record in placed
+            for place, entry in enumerate(record.entries)
+            if entry.holder
+        ]
+        if index:
+            self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))
 
     def get(self, name: str) -> Decision | None:
         """Return a decision."""
-        row = self._tx.execute(select(decisions).where(decisions.c.name == name)).one_or_none()
-        return None if row is None else _decision(row)
+        record, place = _place(name)
+        bodies = self._tx.execute(_GET.where(decisions.c.name == record)).scalar_one_or_none()
+        if bodies is None:
+            return None
+        found = list(_parted(bodies))
+        decision = self._codec.decode(found[place]) if place < len(found) else None
+        return decision if decision and decision.name == name else None
 
-    def list(self, page: Page, account: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
+    def list(self, page: Page, holder: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
         """List those about a person newest first; return the cursor of what follows, or empty."""
-        query = select(decisions).where(decisions.c.account == account)
+        query = (
+            select(decisions_of.c.position, decisions.c.bodies)
+            .join(decisions, decisions.c.ordinal == _RECORD)
+            .where(decisions_of.c.holder == _number(holder))
+        )
         if outcome:
-            query = query.where(decisions.c.outcome == outcome.value)
-        return by_ordinal(self._tx, query, page, decisions.c.ordinal, _decision)
+            query = query.where(decisions_of.c.outcome == outcome.value)
+        found, following = by_ordinal(self._tx, query, page, decisions_of.c.position, self._at)
+        # Two holders may share a number: what is about the other is left out.
+        return [decision for decision in found if decision.question.holder == holder], following
+
+    def _at(self, row: Row[tuple[int, bytes]]) -> Decision:
+        return self._codec.decode(list(_parted(row.bodies))[row.position & _PLACES - 1])
+
+    def _ordinals(self, count: int) -> Sequence[int]:
+        """Return numbers for new records: the writer of SQLite is alone, PostgreSQL has several."""
+        if self._tx.dialect.name == "sqlite":
+            first: int = self._tx.exec_driver_sql(_NEXT["sqlite"]).scalar_one()
+            return range(first, first + count)
+        return self._tx.exec_driver_sql(_NEXT["postgresql"], {"count": count}).scalars().all()
 
 
-def _encode(decision: Decision) -> dict[str, object]:
-    question, answer = decision.question, decision.answer
-    return {
-        "service": question.service,
-        "recipient": question.recipient,
-        "purpose": question.purpose,
-        "categories": question.categories,
-        "destination": question.destination,
-        "relation": question.relation,
-        "subprocessor": question.subprocessor,
-        "instrument": question.instrument,
-        "signed_in": question.signed_in,
-        "de_identified": question.de_identified,
-        "guest": question.guest and [question.guest.jurisdiction, question.guest.session],
-        "findings": [
-            [found.reason, found.citations, found.categories] for found in answer.findings
-        ],
-        "permitted": answer.permitted_categories,
-        "obligations": answer.obligations,
-        "grounds": [
-            [ground.categories, ground.citation, ground.basis, ground.consent]
-            for ground in answer.grounds
-        ],
-        "contract": answer.contract,
-        "rulebook": decision.rulebook_digest,
-        "trace": decision.trace_id,
-        "token": decision.token,
-    }
-
-
-def _decision(row: Row[tuple[object, ...]]) -> Decision:
-    body: dict[str, Any] = json.loads(row.body)
-    return Decision(
-        name=row.name,
-        question=Question(
-            account=row.account,
-            service=body["service"],
-            recipient=body["recipient"],
-            purpose=body["purpose"],
-            categories=tuple(body["categories"]),
-            destination=body["destination"],
-            relation=body["relation"],
-            subprocessor=body["subprocessor"],
-            instrument=body["instrument"],
-            signed_in=body["signed_in"],
-            de_identified=body["de_identified"],
-            guest=Guest(*body["guest"]) if body["guest"] else None,
-        ),
-        answer=Answer(
-            outcome=Outcome(row.outcome),
-            findings=tuple(
-                Finding(Reason(reason), tuple(citations), tuple(categories))
-                for reason, citations, categories in body["findings"]
-            ),
-            permitted_categories=tuple(body["permitted"]),
-            obligations=tuple(map(Obligation, body["obligations"])),
-            grounds=tuple(
-                Ground(tuple(categories), citation, Basis(basis), consent)
-                for categories, citation, basis, consent in body["grounds"]
-            ),
-            contract=body["contract"],
-        ),
-        time=row.time,
-        rulebook_digest=body["rulebook"],
-        trace_id=body["trace"],
-        asker=row.asker,
-        token=body["token"],
+def _joined(entries: Sequence[Entry]) -> bytes:
+    return b"".join(
+        part for entry in entries for part in (len(entry.body).to_bytes(_LENGTH), entry.body)
     )
+
+
+def _parted(bodies: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(bodies):
+        begin = at + _LENGTH
+        at = begin + int.from_bytes(bodies[at:begin])
+        yield bodies[begin:at]
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Return the record that holds a decision, and the decision's place in it."""
+    record, dash, place = name.rpartition("-")
+    if "-" in record and dash and place.isdecimal():
+        return record, int(place)
+    return name, 0
+
+
+def _number(holder: str) -> int:
+    """Return a number that fits a signed column and stands for a holder, nearly alone."""
+    return int.from_bytes(hashlib.sha256(holder.encode()).digest()[:8]) >> 1

@@ -10,7 +10,7 @@ from runtime.db import Database
 from runtime.event import Event
 from runtime.idempotency import once
 from runtime.outbox import publish
-from services.sharing.domain.ports import Records, Request
+from services.sharing.domain.ports import DecisionCodec, Records, Request
 from services.sharing.store import tables
 from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
@@ -41,10 +41,11 @@ _KEPT = (
 class StoredRecords:
     """Everything that is kept, on one connection."""
 
-    __slots__ = ("_tx",)
+    __slots__ = ("_codec", "_tx")
 
-    def __init__(self, tx: Connection) -> None:
+    def __init__(self, tx: Connection, codec: DecisionCodec) -> None:
         self._tx = tx
+        self._codec = codec
 
     @property
     def subjects(self) -> StoredSubjects:
@@ -89,7 +90,7 @@ class StoredRecords:
     @property
     def decisions(self) -> StoredDecisions:
         """Decisions."""
-        return StoredDecisions(self._tx)
+        return StoredDecisions(self._tx, self._codec)
 
     def empty(self) -> bool:
         """Tell whether no fact is kept and nothing was decided."""
@@ -120,13 +121,14 @@ class StoredRecords:
 class SqlStore:
     """Runs units of work on a database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, codec: DecisionCodec) -> None:
         self._database = database
+        self._codec = codec
 
     async def write(self, unit: Callable[[Records], T]) -> T:
         """Run a unit in a serializable transaction; durable when it returns."""
-        return await self._database.write(lambda tx: unit(StoredRecords(tx)))
+        return await self._database.write(lambda tx: unit(StoredRecords(tx, self._codec)))
 
     async def read(self, unit: Callable[[Records], T]) -> T:
         """Run a unit that only reads, on a snapshot."""
-        return await self._database.read(lambda tx: unit(StoredRecords(tx)))
+        return await self._database.read(lambda tx: unit(StoredRecords(tx, self._codec)))

@@ -1,0 +1,125 @@
+"""Decides many questions on one state of the facts, as one record with a section for each."""
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from runtime.event import Event, Section, in_entries
+from runtime.fault import Fault
+from runtime.ids import ordered_id
+from services.sharing.cases.check_sharing import (
+    ATTEMPTS,
+    Decided,
+    entries,
+    is_in_time,
+    judged,
+    too_late,
+)
+from services.sharing.cases.means import Means
+from services.sharing.domain.acting import Acting
+from services.sharing.domain.decision import Decision, Record
+from services.sharing.domain.freshness import Freshness
+from services.sharing.domain.question import Facts, Question, check_question
+
+MOST = 1000
+
+
+async def check_batch(
+    means: Means, asked: Iterable[Question], freshness: Freshness, asker: str, acting: Acting
+) -> list[Decided]:
+    """Decide all or nothing; each answer is the one that the question alone would get.
+
+    The first question that is malformed, or raises a Fault when it is read, refuses them all; so
+    does an unknown recipient.
+    """
+    questions: list[Question] = []
+    try:
+        for question in asked:
+            check_question(question, means.rulebook)
+            questions.append(question)
+    except Fault as fault:
+        raise _of_question(fault, len(questions)) from fault
+    for _ in range(ATTEMPTS):
+        gathered = await means.facts.gather_many(questions, freshness)
+        known = [facts for facts in gathered.facts if facts is not None]
+        if len(known) < len(questions):
+            raise _unknown(questions, gathered.facts)
+        stem = f"decisions/{means.region}-{ordered_id(means.clock.now())}"
+        names = (f"{stem}-{place}" for place in count())
+        named = zip(names, questions, known, strict=False)
+        decided = list(judged(means, named, gathered.token, asker, acting))
+        events = _events(stem, [each.decision for each in decided], acting)
+        await means.register.keep(Record(stem, asker, entries(decided), events))
+        if is_in_time(gathered):
+            return decided
+    raise too_late()
+
+
+def _of_question(fault: Fault, place: int) -> Fault:
+    """Say of which question a fault is: `purpose` becomes `questions[3].purpose`."""
+    at = f"questions[{place}]"
+    fields = [(field.removeprefix("question."), why) for field, why in fault.violations]
+    return Fault(
+        fault.reason,
+        f"{at}: {fault.message}",
+        metadata=fault.metadata | ({"field": f"{at}.{fields[0][0]}"} if fields else {}),
+        violations=[(f"{at}.{field}", why) for field, why in fields] or [(at, fault.message)],
+        retry_after=fault.retry_after,
+    )
+
+
+def _unknown(questions: Sequence[Question], facts: Sequence[Facts | None]) -> Fault:
+    place = list(facts).index(None)
+    name = questions[place].recipient
+    return _of_question(
+        Fault(
+            "NOT_FOUND",
+            f"no {name}",
+            metadata={"resource": name},
+            violations=[("recipient", "is not registered")],
+        ),
+        place,
+    )
+
+
+def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Event]:
+    """Describe the batch: people in sections, split as entries are bounded; nobody by itself."""
+    first = decisions[0]
+    common = {"rulebook": first.rulebook_digest, "token": first.token}
+    people = [
+        Section(decision.question.holder, _said(decision))
+        for decision in decisions
+        if decision.question.personal
+    ]
+    nobody = [_said(decision) for decision in decisions if not decision.question.personal]
+    said = [(common, sections) for sections in in_entries(people)]
+    said += [(common | fields, ()) for fields in nobody]
+    return [
+        Event(
+            action="sharing:decision:batch",
+            outcome="recorded",
+            time=first.time,
+            actor=acting.who,
+            resource=stem,
+            fields=fields,
+            sections=sections,
+            trace=acting.trace,
+        )
+        for fields, sections in said
+    ]
+
+
+def _said(decision: Decision) -> dict[str, str]:
+    """Say in few fields what was asked and answered: each is sealed by itself."""
+    question, answer = decision.question, decision.answer
+    said = {
+        "decision": decision.name,
+        "asked": f"{question.service} {question.purpose} {question.recipient}"
+        f" {question.destination} {','.join(question.categories)}",
+        "answer": " ".join([answer.outcome, *(found.reason for found in answer.findings)]),
+        "citations": "; ".join(sorted(answer.citations)),
+    }
+    if answer.contract:
+        said["contract"] = answer.contract
+    if question.relation:
+        said["relation"] = question.relation
+    return said
