@@ -13,7 +13,7 @@ import pytest
 from accord.audit.v1 import append_service_pb2 as append_pb
 from accord.audit.v1 import read_service_pb2 as read_pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
-from accord.audit.v1.entry_pb2 import READABILITY_FULL, Field
+from accord.audit.v1.entry_pb2 import READABILITY_FULL, EventSection, Field
 from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
 from google.protobuf.message import Message
@@ -263,6 +263,12 @@ MALFORMED: Sequence[tuple[str, object]] = [
     ("fields", [Field(name="a" * 65, value="")]),
     ("fields", [Field(name="a", value="1"), Field(name="a", value="2")]),
     ("fields", [Field(name=f"f{n}") for n in range(1025)]),
+    ("sections", [EventSection()]),
+    ("sections", [EventSection(account="@organisation")]),
+    ("sections", [EventSection(account="a" * 201)]),
+    ("sections", [EventSection(account="a", fields=[Field(name="É")])]),
+    ("sections", [EventSection(account="a", fields=[Field(name="a"), Field(name="a")])]),
+    ("sections", [EventSection(account="a") for _ in range(1025)]),
 ]
 
 
@@ -284,7 +290,7 @@ async def test_a_malformed_request_is_refused(audit: Audit) -> None:
         with pytest.raises(Fault, match="INVALID_FIELD"):
             await audit.append(*entries)
     with pytest.raises(Fault, match="INVALID_FIELD"):
-        await audit.append(*(entry(n) for n in range(1, 258)))
+        await audit.append(*(entry(n) for n in range(1, 1026)))
     with pytest.raises(Fault, match="OVERLOADED"):  # beyond the size of a message
         await audit.append(entry(fields=[Field(name="a", value="x" * (2 << 20))]))
     with pytest.raises(Fault, match="ENTRY_TOO_LARGE"):

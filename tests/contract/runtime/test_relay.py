@@ -2,28 +2,32 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from accord.audit.v1 import append_service_pb2 as pb
 from accord.audit.v1 import checkpoint_pb2
 from sqlalchemy import Connection, func, select
 
+from runtime import relay as relay_module
 from runtime.call import Call
 from runtime.channel import Channel
-from runtime.db import Database, metadata
+from runtime.db import Database, Unit, metadata
 from runtime.event import Event
 from runtime.fault import Fault
 from runtime.outbox import outbox_table, publish
 from runtime.relay import Relay
-from runtime.server import Server
+from runtime.server import MAX_MESSAGE, Server
 from runtime.settings import GrpcSettings, ServiceSettings
 from runtime.testing import NOON, Bench, serving
 from sandbox.postgres import PostgresServer
 
+T = TypeVar("T")
 META = metadata()
 OUTBOX = outbox_table(META)
 APPEND = pb.DESCRIPTOR.services_by_name["AppendService"]
@@ -34,13 +38,22 @@ class Log:
 
     def __init__(self) -> None:
         self.entries: list[pb.NewEntry] = []
+        self.requests: list[pb.AppendRequest] = []
         self.lose_next_answer = False
         self.away = False
         self.cover_up_to: int | None = None
+        self.refuse_once: set[int] = set()  # requests that begin with these numbers
+        self.hold_next_answer = False
+        self.held, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def append(self, request: pb.AppendRequest, _call: Call) -> pb.AppendResponse:
         if self.away:
             raise Fault("UNAVAILABLE", "away")
+        first = request.entries[0].sequence
+        if first in self.refuse_once:
+            self.refuse_once.remove(first)
+            raise Fault("SEQUENCE_GAP", "it came before the one before it")
+        self.requests.append(request)
         for entry in request.entries:
             if entry.sequence > len(self.entries) + 1:
                 raise Fault("INVALID_FIELD", f"gap before {entry.sequence}")
@@ -50,6 +63,10 @@ class Log:
         if self.lose_next_answer:
             self.lose_next_answer = False
             raise Fault("INTERNAL", "the answer is lost after the entries are kept")
+        if self.hold_next_answer:
+            self.hold_next_answer = False
+            self.held.set()
+            await self.go_on.wait()
         size = len(self.entries) if self.cover_up_to is None else self.cover_up_to
         return pb.AppendResponse(
             receipts=[
@@ -207,6 +224,141 @@ async def test_a_slow_transaction_is_not_overtaken(
         await slowly
         assert await s.relay.deliver() == 2
         assert s.told() == ["slow", "quick"]
+
+
+async def test_a_number_follows_from_an_order_that_nothing_changes(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """An older transaction that writes last comes first, and does so again when it is repeated."""
+    written, go_on = threading.Event(), threading.Event()
+
+    def slow(tx: Connection) -> None:
+        publish(tx, OUTBOX, event("slow 1"))
+        written.set()
+        go_on.wait(10)
+        publish(tx, OUTBOX, event("slow 2"))
+
+    async with scene(postgres.url(postgres.create_database()), tmp_path) as s:
+        await s.say("before")
+        slowly = asyncio.create_task(s.db.write(slow))
+        await asyncio.to_thread(written.wait, 10)
+        await s.say("quick")
+        s.log.lose_next_answer = True
+        with pytest.raises(Fault, match="INTERNAL"):
+            await s.relay.deliver()
+        go_on.set()
+        await slowly
+        s.log.lose_next_answer = True
+        with pytest.raises(Fault, match="INTERNAL"):
+            await s.relay.deliver()
+        await s.say("after")
+        while await s.left():
+            await s.another_relay().deliver()
+            s.bench.clock.advance(timedelta(seconds=3))
+        assert s.told() == ["before", "slow 1", "slow 2", "quick", "after"]
+
+
+class CrashError(Exception):
+    """The process ends here."""
+
+
+class CrashingDatabase(Database):
+    """A database whose process ends before or after one of its steps."""
+
+    def __init__(self, url: str, before: int, after: int) -> None:
+        super().__init__(url)
+        self._steps, self._before, self._after = 0, before, after
+
+    async def read(self, query: Unit[T]) -> T:
+        return await self._step(super().read(query))
+
+    async def write(self, unit: Unit[T]) -> T:
+        return await self._step(super().write(unit))
+
+    async def _step(self, what: Coroutine[None, None, T]) -> T:
+        self._steps += 1
+        if self._steps == self._before:
+            what.close()
+            raise CrashError
+        value = await what
+        if self._steps == self._after:
+            raise CrashError
+        return value
+
+
+async def test_a_crash_between_any_two_steps_loses_and_repeats_nothing(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        said: list[str] = []
+        crashes = 0
+        for before, after in [(n, 0) for n in range(1, 8)] + [(0, n) for n in range(1, 8)]:
+            names = [f"{before} {after} {n}" for n in range(3)]
+            await s.say(*names)
+            said += names
+            db = CrashingDatabase(database_url, before, after)
+            dying = Relay(db, OUTBOX, s.channel, s.bench.clock)
+            try:
+                while await dying.deliver():
+                    pass
+            except CrashError:
+                crashes += 1
+            await db.close()
+            await s.say(f"{before} {after} later")
+            said.append(f"{before} {after} later")
+            s.bench.clock.advance(timedelta(seconds=3))
+            while await s.left():
+                await s.another_relay().deliver()
+                s.bench.clock.advance(timedelta(seconds=3))
+            assert s.told() == said
+        assert crashes == 8  # four steps: look, hold the lease, forget, look again
+
+
+async def test_a_relay_that_was_replaced_forgets_nothing_of_what_came_after(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        await s.say("a", "b")
+        s.log.hold_next_answer = True
+        replaced = asyncio.create_task(s.relay.deliver())
+        await s.log.held.wait()
+        s.bench.clock.advance(timedelta(seconds=3))
+        second = s.another_relay()
+        assert await second.deliver() == 2
+        await s.say("c", "d", "e")  # on SQLite under the very ids that were removed
+        s.log.go_on.set()
+        assert await replaced == 2
+        assert await s.left() == 3
+        assert await second.deliver() == 3
+        assert s.told() == ["a", "b", "c", "d", "e"]
+
+
+async def test_a_turn_is_divided_and_its_first_part_counts_alone(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "_REQUEST", 2)
+    monkeypatch.setattr(relay_module, "_TURN", 7)
+    async with scene(database_url, tmp_path) as s:
+        await s.say(*"abcdefghi")
+        s.log.refuse_once = {3}
+        assert await s.relay.deliver() == 2
+        assert await s.left() == 7
+        assert await s.relay.deliver() == 7
+        assert s.told() == [*"abcdefghi"]
+
+
+async def test_large_events_go_in_requests_that_the_log_takes(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with scene(database_url, tmp_path) as s:
+        large = [
+            replace(event(f"n{number}"), fields={"text": "x" * 60_000}) for number in range(80)
+        ]
+        await s.db.write(lambda tx: publish(tx, OUTBOX, *large))
+        while await s.left():
+            await s.relay.deliver()
+        assert s.told() == [each.resource for each in large]
+        assert max(request.ByteSize() for request in s.log.requests) < MAX_MESSAGE
 
 
 async def test_concurrent_writers_and_a_failing_log_lose_nothing(
