@@ -30,9 +30,20 @@ from services.sharing.domain.rulebook import (
     Service,
 )
 from services.sharing.domain.vocabulary import Basis, Obligation, Reason
+from services.sharing.store.concepts import concepts_of
 
 FOLDER = Path(__file__).parent.parent / "rulebook"
-_FILES = ("kinds", "purposes", "categories", "services", "borders", "regions", "house", "reasons")
+_FILES = (
+    "kinds",
+    "purposes",
+    "categories",
+    "services",
+    "borders",
+    "regions",
+    "house",
+    "reasons",
+    "dpv",
+)
 _NOTICE = re.compile(r"notices/[^/]+\.yaml")
 _LANGUAGES = ("en", "zh-Hant")
 _NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
@@ -89,11 +100,12 @@ def load_rulebook(folder: Path = FOLDER) -> Rulebook:
 
 
 def read_files(folder: Path) -> Files:
-    """Read the files of a folder; RulebookError when it cannot be read."""
+    """Read the files that hold rules; RulebookError when one cannot be read."""
+    known = [path for name in _FILES if (path := folder / f"{name}.yaml").exists()]
     try:
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in (*sorted(folder.glob("*.yaml")), *sorted(folder.glob("notices/*.yaml")))
+            for path in (*known, *sorted(folder.glob("notices/*.yaml")))
         }
     except OSError as error:
         raise RulebookError(f"{folder}: {error.strerror}") from error
@@ -182,6 +194,7 @@ def _compiled(tree: Tree) -> Rulebook:
         safeguards={key: _labels(raw) for key, raw in borders["safeguards"].items()},
         house={key: tuple(cited) for key, cited in tree["house"]["topics"].items()},
         reasons={key: _labels(raw) for key, raw in tree["reasons"]["reasons"].items()},
+        concepts=concepts_of(tree["dpv"]),
     )
 
 

@@ -1,0 +1,1 @@
+"""The rulebook for people: `bin/rulebook lint | show | diff`."""
