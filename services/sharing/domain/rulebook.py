@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
 
+from services.sharing.domain.concepts import Concepts
+from services.sharing.domain.records import ConsentState, Indicator
 from services.sharing.domain.regions import Controller, Home, Region, Term
 from services.sharing.domain.vocabulary import TOPICS, Basis, Obligation, prefixes
 
@@ -194,6 +196,7 @@ class Rulebook:
         safeguards: Mapping[str, Labels],
         house: Mapping[str, tuple[str, ...]],
         reasons: Mapping[str, Labels],
+        concepts: Concepts,
     ) -> None:
         self.digest = digest
         self.kinds = {kind.key: kind for kind in kinds}
@@ -205,6 +208,7 @@ class Rulebook:
         self.controllers = tuple(controllers)
         self.safeguards = dict(safeguards)
         self.reasons = dict(reasons)
+        self.concepts = concepts
         self.category_keys = {key: prefixes(key) for key in self.categories}
         self.category_scopes = frozenset().union(*self.category_keys.values())
         self.kind_keys = {key: prefixes(key) for key in self.kinds}
@@ -294,7 +298,6 @@ class Rulebook:
 
     def _speak(self, service: Service, day: date) -> Speaking:
         cells: dict[tuple[str, str], Cells] = {}
-        topics = dict(self._house)
         versions: tuple[str, ...] = ()
         in_force: list[Notice] = []
         for lineage in service.lineages:
@@ -307,15 +310,25 @@ class Rulebook:
                 in_force.append(self.notices[known[-1]])
             if len(known) > 1:
                 versions = tuple(known)
-        # The prevailing notice is written last: its rows replace those of the same kind and
-        # purpose, its topics those of the others; where data is shared, all are cited.
+        # The prevailing notice comes last: its rows replace those of the same kind and purpose.
         for notice in reversed(in_force):
             cells.update(self.cells[notice.id])
-            topics.update({key: (f"{notice.id} {at}",) for key, at in notice.topics.items()})
-        if in_force:
-            topics["sharing"] = tuple(f"{n.id} {n.topics['sharing']}" for n in in_force)
+        topics = {key: self._cited(key, service, in_force) for key in self._house}
         speaking = tuple(notice.id for notice in in_force)
         return Speaking(cells=cells, topics=topics, versions=versions, notices=speaking)
+
+    def _cited(self, topic: str, service: Service, in_force: Sequence[Notice]) -> tuple[str, ...]:
+        """Return where a rule is written: in the notices that speak, and in general.
+
+        Another version of a notice that speaks says nothing besides, and where sharing is written
+        every service says for itself.
+        """
+        said = [f"{n.id} {n.topics[topic]}" for n in in_force if topic in n.topics]
+        if said and topic == "sharing":
+            return tuple(said)
+        own = {notice_id for lineage in service.lineages for notice_id in lineage}
+        general = [at for at in self._house[topic] if at.partition(" ")[0] not in own]
+        return tuple(said + general) or self._house[topic]
 
     def _place(self, country: str, adequacy: Sequence[Adequacy]) -> Place:
         area = next(
@@ -343,6 +356,21 @@ class Rulebook:
         )
 
     def _check_keys(self) -> None:
+        problems = self.concepts.problems(
+            {
+                "services": self.services,
+                "kinds": self.kind_scopes,
+                "purposes": self.purposes,
+                "categories": self.category_scopes,
+                "bases": list(Basis),
+                "consent_states": list(ConsentState),
+                "indicators": list(Indicator),
+                "obligations": list(Obligation),
+                "safeguards": self.safeguards,
+            }
+        )
+        if problems:
+            raise RulebookError(f"dpv.yaml: {'; '.join(problems)}")
         for notice in self.notices.values():
             _known(notice.id, {*notice.counts_as, *notice.counts_as.values()}, self.kinds)
             if "sharing" not in notice.topics:

@@ -1,0 +1,33 @@
+"""What our words mean in the W3C Data Privacy Vocabulary, so that others read our records."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A word as linked data: a term of the vocabulary, or ours and the terms that it narrows."""
+
+    iri: str
+    broader: tuple[str, ...] = ()  # skos:broader; empty when the term is the vocabulary's own
+
+
+@dataclass(frozen=True, slots=True)
+class Concepts:
+    """The concept of every word, by family (`purposes`) and key."""
+
+    prefixes: Mapping[str, str]  # of the vocabularies, to their IRIs
+    families: Mapping[str, Mapping[str, Concept]]
+
+    def of(self, family: str, key: str) -> Concept:
+        """Return the concept of a word."""
+        return self.families[family][key]
+
+    def problems(self, words: Mapping[str, Collection[str]]) -> list[str]:
+        """Return what is missing or too much, against the words that the rules know."""
+        found = []
+        for family in sorted(words.keys() | self.families.keys()):
+            known, mapped = set(words.get(family, ())), self.families.get(family, {}).keys()
+            found += [f"{family}: {key} means nothing" for key in sorted(known - mapped)]
+            found += [f"{family}: {key} is no word" for key in sorted(mapped - known)]
+        return found
