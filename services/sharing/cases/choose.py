@@ -6,6 +6,7 @@ from runtime.event import Event
 from runtime.fault import not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import RECIPIENT_PREFIX, check_choice
 from services.sharing.domain.ports import Records, Request
@@ -40,7 +41,7 @@ async def choose(
             for known in standing:
                 if known.value == value:
                     return known
-            records.preferences.add(holder, preference)
+            records.preferences.add(holder, preference, preference.at)
             records.publish(
                 Event(
                     action=f"sharing:preference:{kind.value}",
@@ -53,6 +54,7 @@ async def choose(
                     trace=acting.trace,
                 )
             )
+            Revoking(means, records, now, acting).choice(holder, preference)
             return preference
 
         return records.once(request, now, change)

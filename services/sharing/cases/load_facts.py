@@ -100,9 +100,9 @@ def _store(records: Records, given: GivenFacts, actor: str) -> None:
             raise not_found(contract.recipient)
         _store_contract(records, contract, actor)
     for holder, consent in given.consents:
-        records.consents.add(holder, consent, consent.at)
+        records.consents.add(holder, consent, ALWAYS)
     for holder, preference in given.preferences:
-        records.preferences.add(holder, preference)
+        records.preferences.add(holder, preference, ALWAYS)
     for instrument in given.instruments:
         records.instruments.save(instrument)
 

@@ -21,6 +21,7 @@ class Case:
     __slots__ = (
         "bases",
         "cells",
+        "choices",
         "consents",
         "contract",
         "destination_areas",
@@ -52,6 +53,9 @@ class Case:
         self.subject: Subject | None = facts.subject
         person: Subject | Guest | None = facts.subject or question.guest
         self.place: Place | None = rulebook.places[person.jurisdiction] if person else None
+        self.choices = [
+            choice for choice in facts.preferences if choice.ahead is None or choice.ahead <= now
+        ]
         self.cells: dict[str, Cell] = self._covering()
         self.bases: dict[str, Basis | None] = self._bases()
         self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = self._judged()
@@ -86,8 +90,7 @@ class Case:
 
     def standing(self, kind: PreferenceKind) -> list[str]:
         """Return the values of the person's standing choices of a kind."""
-        choices = self.facts.preferences
-        return [preference.value for preference in choices if preference.kind is kind]
+        return [choice.value for choice in self.choices if choice.kind is kind]
 
     def _covering(self) -> dict[str, Cell]:
         cells = self.speaking.covering(self.kind.key, self.purpose.key)

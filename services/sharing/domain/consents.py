@@ -1,7 +1,7 @@
 """Judging consents: the covering one that was recorded last decides, for each category alone.
 
-When each was given or refused is shown, never compared: a clock that jumps back must not revive
-what was withdrawn.
+When each was given or refused is shown and not compared, unless it was dated ahead: a clock that
+jumps back must not revive what was withdrawn.
 """
 
 from collections.abc import Iterable, Sequence
@@ -72,6 +72,8 @@ class ConsentJudge:
             for_purpose = purpose in scope.purposes
             for_recipient = scope.recipient in keys
             if not (for_purpose or for_recipient):
+                continue
+            if consent.ahead is not None and consent.ahead > now:
                 continue
             says = _SAYS.get(consent.state_at(now))
             if says is not None and for_purpose and for_recipient:

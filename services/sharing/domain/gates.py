@@ -90,7 +90,7 @@ def choices(case: Case) -> None:
     if case.unconsented:
         _found_consents(case, ConsentVerdict.REFUSED, Reason.CONSENT_REFUSED, "consent")
         _found_consents(case, ConsentVerdict.WITHDRAWN, Reason.CONSENT_WITHDRAWN, "withdrawal")
-    if not case.facts.preferences:
+    if not case.choices:
         return
     if case.purpose.key in case.standing(PreferenceKind.OBJECT_TO):
         against = _those(
@@ -150,8 +150,7 @@ def _restricted(case: Case) -> bool:
     """Tell whether the person asked to leave the data alone, at account or here."""
     if case.subject and case.subject.status is SubjectStatus.RESTRICTED:
         return True
-    choices = case.facts.preferences
-    return bool(choices) and any(choice.kind is PreferenceKind.RESTRICT for choice in choices)
+    return bool(case.choices and case.standing(PreferenceKind.RESTRICT))
 
 
 def _legal(case: Case) -> bool:

@@ -207,7 +207,7 @@ def _lift(kind: PreferenceKind) -> _Source:
             PreferenceKind.STOP_SHARING_WITH: case.recipient_keys,
             PreferenceKind.RESTRICT: {RESTRICTION},
         }[kind]
-        for choice in case.facts.preferences:
+        for choice in case.choices:
             if choice.kind is kind and choice.value in concerned:
                 yield matter.hint(Remedy.LIFT_CHOICE, Party.PERSON, choice.name)
 

@@ -28,6 +28,7 @@ from services.sharing.domain.records import (
     Recipient,
     Subject,
 )
+from services.sharing.domain.revocation import Notice, NoticeState, Received
 from services.sharing.domain.vocabulary import Outcome
 
 T = TypeVar("T")
@@ -39,6 +40,15 @@ class Page:
 
     cursor: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFilter:
+    """Which notices to list; what is empty or false filters nothing."""
+
+    recipient: str = ""
+    state: NoticeState | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +217,46 @@ class History(Protocol):
         ...
 
 
+class NoticeRecords(Protocol):
+    """Notices to recipients, and what they received."""
+
+    def received_about(self, holder: str) -> list[Received]:
+        """Return what recipients hold of a person or guest, oldest first."""
+        ...
+
+    def has_received(self, recipient: str) -> bool:
+        """Tell whether a recipient ever received anybody's data."""
+        ...
+
+    def get(self, name: str) -> Notice | None:
+        """Return a notice."""
+        ...
+
+    def add(self, notice: Notice) -> None:
+        """Store a new notice."""
+        ...
+
+    def save(self, notice: Notice) -> None:
+        """Store where a notice stands; whoever had it to send has it no longer."""
+        ...
+
+    def waiting(self, now: datetime) -> bool:
+        """Tell whether any is due, or has turned late."""
+        ...
+
+    def take(self, now: datetime, until: datetime, most: int) -> list[Notice]:
+        """Return notices that are due and that no worker has, and have them until an instant."""
+        ...
+
+    def turned_late(self, now: datetime, most: int) -> list[Notice]:
+        """Return those whose deadline passed unacknowledged; each is returned once."""
+        ...
+
+    def list(self, page: Page, wanted: NoticeFilter, now: datetime) -> tuple[list[Notice], str]:
+        """List newest first; return the cursor of what follows, or empty."""
+        ...
+
+
 class ExpiryRecords(Protocol):
     """The calendar, kept by the records of contracts and instruments."""
 
@@ -314,6 +364,11 @@ class Records(Protocol):
         ...
 
     @property
+    def notices(self) -> NoticeRecords:
+        """Notices to recipients."""
+        ...
+
+    @property
     def expiries(self) -> ExpiryRecords:
         """The calendar."""
         ...
@@ -403,13 +458,29 @@ class WatchKeys(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of sending a notice: acknowledged without a problem; `final`: do not try again."""
+
+    problem: str = ""
+    final: bool = False
+
+
+class Post(Protocol):
+    """Takes notices to the endpoints of recipients."""
+
+    async def deliver(self, url: str, token: str, name: str) -> Delivery:
+        """Hand in the signed notice of that name; bounded in time, raises nothing."""
+        ...
+
+
 class Signer(Protocol):
     """Signs what others verify with sharing's public keys."""
 
     async def sign(self, claims: Mapping[str, object], typ: str) -> str:
         """Return the claims as a JWS (RFC 7515, ES256) in compact form; `typ` is its media type.
 
-        Costs some 40 µs of this process; whoever signs many lets others have their turn between.
+        Costs some 40 µs of this process, which serves others between one and the next.
         """
         ...
 

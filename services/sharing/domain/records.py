@@ -240,6 +240,7 @@ class Consent:
     notice: str = ""
     language: str = ""
     indication: Indication = Indication()
+    ahead: datetime | None = None  # `at`, if it was recorded before that: it counts only from then
 
     @property
     def answered(self) -> bool:
@@ -291,6 +292,7 @@ class Preference:
     value: str  # an opt-out, a purpose, a recipient or kind (prefix), a notice id; RESTRICTION
     at: datetime
     lifted: datetime | None = None
+    ahead: datetime | None = None  # `at`, if it was recorded before that: it counts only from then
 
 
 @dataclass(frozen=True, slots=True)

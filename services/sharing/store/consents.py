@@ -136,4 +136,5 @@ def consent_of(row: Row[tuple[object, ...]]) -> Consent:
         indication=Indication(
             IndicationMethod(row.method), Indicator(row.indicator), row.indicator_name
         ),
+        ahead=row.at if row.at > row.recorded else None,
     )

@@ -48,7 +48,7 @@ class StoredPreferences:
         ).one_or_none()
         return None if row is None else preference_of(row)
 
-    def add(self, account: str, preference: Preference) -> None:
+    def add(self, account: str, preference: Preference, recorded: datetime) -> None:
         """Store a choice."""
         self._tx.execute(
             insert(preferences).values(
@@ -57,6 +57,7 @@ class StoredPreferences:
                 kind=preference.kind.value,
                 value=preference.value,
                 at=preference.at,
+                recorded=recorded,
                 lifted=preference.lifted,
             )
         )
@@ -81,4 +82,5 @@ def preference_of(row: Row[tuple[object, ...]]) -> Preference:
         value=row.value,
         at=row.at,
         lifted=row.lifted,
+        ahead=row.at if row.at > row.recorded else None,
     )

@@ -249,5 +249,35 @@ disclosure_consents = Table(
 )
 
 signing_keys = signing_keys_table("signing_keys", METADATA)
+# Who is told what; how often it was sent and what came of it is altered.
+revocation_notices = Table(
+    "revocation_notices",
+    METADATA,
+    Column("ordinal", BigInt, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("recipient", Text, ForeignKey("recipients.name"), nullable=False),
+    Column("holder", Text, nullable=False),  # empty when a contract ended
+    Column("cause", Text, nullable=False),
+    Column("decisions", Text, nullable=False),  # JSON
+    Column("contract", Text, nullable=False),  # empty for the other causes
+    Column("created", Instant, nullable=False),
+    Column("deadline", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", BigInt, nullable=False),
+    Column("attempted", Instant),
+    Column("next_attempt", Instant),  # null unless pending
+    Column("leased", Instant),  # until when a worker has it
+    Column("problem", Text, nullable=False),
+    Column("acknowledged", Instant),
+    Column("acknowledger", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    # The deadline; null when it is acknowledged, or when the log has that it is overdue.
+    Column("watch", Instant),
+    Index(None, "recipient", "ordinal"),
+    Index(None, "next_attempt"),
+    Index(None, "watch"),
+    sqlite_strict=True,
+)
+
 requests = requests_table(METADATA)
 outbox = outbox_table(METADATA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from tests.unit.sharing.facts import (
     facts,
     preference,
     question,
+    reasons,
     subject,
 )
 
@@ -547,3 +548,15 @@ def test_accepting_the_new_notice_is_the_consent_to_what_is_new() -> None:
         preferences=[preference(PreferenceKind.ACCEPTED_NOTICE, STORE)],
     )
     assert answer(MI_COM, known).outcome is Outcome.PERMIT
+
+
+def test_what_is_dated_ahead_counts_from_its_date_on() -> None:
+    tomorrow = NOW + timedelta(days=1)
+    given = replace(consent(at=tomorrow), ahead=tomorrow)
+    out = replace(preference(PreferenceKind.OPT_OUT, "direct_marketing"), ahead=tomorrow)
+    agreed = facts(ADS, consents=(given,))
+    assert reasons(MARKETING, agreed) == ["CONSENT_MISSING"]
+    assert reasons(MARKETING, agreed, tomorrow) == []
+    refused = replace(agreed, preferences=(out,))
+    assert reasons(MARKETING, refused) == ["CONSENT_MISSING"]
+    assert reasons(MARKETING, refused, tomorrow) == ["MARKETING_OPTED_OUT"]

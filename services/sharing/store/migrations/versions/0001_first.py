@@ -276,3 +276,36 @@ def upgrade() -> None:
         ),
         sqlite_strict=True,
     )
+    op.create_table(
+        "revocation_notices",
+        sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("cause", sa.Text, nullable=False),
+        sa.Column("decisions", sa.Text, nullable=False),
+        sa.Column("contract", sa.Text, nullable=False),
+        sa.Column("created", Instant, nullable=False),
+        sa.Column("deadline", Instant, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("attempts", BigInt, nullable=False),
+        sa.Column("attempted", Instant, nullable=True),
+        sa.Column("next_attempt", Instant, nullable=True),
+        sa.Column("leased", Instant, nullable=True),
+        sa.Column("problem", sa.Text, nullable=False),
+        sa.Column("acknowledged", Instant, nullable=True),
+        sa.Column("acknowledger", sa.Text, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("watch", Instant, nullable=True),
+        sa.PrimaryKeyConstraint("ordinal", name="pk_revocation_notices"),
+        sa.ForeignKeyConstraint(
+            ["recipient"], ["recipients.name"], name="fk_revocation_notices_recipient_recipients"
+        ),
+        sa.UniqueConstraint("name", name="uq_revocation_notices_name"),
+        sqlite_strict=True,
+    )
+    op.create_index(
+        "ix_revocation_notices_recipient_ordinal", "revocation_notices", ["recipient", "ordinal"]
+    )
+    op.create_index("ix_revocation_notices_next_attempt", "revocation_notices", ["next_attempt"])
+    op.create_index("ix_revocation_notices_watch", "revocation_notices", ["watch"])
