@@ -179,7 +179,7 @@ class _Outer:
         async def sent(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
                 if _REQUEST_ID in headers:
                     message["headers"].append((_REQUEST_ID, headers[_REQUEST_ID]))
