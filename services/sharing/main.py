@@ -15,7 +15,9 @@ from accord.sharing.v1 import (
     key_service_pb2,
     loader_service_pb2,
     preference_service_pb2,
+    reach_service_pb2,
     recipient_service_pb2,
+    revocation_service_pb2,
     rulebook_service_pb2,
     subject_service_pb2,
     watch_service_pb2,
@@ -49,13 +51,17 @@ from services.sharing.api.instruments import InstrumentServicer
 from services.sharing.api.keys import KeyServicer
 from services.sharing.api.loader import LoaderServicer
 from services.sharing.api.preferences import PreferenceServicer
+from services.sharing.api.reach import ReachServicer
 from services.sharing.api.recipients import RecipientServicer
+from services.sharing.api.revocations import RevocationServicer
 from services.sharing.api.rulebook import RulebookServicer
 from services.sharing.api.subjects import SubjectServicer
 from services.sharing.api.watch import WatchServicer
+from services.sharing.cases.deliver_notices import Deliveries
 from services.sharing.cases.means import Means
 from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook, RulebookError
+from services.sharing.peers.webhooks import Webhooks
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
 from services.sharing.store.bearers import Bearers, BearersError
@@ -133,7 +139,9 @@ async def assembled(
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", decisions),
             (analysis_service_pb2, "AnalysisService", AnalysisServicer(means)),
+            (reach_service_pb2, "ReachService", ReachServicer(means)),
             (disclosure_service_pb2, "DisclosureService", DisclosureServicer(means)),
+            (revocation_service_pb2, "RevocationService", RevocationServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),
             (key_service_pb2, "KeyService", KeyServicer(means)),
             (watch_service_pb2, "WatchService", watch),
@@ -156,6 +164,8 @@ async def assembled(
             )
             door = stack.enter_context(Https(settings, settings.tools_listen, app))
             server.also("https", door.run)
+        webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
+        server.also("notices", Deliveries(means, webhooks).run)
         server.also("feed", feed.run).when_draining(watch.drain)
         yield server.also("relay", relay.run).ready_when(database.ping)
 

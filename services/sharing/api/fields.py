@@ -29,9 +29,11 @@ _ORDINAL = re.compile(r"[0-9]{1,18}")
 _DATED = re.compile(r"[0-9-]{10}/[0-9]{1,18}")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _NAMES = {
+    "holders": re.compile(_HOLDER),
     "recipients": re.compile(rf"recipients/{_ID}"),
     "contracts": re.compile(rf"contracts/{_ID}"),
     "instruments": re.compile(rf"instruments/{_ID}"),
+    "revocations": re.compile(rf"revocations/{_ID}"),
     "decisions": re.compile(rf"decisions/{_ID}"),
     "consents": re.compile(rf"{_HOLDER}/consents/{_ID}"),
     "preferences": re.compile(rf"{_HOLDER}/preferences/{_ID}"),
@@ -123,10 +125,12 @@ def page(call: Call, request: Message, size: int, token: str) -> Page:
     return Page(cursor, paging.page_size(size))
 
 
-def named_page(call: Call, request: Message, size: int, token: str) -> Page:
-    """Return the part of a list that is ordered by name."""
+def named_page(
+    call: Call, request: Message, size: int, token: str, collection: str = "recipients"
+) -> Page:
+    """Return the part of a list that is ordered by names of a collection."""
     cursor = paging.cursor_of(token, *_bound(call, request))
-    if cursor and not _NAMES["recipients"].fullmatch(cursor):
+    if cursor and not _NAMES[collection].fullmatch(cursor):
         raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
     return Page(cursor, paging.page_size(size))
 

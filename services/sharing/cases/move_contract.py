@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runtime.event import Event
 from runtime.fault import not_found
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.agreement import Agreement, Step
 from services.sharing.domain.ports import Records, Request
@@ -86,6 +87,8 @@ async def _apply(
                     trace=acting.trace,
                 )
             )
+            if move.state is ContractState.TERMINATED:
+                Revoking(means, records, now, acting).contract(name, agreement.recipient)
             return agreement
 
         return records.once(request, now, change)

@@ -3,10 +3,11 @@
 from runtime.event import Event
 from runtime.fault import invalid
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import check_country
 from services.sharing.domain.ports import Records
-from services.sharing.domain.records import Subject
+from services.sharing.domain.records import Subject, SubjectStatus
 
 
 async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
@@ -37,6 +38,9 @@ async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
                 trace=acting.trace,
             )
         )
+        deleted = SubjectStatus.DELETED
+        if subject.status is deleted and (known is None or known.status is not deleted):
+            Revoking(means, records, now, acting).account(subject.account)
         return subject.version
 
     return await means.store.write(unit)

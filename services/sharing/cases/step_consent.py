@@ -6,6 +6,7 @@ from dataclasses import replace
 from runtime.fault import not_found
 from services.sharing.cases.answer_consent import consent_event
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.consent_steps import ConsentStep, check_indication, follow
 from services.sharing.domain.ports import Records, Request
@@ -44,6 +45,8 @@ async def step_consent(
             stepped = replace(known, state=after, withdrawn=ended, indication=indication)
             records.consents.add(holder, stepped, now)
             records.publish(consent_event(step.value, holder, stepped, now, acting, note=note))
+            if ended:
+                Revoking(means, records, now, acting).consent(holder, name)
             return stepped
 
         return records.once(request, now, change)

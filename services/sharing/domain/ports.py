@@ -325,6 +325,37 @@ class DisclosureRecords(Protocol):
         ...
 
 
+class Reach(Protocol):
+    """Who has whose data."""
+
+    def disclosed(self, holder: str, recipient: str, secret: Collection[str]) -> list[Disclosure]:
+        """Return what was sent of a person to a recipient, newest first, but for what is secret.
+
+        Of disclosures that are alike in purpose and categories the first and the last.
+        """
+        ...
+
+    def permits(self, holder: str, secret: Collection[str]) -> list[Decision]:
+        """Return a person's newest permits, newest first, but for what is secret."""
+        ...
+
+    def receivers(self, holder: str, secret: Collection[str]) -> set[str]:
+        """Return the names of all recipients that a person's data was sent to."""
+        ...
+
+    def recipients(self, after: str, size: int, among: Collection[str] | None) -> list[Recipient]:
+        """Return the next recipients by name, of all or of those named."""
+        ...
+
+    def holders(self, recipient: str, after: str, size: int) -> list[str]:
+        """Return the next people by name whose data was sent to a recipient."""
+        ...
+
+    def subjects(self, after: str, size: int) -> Sequence[Subject]:
+        """Return the next accounts by name."""
+        ...
+
+
 class Records(Protocol):
     """Everything that is kept, inside one unit of work."""
 
@@ -385,6 +416,11 @@ class Records(Protocol):
 
     def empty(self) -> bool:
         """Tell whether no fact is kept and nothing was decided."""
+        ...
+
+    @property
+    def reach(self) -> Reach:
+        """Who has whose data."""
         ...
 
     def publish(self, event: Event) -> None:

@@ -127,6 +127,17 @@ class Notice:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a recipient holds: it was sent under a decision, and no law ordered that."""
+
+    recipient: str
+    kind: str
+    decision: str
+    purpose: str
+    consents: tuple[str, ...]  # that it rests on
+
+
 def pause(name: str, attempts: int) -> timedelta:
     """Return how long to wait after so many attempts: doubling to an hour, less up to a half.
 

@@ -19,7 +19,9 @@ from services.sharing.store.disclosures import StoredDisclosures
 from services.sharing.store.expiries import StoredExpiries
 from services.sharing.store.history import StoredHistory
 from services.sharing.store.instruments import StoredInstruments
+from services.sharing.store.notices import StoredNotices
 from services.sharing.store.preferences import StoredPreferences
+from services.sharing.store.reach import StoredReach
 from services.sharing.store.recipients import StoredRecipients
 from services.sharing.store.subjects import StoredSubjects
 
@@ -83,6 +85,11 @@ class StoredRecords:
         return StoredHistory(self._tx)
 
     @property
+    def notices(self) -> StoredNotices:
+        """Notices to recipients."""
+        return StoredNotices(self._tx)
+
+    @property
     def expiries(self) -> StoredExpiries:
         """The calendar."""
         return StoredExpiries(self._tx)
@@ -100,6 +107,11 @@ class StoredRecords:
     def disclosures(self) -> StoredDisclosures:
         """What was really sent."""
         return StoredDisclosures(self._tx)
+
+    @property
+    def reach(self) -> StoredReach:
+        """Who has whose data."""
+        return StoredReach(self._tx, self.decisions)
 
     def publish(self, event: Event) -> None:
         """Hand an event to the audit log, if and only if the unit commits."""

@@ -234,7 +234,7 @@ disclosures = Table(
     Column("sender", Text, nullable=False),
     Index(None, "holder", "ordinal"),
     Index(None, "decision", "ordinal"),
-    Index(None, "recipient", "ordinal"),
+    Index(None, "recipient", "holder"),
     sqlite_strict=True,
 )
 

@@ -253,7 +253,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_disclosures_holder_ordinal", "disclosures", ["holder", "ordinal"])
     op.create_index("ix_disclosures_decision_ordinal", "disclosures", ["decision", "ordinal"])
-    op.create_index("ix_disclosures_recipient_ordinal", "disclosures", ["recipient", "ordinal"])
+    op.create_index("ix_disclosures_recipient_holder", "disclosures", ["recipient", "holder"])
     op.create_table(
         "disclosure_consents",
         sa.Column("consent", sa.Text, nullable=False),

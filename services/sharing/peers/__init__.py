@@ -1,0 +1,1 @@
+"""The outside: the endpoints of recipients."""

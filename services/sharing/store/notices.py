@@ -1,0 +1,169 @@
+"""Notices to recipients in SQL: written with what causes them, sent from here."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
+
+from services.sharing.domain.ports import NoticeFilter, Page
+from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
+from services.sharing.store.paging import by_ordinal
+from services.sharing.store.tables import disclosures, recipients
+from services.sharing.store.tables import revocation_notices as notices
+
+_GET = select(notices).where(notices.c.name == bindparam("name"))
+_ABOUT = (
+    select(
+        disclosures.c.recipient,
+        recipients.c.kind,
+        disclosures.c.decision,
+        disclosures.c.purpose,
+        disclosures.c.consents,
+    )
+    .join(recipients, recipients.c.name == disclosures.c.recipient)
+    # What law ordered stays where it is.
+    .where(disclosures.c.holder == bindparam("holder"), disclosures.c.instrument == "")
+    .order_by(disclosures.c.ordinal)
+)
+_OPEN = notices.c.state != NoticeState.ACKNOWLEDGED.value
+
+
+class StoredNotices:
+    """Notices on one connection."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def received_about(self, holder: str) -> list[Received]:
+        """Return what recipients hold of a person or guest, oldest first."""
+        return [
+            Received(
+                row.recipient, row.kind, row.decision, row.purpose, tuple(json.loads(row.consents))
+            )
+            for row in self._tx.execute(_ABOUT, {"holder": holder})
+        ]
+
+    def has_received(self, recipient: str) -> bool:
+        """Tell whether a recipient ever received anybody's data."""
+        found = select(exists().where(disclosures.c.recipient == recipient))
+        return bool(self._tx.execute(found).scalar_one())
+
+    def get(self, name: str) -> Notice | None:
+        """Return a notice."""
+        row = self._tx.execute(_GET, {"name": name}).one_or_none()
+        return None if row is None else _notice(row)
+
+    def add(self, notice: Notice) -> None:
+        """Store a new notice."""
+        self._tx.execute(
+            insert(notices).values(
+                name=notice.name,
+                recipient=notice.recipient,
+                holder=notice.holder,
+                cause=notice.cause.value,
+                decisions=json.dumps(notice.decisions),
+                contract=notice.contract,
+                created=notice.created,
+                deadline=notice.deadline,
+                watch=notice.deadline,
+                **_standing(notice),
+            )
+        )
+
+    def save(self, notice: Notice) -> None:
+        """Store where a notice stands; whoever had it to send has it no longer."""
+        standing = _standing(notice)
+        if notice.state is NoticeState.ACKNOWLEDGED:
+            standing["watch"] = None
+        known = update(notices).where(notices.c.name == notice.name)
+        self._tx.execute(known.values(leased=None, **standing))
+
+    def waiting(self, now: datetime) -> bool:
+        """Tell whether any is due, or has turned late."""
+        due = exists().where(notices.c.next_attempt <= now)
+        late = exists().where(notices.c.watch < now)
+        return bool(self._tx.execute(select(or_(due, late))).scalar_one())
+
+    def take(self, now: datetime, until: datetime, most: int) -> list[Notice]:
+        """Return notices that are due and that no worker has, and have them until an instant."""
+        free = or_(
+            notices.c.leased.is_(None),
+            notices.c.leased <= now,
+            # A lease that ends later than one that begins now is of a clock that has jumped back.
+            notices.c.leased > until,
+        )
+        due = (
+            select(notices)
+            .where(notices.c.next_attempt <= now, free)
+            .order_by(notices.c.next_attempt)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        rows = self._tx.execute(due).all()
+        if rows:
+            taken = notices.c.ordinal.in_([row.ordinal for row in rows])
+            self._tx.execute(update(notices).where(taken).values(leased=until))
+        return [_notice(row) for row in rows]
+
+    def turned_late(self, now: datetime, most: int) -> list[Notice]:
+        """Return those whose deadline passed unacknowledged; each is returned once."""
+        passed = (
+            select(notices)
+            .where(notices.c.watch < now)
+            .order_by(notices.c.watch)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        rows = self._tx.execute(passed).all()
+        if rows:
+            told = notices.c.ordinal.in_([row.ordinal for row in rows])
+            self._tx.execute(update(notices).where(told).values(watch=None))
+        return [_notice(row) for row in rows]
+
+    def list(self, page: Page, wanted: NoticeFilter, now: datetime) -> tuple[list[Notice], str]:
+        """List newest first; return the cursor of what follows, or empty."""
+        query = select(notices)
+        if wanted.recipient:
+            query = query.where(notices.c.recipient == wanted.recipient)
+        if wanted.state:
+            query = query.where(notices.c.state == wanted.state.value)
+        if wanted.overdue:
+            query = query.where(notices.c.deadline < now, _OPEN)
+        return by_ordinal(self._tx, query, page, notices.c.ordinal, _notice)
+
+
+def _standing(notice: Notice) -> dict[str, object]:
+    return {
+        "state": notice.state.value,
+        "attempts": notice.attempts,
+        "attempted": notice.attempted,
+        "next_attempt": notice.next_attempt,
+        "problem": notice.problem,
+        "acknowledged": notice.acknowledged,
+        "acknowledger": notice.acknowledger,
+        "note": notice.note,
+    }
+
+
+def _notice(row: Row[Any]) -> Notice:
+    return Notice(
+        name=row.name,
+        recipient=row.recipient,
+        holder=row.holder,
+        cause=Cause(row.cause),
+        decisions=tuple(json.loads(row.decisions)),
+        contract=row.contract,
+        created=row.created,
+        deadline=row.deadline,
+        state=NoticeState(row.state),
+        attempts=row.attempts,
+        attempted=row.attempted,
+        next_attempt=row.next_attempt,
+        problem=row.problem,
+        acknowledged=row.acknowledged,
+        acknowledger=row.acknowledger,
+        note=row.note,
+    )
