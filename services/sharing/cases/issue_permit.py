@@ -7,8 +7,9 @@ from services.sharing.domain.vocabulary import Outcome
 
 
 async def issue_permit(means: Means, decision: Decision) -> str:
-    """Return the permit of a decision that is durable; empty unless it permits."""
+    """Return the permit of a decision that is durable; empty unless it permits for a while."""
     if decision.answer.outcome is not Outcome.PERMIT:
         return ""
     watch = tuple(means.watch_keys.of(change) for change in revoked_by(decision.question))
-    return await means.signer.sign(claims(decision, means.region, watch), TYPE)
+    said = claims(decision, means.region, watch)
+    return await means.signer.sign(said, TYPE) if said else ""

@@ -34,18 +34,24 @@ def revoked_by(question: Question) -> Sequence[Change]:
     return changes
 
 
-def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str, object]:
-    """Return what a permit says of a decision that permits; `watch` are the keys that revoke it."""
+def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str, object] | None:
+    """Return what a permit says of a decision that permits; `watch` are the keys that revoke it.
+
+    None when what it rests on ends within the second, since permits count in whole ones.
+    """
     question, answer = decision.question, decision.answer
     domain = f"spiffe://{region}.accord.internal"
-    expires = expiry(decision.time, [ground.ends for ground in answer.grounds])
+    ends = expiry(decision.time, [ground.ends for ground in answer.grounds])
+    issued, expires = int(decision.time.timestamp()), int(ends.timestamp())
+    if expires <= issued:
+        return None
     person = {"sub": question.holder} if question.personal else {}
     return person | {
         "iss": f"{domain}/svc/sharing",
         "aud": f"{domain}/app/{decision.asker}",
         "jti": decision.name,
-        "iat": int(decision.time.timestamp()),
-        "exp": int(expires.timestamp()),
+        "iat": issued,
+        "exp": expires,
         "service": question.service,
         "recipient": question.recipient,
         "purpose": question.purpose,

@@ -20,15 +20,18 @@ from accord.sharing.v1 import (
     decision_pb2,
     decision_service_pb2,
     decision_service_pb2_grpc,
+    disclosure_service_pb2_grpc,
     instrument_service_pb2_grpc,
     key_service_pb2_grpc,
     preference_service_pb2_grpc,
+    reach_service_pb2_grpc,
     recipient_service_pb2,
     recipient_service_pb2_grpc,
     rulebook_service_pb2_grpc,
     subject_pb2,
     subject_service_pb2,
     subject_service_pb2_grpc,
+    watch_service_pb2_grpc,
 )
 from sqlalchemy import create_engine, func, select
 
@@ -52,6 +55,7 @@ APPS = Path(__file__).parents[3] / "deploy/k8s/base/sharing/apps.yaml"
 NOWHERE = "127.0.0.1:9"  # the discard port: nobody answers
 
 STUBS: dict[str, Any] = {
+    "reach": reach_service_pb2_grpc.ReachServiceStub,
     "analysis": analysis_service_pb2_grpc.AnalysisServiceStub,
     "subjects": subject_service_pb2_grpc.SubjectServiceStub,
     "recipients": recipient_service_pb2_grpc.RecipientServiceStub,
@@ -62,6 +66,8 @@ STUBS: dict[str, Any] = {
     "decisions": decision_service_pb2_grpc.DecisionServiceStub,
     "rulebook": rulebook_service_pb2_grpc.RulebookServiceStub,
     "keys": key_service_pb2_grpc.KeyServiceStub,
+    "disclosures": disclosure_service_pb2_grpc.DisclosureServiceStub,
+    "watch": watch_service_pb2_grpc.WatchServiceStub,
 }
 
 
@@ -110,7 +116,7 @@ class Sharing:
             service, method, request, as_="svc/portal", actor=(who or self.officer, "officer")
         )
 
-    async def know_person(self, version: int = 1, **facts: Any) -> None:
+    async def know_person(self, version: int = 1, **facts: Any) -> Any:
         subject = subject_pb2.Subject(
             account=self.person,
             jurisdiction="NL",
@@ -120,7 +126,7 @@ class Sharing:
         )
         subject.since_time.FromDatetime(self.bench.clock.now() - timedelta(days=30))
         subject.MergeFrom(subject_pb2.Subject(**facts))
-        await self.call(
+        return await self.call(
             "subjects",
             "PutSubject",
             subject_service_pb2.PutSubjectRequest(subject=subject),
