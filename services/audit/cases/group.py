@@ -70,12 +70,17 @@ class Group:
             raise sequence_gap(expected, fresh[0].sequence)
         receipts = [self._receipt(producer, submission) for submission in repeated]
         # Nothing of the group has changed up to here; sealing is the last thing that may refuse.
-        sealed = [self._sealed(producer, submission) for submission in fresh]
-        event_ids = [submission.event.event_id for submission in fresh]
-        for at, submission in enumerate(fresh):
-            if event_ids[at] in self._event_ids or event_ids[at] in event_ids[:at]:
+        sealed = [
+            self._sealed(producer, submission, index)
+            for index, submission in enumerate(fresh, self.edge.size)
+        ]
+        event_ids = set[str]()
+        for submission in fresh:
+            event_id = submission.event.event_id
+            if event_id in self._event_ids or event_id in event_ids:
                 raise event_id_reused(submission.sequence)
-        self._event_ids.update(event_ids)
+            event_ids.add(event_id)
+        self._event_ids |= event_ids
         for submission, entry in zip(fresh, sealed, strict=True):
             receipt = self._append(entry)
             self._taken[producer, submission.sequence] = (submission.event, receipt)
@@ -100,15 +105,14 @@ class Group:
             raise sequence_reused(submission.sequence)
         return Receipt(submission.sequence, logged.stored.index, logged.stored.leaf_hash)
 
-    def _sealed(self, producer: str, submission: Submission) -> StoredEntry:
+    def _sealed(self, producer: str, submission: Submission, index: int) -> StoredEntry:
         sealed = seal(self._origin, producer, submission, self._keys)
         leaf = self._envelope.encode(sealed)
         if len(leaf) > MAX_LEAF:
             raise entry_too_large(submission.sequence, len(leaf))
-        return StoredEntry(-1, leaf, leaf_hash(leaf), sealed)
+        return StoredEntry(index, leaf, leaf_hash(leaf), sealed)
 
     def _append(self, entry: StoredEntry) -> Receipt:
-        placed = StoredEntry(self.edge.size, entry.leaf, entry.leaf_hash, entry.sealed)
-        self._entries.append(placed)
-        self._tiles += self.edge.append(placed.leaf_hash)
-        return Receipt(placed.sealed.sequence, placed.index, placed.leaf_hash)
+        self._entries.append(entry)
+        self._tiles += self.edge.append(entry.leaf_hash)
+        return Receipt(entry.sealed.sequence, entry.index, entry.leaf_hash)

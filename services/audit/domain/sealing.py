@@ -5,7 +5,7 @@ it is hashed. Destroying the key makes the part unreadable and leaves every hash
 """
 
 import hashlib
-import secrets
+import os
 import struct
 from collections.abc import Container, Iterator, Mapping
 from functools import lru_cache
@@ -32,11 +32,14 @@ _ACCOUNT, _ACTOR, _RESOURCE = "@account", "@actor", "@resource"
 _SALT_SIZE = 32
 _CONTEXT = b"accord-audit-section"
 _LENGTH = struct.Struct(">I")
+_length, _sha256 = _LENGTH.pack, hashlib.sha256
 
 
 def parties(event: Event) -> tuple[str, ...]:
     """Return who must have keys before the event can be sealed, section by section."""
-    return tuple(party for party, _ in _parts(event))
+    subject = event.account or ORGANISATION
+    actor = (event.actor,) if event.actor and event.actor != subject else ()
+    return (subject, *actor, *(section.account for section in event.sections))
 
 
 def seal(
@@ -150,14 +153,16 @@ def _parts(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def _seal_section(place: bytes, members: Mapping[str, str], keys: PartyKeys) -> Section:
-    salts = secrets.token_bytes(_SALT_SIZE * len(members))
+    salts = os.urandom(_SALT_SIZE * len(members))
+    at = 0
     commitments: list[bytes] = []
     plain: list[bytes] = []
-    for at, (name, value) in enumerate(members.items()):
-        salted = salts[at * _SALT_SIZE : (at + 1) * _SALT_SIZE] + _prefixed(name)
+    for name, value in members.items():
+        salted = salts[at : at + _SALT_SIZE] + _prefixed(name)
+        at += _SALT_SIZE
         encoded = value.encode()
-        commitments.append(hashlib.sha256(salted + encoded).digest())
-        plain += (salted, _LENGTH.pack(len(encoded)), encoded)
+        commitments.append(_sha256(salted + encoded).digest())
+        plain += (salted, _length(len(encoded)), encoded)
     sealed = keys.encrypt(b"".join(plain), place + _counted(keys.pseudonym))
     return Section(keys.pseudonym, tuple(commitments), sealed)
 
@@ -201,9 +206,13 @@ def _prefixed(name: str) -> bytes:
 
 def _place(origin: str, event_id: str) -> bytes:
     """Bind a section to its entry: moved to another entry or log it does not open."""
-    parts = (_CONTEXT, _LENGTH.pack(FORMAT), origin.encode(), bytes.fromhex(event_id))
-    return b"".join(map(_counted, parts))
+    return _log(origin) + _counted(bytes.fromhex(event_id))
+
+
+@lru_cache(maxsize=16)
+def _log(origin: str) -> bytes:
+    return b"".join(map(_counted, (_CONTEXT, _length(FORMAT), origin.encode())))
 
 
 def _counted(part: bytes) -> bytes:
-    return _LENGTH.pack(len(part)) + part
+    return _length(len(part)) + part

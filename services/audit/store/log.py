@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import Connection, Row, Select, func, insert, select
 
 from runtime.clock import Clock
-from runtime.db import Database
+from runtime.db import Database, insert_rows
+from runtime.instants import to_micros
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import StoredEntry
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
@@ -18,6 +19,8 @@ from services.audit.store.tables import checkpoints, entries, people, tiles
 _PAGE = 500  # values in one IN clause: well below what either engine binds
 EntryRow = Row[tuple[int, bytes, bytes]]
 _ENTRY = select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
+_ENTRY_COLUMNS = [column.name for column in entries.c]
+_PEOPLE_COLUMNS = [column.name for column in people.c]
 
 
 class StoredLog:
@@ -47,10 +50,8 @@ class StoredLog:
             newest = tx.execute(select(func.max(checkpoints.c.size))).scalar()
             if (newest or 0) != growth.base_size or (newest is not None and not growth.entries):
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
-            if entry_rows:
-                tx.execute(insert(entries), entry_rows)
-            if people_rows:
-                tx.execute(insert(people), people_rows)
+            insert_rows(tx, entries, _ENTRY_COLUMNS, entry_rows)
+            insert_rows(tx, people, _PEOPLE_COLUMNS, people_rows)
             if tile_rows:
                 tx.execute(insert(tiles), tile_rows)
             _check_stored(tx, growth)
@@ -131,24 +132,25 @@ def _pages(values: Collection[object]) -> list[list[object]]:
     return [ordered[at : at + _PAGE] for at in range(0, len(ordered), _PAGE)]
 
 
-def _entry_row(entry: StoredEntry) -> dict[str, object]:
+def _entry_row(entry: StoredEntry) -> tuple[object, ...]:
+    """Return the values of a row, in the order of the columns."""
     sealed = entry.sealed
-    return {
-        "log_index": entry.index,
-        "leaf": entry.leaf,
-        "leaf_hash": entry.leaf_hash,
-        "producer": sealed.producer,
-        "sequence": sealed.sequence,
-        "event_id": sealed.event_id,
-        "action": sealed.action,
-        "event_time": sealed.time,
-        "trace_id": sealed.trace.trace_id,
-        "actor_pseudonym": sealed.actor_pseudonym,
-    }
+    return (
+        entry.index,
+        entry.leaf,
+        entry.leaf_hash,
+        sealed.producer,
+        sealed.sequence,
+        sealed.event_id,
+        sealed.action,
+        to_micros(sealed.time),
+        sealed.trace.trace_id,
+        sealed.actor_pseudonym,
+    )
 
 
-def _people_rows(entry: StoredEntry) -> list[dict[str, object]]:
-    return [{"pseudonym": one, "log_index": entry.index} for one in sorted(entry.sealed.people)]
+def _people_rows(entry: StoredEntry) -> list[tuple[bytes, int]]:
+    return [(pseudonym, entry.index) for pseudonym in sorted(entry.sealed.people)]
 
 
 def _tile_row(tile: Tile) -> dict[str, object]:

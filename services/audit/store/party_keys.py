@@ -7,6 +7,7 @@ once no backup of it can be unwrapped any more nothing of the party can be read 
 import hmac
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,6 +21,7 @@ from services.audit.store.tables import party_keys
 _PSEUDONYM_SIZE = 16
 _PSEUDONYM_CONTEXT = b"accord-audit-pseudonym\0"
 _PAGE = 500  # names in one query: well below what either engine binds
+_KEPT = 20_000  # parties whose unwrapped keys are kept: about 20 MB
 
 
 class StoredPartyKeys:
@@ -43,12 +45,18 @@ class StoredPartyKeys:
 
 
 class StoredKeys:
-    """The key database. Keys are read for each use and never kept: a deleted key is gone."""
+    """The key database. Each use reads whether the row is still there: a deleted key is gone.
+
+    What is kept in memory spares the unwrapping, and nothing else: a key is used only together with
+    the very row that it was unwrapped from, and those unused the longest are dropped.
+    """
 
     def __init__(self, database: Database, keks: Sequence[KeyEncryptionKey]) -> None:
         self._database = database
         self._keks = {kek.month: kek for kek in keks}
         self._newest = keks[0]
+        self._lookups = lru_cache(_KEPT)(self._lookups_of)
+        self._unwrapped = lru_cache(_KEPT)(self._unwrap)
 
     async def ensure(self, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
         """Return the keys of all parties, making those that are missing."""
@@ -64,14 +72,14 @@ class StoredKeys:
     async def find(self, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
         """Return the keys of the parties that have some."""
         # A row is found under the month it was last wrapped in: every month that exists is asked.
-        names = {kek.lookup(party): party for party in parties for kek in self._keks.values()}
+        names = {lookup: party for party in parties for lookup in self._lookups(party)}
         rows = await self._rows(party_keys.c.lookup, list(names))
-        return {names[row.lookup]: self._unwrap(row) for row in rows}
+        return {names[row.lookup]: self._unwrapped(*row[1:]) for row in rows}
 
     async def of(self, pseudonyms: Collection[bytes]) -> Mapping[bytes, StoredPartyKeys]:
         """Return the keys that still exist behind pseudonyms."""
         rows = await self._rows(party_keys.c.pseudonym, list(pseudonyms))
-        return {row.pseudonym: self._unwrap(row) for row in rows}
+        return {row.pseudonym: self._unwrapped(*row[1:]) for row in rows}
 
     async def months_without_kek(self) -> list[str]:
         """Return the months under which rows are wrapped although their key is not here."""
@@ -105,11 +113,12 @@ class StoredKeys:
             "wrapped": wrapped,
         }
 
-    def _unwrap(self, row: Row[tuple[bytes, bytes, str, bytes]]) -> StoredPartyKeys:
+    def _lookups_of(self, party: str) -> tuple[bytes, ...]:
+        return tuple(kek.lookup(party) for kek in self._keks.values())
+
+    def _unwrap(self, pseudonym: bytes, month: str, wrapped: bytes) -> StoredPartyKeys:
         try:
-            keys = self._keks[row.kek].unwrap(row.wrapped, row.pseudonym)
+            keys = self._keks[month].unwrap(wrapped, pseudonym)
         except ValueError as error:
-            raise LogDamagedError(
-                f"the keys of pseudonym {row.pseudonym.hex()}: {error}"
-            ) from error
-        return StoredPartyKeys(keys[:KEY_SIZE], row.pseudonym)
+            raise LogDamagedError(f"the keys of pseudonym {pseudonym.hex()}: {error}") from error
+        return StoredPartyKeys(keys[:KEY_SIZE], pseudonym)
