@@ -165,7 +165,8 @@ async def assembled(
             door = stack.enter_context(Https(settings, settings.tools_listen, app))
             server.also("https", door.run)
         webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
-        server.also("notices", Deliveries(means, webhooks).run)
+        deliveries = Deliveries(means.store, signer, webhooks, clock=clock, region=settings.region)
+        server.also("notices", deliveries.run)
         server.also("feed", feed.run).when_draining(watch.drain)
         yield server.also("relay", relay.run).ready_when(database.ping)
 

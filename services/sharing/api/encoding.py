@@ -18,7 +18,7 @@ from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.notices import NoticeChange
-from services.sharing.domain.question import Question
+from services.sharing.domain.question import Finding, Ground, Question
 from services.sharing.domain.records import (
     Consent,
     ConsentRevision,
@@ -198,27 +198,10 @@ def decision(value: Decision) -> decision_pb2.Decision:
     return decision_pb2.Decision(
         name=value.name,
         outcome=OUTCOMES[answer.outcome],
-        reasons=[
-            decision_pb2.DecisionReason(
-                reason=REASONS[found.reason],
-                outcome=OUTCOMES[found.outcome],
-                gate=found.gate,
-                citations=found.citations,
-                categories=found.categories,
-            )
-            for found in answer.findings
-        ],
+        reasons=[reason(found) for found in answer.findings],
         permitted_categories=answer.permitted_categories,
         obligations=[OBLIGATIONS[duty] for duty in answer.obligations],
-        grounds=[
-            decision_pb2.Ground(
-                categories=ground.categories,
-                citation=ground.citation,
-                basis=BASES[ground.basis],
-                consent=ground.consent,
-            )
-            for ground in answer.grounds
-        ],
+        grounds=[ground(each) for each in answer.grounds],
         contract=answer.contract,
         question=_question(value.question),
         decide_time=stamp(value.time),
@@ -226,6 +209,27 @@ def decision(value: Decision) -> decision_pb2.Decision:
         trace_id=value.trace_id,
         asker=value.asker,
         token=value.token,
+    )
+
+
+def reason(found: Finding) -> decision_pb2.DecisionReason:
+    """Encode what stands in the way."""
+    return decision_pb2.DecisionReason(
+        reason=REASONS[found.reason],
+        outcome=OUTCOMES[found.outcome],
+        gate=found.gate,
+        citations=found.citations,
+        categories=found.categories,
+    )
+
+
+def ground(value: Ground) -> decision_pb2.Ground:
+    """Encode on what categories rest."""
+    return decision_pb2.Ground(
+        categories=value.categories,
+        citation=value.citation,
+        basis=BASES[value.basis],
+        consent=value.consent,
     )
 
 

@@ -5,17 +5,12 @@ from accord.sharing.v1 import consent_pb2, decision_pb2, explanation_pb2
 from services.sharing.api import encoding
 from services.sharing.domain.explanation import Explanation, Gate, GateState
 from services.sharing.domain.hints import Hint, Party, Remedy, Term
-from services.sharing.domain.question import Finding, Ground
-from services.sharing.domain.vocabulary import Obligation
 
 # As in encoding: a word without its name on the wire fails at import.
 _STATES = {word: explanation_pb2.GateState.Value(f"GATE_STATE_{word.name}") for word in GateState}
 _REMEDIES = {word: explanation_pb2.Remedy.Value(f"REMEDY_{word.name}") for word in Remedy}
 _PARTIES = {word: explanation_pb2.Party.Value(f"PARTY_{word.name}") for word in Party}
 _TERMS = {word: explanation_pb2.ContractTerm.Value(f"CONTRACT_TERM_{word.name}") for word in Term}
-_OBLIGATIONS = {
-    word: decision_pb2.Obligation.Value(f"OBLIGATION_{word.name}") for word in Obligation
-}
 
 
 def explanation(value: Explanation, question: decision_pb2.Question) -> explanation_pb2.Explanation:
@@ -26,8 +21,10 @@ def explanation(value: Explanation, question: decision_pb2.Question) -> explanat
         outcome=encoding.OUTCOMES[answer.outcome],
         gates=[_gate(gate) for gate in value.gates],
         permitted_categories=answer.permitted_categories,
-        obligations=[] if value.historical else [_OBLIGATIONS[duty] for duty in answer.obligations],
-        grounds=[_ground(ground) for ground in answer.grounds],
+        obligations=[]
+        if value.historical
+        else [encoding.OBLIGATIONS[duty] for duty in answer.obligations],
+        grounds=[encoding.ground(ground) for ground in answer.grounds],
         contract=answer.contract,
         moment=encoding.stamp(value.moment),
         historical=value.historical,
@@ -44,30 +41,10 @@ def _gate(gate: Gate) -> explanation_pb2.Gate:
         state=_STATES[gate.state],
         reasons=[
             explanation_pb2.ExplainedReason(
-                reason=reason(finding), hints=[_hint(hint) for hint in hints]
+                reason=encoding.reason(finding), hints=[_hint(hint) for hint in hints]
             )
             for finding, hints in gate.found
         ],
-    )
-
-
-def reason(finding: Finding) -> decision_pb2.DecisionReason:
-    """Encode what stands in the way."""
-    return decision_pb2.DecisionReason(
-        reason=encoding.REASONS[finding.reason],
-        outcome=encoding.OUTCOMES[finding.outcome],
-        gate=finding.gate,
-        citations=finding.citations,
-        categories=finding.categories,
-    )
-
-
-def _ground(ground: Ground) -> decision_pb2.Ground:
-    return decision_pb2.Ground(
-        categories=ground.categories,
-        citation=ground.citation,
-        basis=encoding.BASES[ground.basis],
-        consent=ground.consent,
     )
 
 

@@ -48,7 +48,7 @@ class StoredDisclosures:
     def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
         """List those under a decision newest first; return the cursor of what follows, or empty."""
         query = select(disclosures).where(disclosures.c.decision == decision)
-        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, _disclosure)
+        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, disclosure_of)
 
     def told(
         self, page: Page, holder: str, decision: str, secret: Collection[str]
@@ -59,7 +59,7 @@ class StoredDisclosures:
         )
         if decision:
             query = query.where(disclosures.c.decision == decision)
-        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, _disclosure)
+        return by_ordinal(self._tx, query, page, disclosures.c.ordinal, disclosure_of)
 
     def recipients_under(self, consent: str) -> list[str]:
         """Return by name whoever received data that rests on a consent."""
@@ -72,7 +72,8 @@ class StoredDisclosures:
         return list(self._tx.execute(found).scalars())
 
 
-def _disclosure(row: Row[Any]) -> Disclosure:
+def disclosure_of(row: Row[Any]) -> Disclosure:
+    """Read a disclosure."""
     return Disclosure(
         name=row.name,
         decision=row.decision,

@@ -26,7 +26,7 @@ class StoredRecipients:
     def get(self, name: str) -> Recipient | None:
         """Return a recipient."""
         row = self._tx.execute(_GET, {"name": name}).one_or_none()
-        return None if row is None else _recipient(row)
+        return None if row is None else recipient_of(row)
 
     def add(self, recipient: Recipient) -> bool:
         """Store a recipient; False when the name is taken."""
@@ -61,10 +61,11 @@ class StoredRecipients:
         if kind:
             below = recipients.c.kind.startswith(f"{kind}.", autoescape=True)
             query = query.where(or_(recipients.c.kind == kind, below))
-        return by_name(self._tx, query, page, recipients.c.name, _recipient)
+        return by_name(self._tx, query, page, recipients.c.name, recipient_of)
 
 
-def _recipient(row: Row[tuple[object, ...]]) -> Recipient:
+def recipient_of(row: Row[tuple[object, ...]]) -> Recipient:
+    """Read a recipient."""
     return Recipient(
         name=row.name,
         display_name=row.display_name,

@@ -24,12 +24,12 @@ from tests.contract.sharing.conftest import Sharing, request_id, rows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-FRAUD = {
+FRAUD: dict[str, Any] = {
     "recipient": "recipients/guard",
     "purpose": "fraud_prevention",
     "categories": ["account.reliability"],
 }
-MARKETING = {
+MARKETING: dict[str, Any] = {
     "recipient": "recipients/ads",
     "purpose": "direct_marketing",
     "categories": ["contact.email"],

@@ -1,0 +1,132 @@
+"""Tells who has or may get a person's data, and whose data a recipient has or may get."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from runtime.event import Event
+from runtime.fault import not_found
+from services.sharing.cases.means import Means
+from services.sharing.domain.acting import Acting
+from services.sharing.domain.ports import Page, Records
+from services.sharing.domain.question import Facts
+from services.sharing.domain.reach import (
+    Holding,
+    RecipientReach,
+    SubjectReach,
+    disclosed,
+    permitted,
+    prospects,
+)
+from services.sharing.domain.records import Recipient
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be told of: what is had, what could be, or both."""
+
+    has: bool
+    may: bool
+
+
+async def list_reached_recipients(
+    means: Means, page: Page, holder: str, wanted: Wanted
+) -> tuple[list[RecipientReach], str]:
+    """List by name who has or may get the person's data; return the cursor of what follows.
+
+    Looks at `page.size` recipients and leaves out those without anything to tell.
+    """
+    now = means.clock.now()
+
+    def unit(records: Records) -> tuple[list[RecipientReach], str]:
+        secret = records.instruments.secret(holder, now.date())
+        permits = records.reach.permits(holder, secret) if wanted.has else []
+        among: Collection[str] | None = None
+        if not wanted.may:
+            received = records.reach.receivers(holder, secret)
+            among = received | {permit.question.recipient for permit in permits}
+        looked_at = records.reach.recipients(page.cursor, page.size + 1, among)
+        person = _person(records, holder) if wanted.may else None
+        found = []
+        for recipient in looked_at[: page.size]:
+            holdings: list[Holding] = []
+            if wanted.has:
+                sent = records.reach.disclosed(holder, recipient.name, secret)
+                mine = [each for each in permits if each.question.recipient == recipient.name]
+                holdings = [*_grounded(records, disclosed(sent)), *permitted(mine)]
+            could = [*prospects(means.rulebook, person(recipient), now)] if person else []
+            if holdings or could:
+                found.append(RecipientReach(recipient, holdings, could))
+        return found, _following(page, [each.name for each in looked_at])
+
+    return await means.store.read(unit)
+
+
+async def list_reached_subjects(
+    means: Means, page: Page, recipient: str, wanted: Wanted, acting: Acting
+) -> tuple[list[SubjectReach], str]:
+    """List by name whose data a recipient has or may get, and put the reading on record."""
+    now = means.clock.now()
+
+    def unit(records: Records) -> tuple[list[SubjectReach], str]:
+        known = records.recipients.get(recipient)
+        if known is None:
+            raise not_found(recipient)
+        looked_at = _holders(records, page, recipient, wanted)
+        found = []
+        for holder in looked_at[: page.size]:
+            sent = records.reach.disclosed(holder, recipient, ()) if wanted.has else []
+            person = _person(records, holder) if wanted.may else None
+            could = [*prospects(means.rulebook, person(known), now)] if person else []
+            if sent or could:
+                purposes = sorted({each.purpose for each in could})
+                found.append(SubjectReach(holder, disclosed(sent), purposes))
+        records.publish(
+            Event(
+                action="sharing:subjects:read",
+                outcome="ok",
+                time=now,
+                actor=acting.who,
+                resource=recipient,
+                fields={"shown": str(len(found))},
+                trace=acting.trace,
+            )
+        )
+        return found, _following(page, looked_at)
+
+    return await means.store.write(unit)
+
+
+def _holders(records: Records, page: Page, recipient: str, wanted: Wanted) -> Sequence[str]:
+    """Return one more than the page looks at, of people by name."""
+    looked_at: set[str] = set()
+    if wanted.has:
+        looked_at.update(records.reach.holders(recipient, page.cursor, page.size + 1))
+    if wanted.may:
+        subjects = records.reach.subjects(page.cursor, page.size + 1)
+        looked_at.update(subject.account for subject in subjects)
+    return sorted(looked_at)[: page.size + 1]
+
+
+def _following(page: Page, names: Sequence[str]) -> str:
+    return names[page.size - 1] if len(names) > page.size else ""
+
+
+def _person(records: Records, holder: str) -> Callable[[Recipient], Facts] | None:
+    """Read a person once, for the facts with any recipient; None for who has no account here."""
+    subject = records.subjects.get(holder)
+    if subject is None:
+        return None
+    consents, preferences = records.consents.of(holder), records.preferences.of(holder)
+
+    def with_recipient(recipient: Recipient) -> Facts:
+        contracts = records.contracts.with_recipient(recipient.name)
+        return Facts(recipient, subject, contracts, consents, preferences)
+
+    return with_recipient
+
+
+def _grounded(records: Records, holdings: Sequence[Holding]) -> Iterator[Holding]:
+    """Add on what the last decision rested."""
+    for holding in holdings:
+        decision = records.decisions.get(holding.decision)
+        yield replace(holding, grounds=decision.answer.grounds if decision else ())

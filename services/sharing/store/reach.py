@@ -1,0 +1,86 @@
+"""Who has whose data, in SQL: read from disclosures, and from the newest permits of a person."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, func, select
+
+from services.sharing.domain.decision import Decision
+from services.sharing.domain.disclosure import Disclosure
+from services.sharing.domain.ports import Page
+from services.sharing.domain.records import Recipient, Subject
+from services.sharing.domain.vocabulary import Outcome
+from services.sharing.store.decisions import StoredDecisions
+from services.sharing.store.disclosures import disclosure_of
+from services.sharing.store.recipients import recipient_of
+from services.sharing.store.subjects import subject_of
+from services.sharing.store.tables import disclosures, recipients, subjects
+
+# Older permits are in the list of decisions; what was sent under any is told whatever its age.
+_NEWEST_PERMITS = 200
+
+
+class StoredReach:
+    """Reach on one connection. Each read is bounded by one person, one recipient or one page."""
+
+    __slots__ = ("_decisions", "_tx")
+
+    def __init__(self, tx: Connection, decisions: StoredDecisions) -> None:
+        self._tx = tx
+        self._decisions = decisions
+
+    def disclosed(self, holder: str, recipient: str, secret: Collection[str]) -> list[Disclosure]:
+        """Return the newest of a person's disclosures to a recipient for each purpose and data.
+
+        Of those that are alike in purpose, categories, consents and instrument the first and the
+        last stand for all.
+        """
+        mine = select(
+            func.min(disclosures.c.ordinal).label("first"),
+            func.max(disclosures.c.ordinal).label("last"),
+        ).where(
+            disclosures.c.holder == holder,
+            disclosures.c.recipient == recipient,
+            disclosures.c.instrument.not_in(secret),
+        )
+        alike = mine.group_by(disclosures.c.purpose, disclosures.c.categories).subquery()
+        query = (
+            select(disclosures)
+            .join(alike, disclosures.c.ordinal.in_((alike.c.first, alike.c.last)))
+            .order_by(disclosures.c.ordinal.desc())
+            .distinct()
+        )
+        return [disclosure_of(row) for row in self._tx.execute(query)]
+
+    def permits(self, holder: str, secret: Collection[str]) -> list[Decision]:
+        """Return a person's newest permits, newest first."""
+        found, _ = self._decisions.list(Page("", _NEWEST_PERMITS), holder, Outcome.PERMIT)
+        return [each for each in found if each.question.instrument not in secret]
+
+    def receivers(self, holder: str, secret: Collection[str]) -> set[str]:
+        """Return the names of all recipients that a person's data was sent to."""
+        query = select(disclosures.c.recipient).where(
+            disclosures.c.holder == holder, disclosures.c.instrument.not_in(secret)
+        )
+        return set(self._tx.execute(query.distinct()).scalars())
+
+    def recipients(self, after: str, size: int, among: Collection[str] | None) -> list[Recipient]:
+        """Return the next recipients by name, of all or of those named."""
+        query = select(recipients).where(recipients.c.name > after)
+        if among is not None:
+            query = query.where(recipients.c.name.in_(among))
+        rows = self._tx.execute(query.order_by(recipients.c.name).limit(size))
+        return [recipient_of(row) for row in rows]
+
+    def holders(self, recipient: str, after: str, size: int) -> list[str]:
+        """Return the next people by name whose data was sent to a recipient."""
+        query = select(disclosures.c.holder).where(
+            disclosures.c.recipient == recipient, disclosures.c.holder > after
+        )
+        query = query.distinct().order_by(disclosures.c.holder).limit(size)
+        return list(self._tx.execute(query).scalars())
+
+    def subjects(self, after: str, size: int) -> Sequence[Subject]:
+        """Return the next accounts by name."""
+        query = select(subjects).where(subjects.c.account > after)
+        rows = self._tx.execute(query.order_by(subjects.c.account).limit(size))
+        return [subject_of(row) for row in rows]
