@@ -81,6 +81,7 @@ class StoredDecisions:
         """List those about a person newest first; return the cursor of what follows, or empty."""
         query = (
             select(decisions_of.c.position, decisions.c.bodies)
+            .select_from(decisions_of)
             .join(decisions, decisions.c.ordinal == _RECORD)
             .where(decisions_of.c.holder == _number(holder))
         )
