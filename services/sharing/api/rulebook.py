@@ -7,9 +7,12 @@ from accord.sharing.v1 import rulebook_service_pb2 as pb
 
 from runtime.call import Call
 from services.sharing.api.encoding import BASES, REASONS
+from services.sharing.domain.records import ConsentState, Indicator
 from services.sharing.domain.regions import Term
 from services.sharing.domain.rulebook import Labels, Rulebook
-from services.sharing.domain.vocabulary import Reason
+from services.sharing.domain.vocabulary import Basis, Obligation, Reason
+
+_NO_LABELS: Labels = {}
 
 
 class RulebookServicer:
@@ -33,12 +36,22 @@ def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
         for lineage in service.lineages:
             for notice in lineage:
                 speaks[notice].append(service.key)
+
+    def term(family: str, key: str, labels: Labels = _NO_LABELS) -> vocabulary_pb2.Term:
+        concept = rulebook.concepts.of(family, key)
+        message = _term(key, labels)
+        message.iri = concept.iri
+        message.broader.extend(concept.broader)
+        return message
+
     return vocabulary_pb2.Vocabulary(
         rulebook_digest=rulebook.digest,
-        services=[_term(service.key, service.labels) for service in rulebook.services.values()],
+        services=[
+            term("services", service.key, service.labels) for service in rulebook.services.values()
+        ],
         kinds=[
             vocabulary_pb2.RecipientKind(
-                term=_term(kind.key, kind.labels),
+                term=term("kinds", kind.key, kind.labels),
                 contract_required=kind.contract,
                 due_diligence_required=kind.due_diligence,
                 confidentiality_required=kind.confidentiality,
@@ -47,7 +60,7 @@ def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
         ],
         purposes=[
             vocabulary_pb2.Purpose(
-                term=_term(purpose.key, purpose.labels),
+                term=term("purposes", purpose.key, purpose.labels),
                 basis=BASES[purpose.basis]
                 if purpose.basis
                 else decision_pb2.LEGAL_BASIS_UNSPECIFIED,
@@ -56,7 +69,7 @@ def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
         ],
         categories=[
             vocabulary_pb2.Category(
-                term=_term(category.key, category.labels),
+                term=term("categories", category.key, category.labels),
                 sensitive=category.sensitive,
                 personal=category.personal,
             )
@@ -70,7 +83,18 @@ def _vocabulary(rulebook: Rulebook) -> vocabulary_pb2.Vocabulary:
             )
             for notice in rulebook.notices.values()
         ],
-        safeguards=[_term(key, labels) for key, labels in rulebook.safeguards.items()],
+        safeguards=[term("safeguards", key, labels) for key, labels in rulebook.safeguards.items()],
+        legal_bases=[term("bases", key) for key in Basis],
+        consent_states=[term("consent_states", key) for key in ConsentState],
+        obligations=[term("obligations", key) for key in Obligation],
+        indicators=[term("indicators", key) for key in Indicator],
+        kind_prefixes=[
+            term("kinds", key) for key in sorted(rulebook.kind_scopes - rulebook.kinds.keys())
+        ],
+        category_prefixes=[
+            term("categories", key)
+            for key in sorted(rulebook.category_scopes - rulebook.categories.keys())
+        ],
         reasons=[
             vocabulary_pb2.ReasonTerm(reason=REASONS[Reason(key)], labels=_labels(labels))
             for key, labels in rulebook.reasons.items()

@@ -26,7 +26,7 @@ from accord.sharing.v1 import decision_pb2 as accord_dot_sharing_dot_v1_dot_deci
 from accord.sharing.v1 import reason_pb2 as accord_dot_sharing_dot_v1_dot_reason__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/vocabulary.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a\x1e\x61\x63\x63ord/sharing/v1/reason.proto\"\'\n\x05Label\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"=\n\x04Term\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x06labels\x18\x02 \x03(\x0b\x32\x18.accord.sharing.v1.Label\"\x93\x01\n\rRecipientKind\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x19\n\x11\x63ontract_required\x18\x02 \x01(\x08\x12\x1e\n\x16\x64ue_diligence_required\x18\x03 \x01(\x08\x12 \n\x18\x63onfidentiality_required\x18\x04 \x01(\x08\"^\n\x07Purpose\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12,\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1d.accord.sharing.v1.LegalBasis\"V\n\x08\x43\x61tegory\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x11\n\tsensitive\x18\x02 \x01(\x08\x12\x10\n\x08personal\x18\x03 \x01(\x08\"Y\n\x06Notice\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x02 \x01(\t\x12\x10\n\x08services\x18\x03 \x03(\t\"a\n\nReasonTerm\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.accord.sharing.v1.Reason\x12(\n\x06labels\x18\x02 \x03(\x0b\x32\x18.accord.sharing.v1.Label\"l\n\nDataCenter\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x12\n\nsince_date\x18\x03 \x01(\t\x12\x12\n\nuntil_date\x18\x04 \x01(\t\"\x8a\x01\n\nController\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprocessor\x18\x02 \x01(\t\x12\x10\n\x08services\x18\x03 \x03(\t\x12\x0e\n\x06people\x18\x04 \x03(\t\x12\x11\n\tcomplaint\x18\x05 \x01(\t\x12\x12\n\nsince_date\x18\x06 \x01(\t\x12\x12\n\nuntil_date\x18\x07 \x01(\t\"\xd2\x03\n\nVocabulary\x12\x17\n\x0frulebook_digest\x18\x01 \x01(\t\x12)\n\x08services\x18\x02 \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12/\n\x05kinds\x18\x03 \x03(\x0b\x32 .accord.sharing.v1.RecipientKind\x12,\n\x08purposes\x18\x04 \x03(\x0b\x32\x1a.accord.sharing.v1.Purpose\x12/\n\ncategories\x18\x05 \x03(\x0b\x32\x1b.accord.sharing.v1.Category\x12*\n\x07notices\x18\x06 \x03(\x0b\x32\x19.accord.sharing.v1.Notice\x12+\n\nsafeguards\x18\x07 \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12.\n\x07reasons\x18\x08 \x03(\x0b\x32\x1d.accord.sharing.v1.ReasonTerm\x12\x33\n\x0c\x64\x61ta_centers\x18\t \x03(\x0b\x32\x1d.accord.sharing.v1.DataCenter\x12\x32\n\x0b\x63ontrollers\x18\n \x03(\x0b\x32\x1d.accord.sharing.v1.Controllerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/vocabulary.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a\x1e\x61\x63\x63ord/sharing/v1/reason.proto\"\'\n\x05Label\x12\x10\n\x08language\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"[\n\x04Term\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x06labels\x18\x02 \x03(\x0b\x32\x18.accord.sharing.v1.Label\x12\x0b\n\x03iri\x18\x03 \x01(\t\x12\x0f\n\x07\x62roader\x18\x04 \x03(\t\"\x93\x01\n\rRecipientKind\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x19\n\x11\x63ontract_required\x18\x02 \x01(\x08\x12\x1e\n\x16\x64ue_diligence_required\x18\x03 \x01(\x08\x12 \n\x18\x63onfidentiality_required\x18\x04 \x01(\x08\"^\n\x07Purpose\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12,\n\x05\x62\x61sis\x18\x02 \x01(\x0e\x32\x1d.accord.sharing.v1.LegalBasis\"V\n\x08\x43\x61tegory\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x11\n\tsensitive\x18\x02 \x01(\x08\x12\x10\n\x08personal\x18\x03 \x01(\x08\"Y\n\x06Notice\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x02 \x01(\t\x12\x10\n\x08services\x18\x03 \x03(\t\"a\n\nReasonTerm\x12)\n\x06reason\x18\x01 \x01(\x0e\x32\x19.accord.sharing.v1.Reason\x12(\n\x06labels\x18\x02 \x03(\x0b\x32\x18.accord.sharing.v1.Label\"l\n\nDataCenter\x12%\n\x04term\x18\x01 \x01(\x0b\x32\x17.accord.sharing.v1.Term\x12\x0f\n\x07\x63ountry\x18\x02 \x01(\t\x12\x12\n\nsince_date\x18\x03 \x01(\t\x12\x12\n\nuntil_date\x18\x04 \x01(\t\"\x8a\x01\n\nController\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprocessor\x18\x02 \x01(\t\x12\x10\n\x08services\x18\x03 \x03(\t\x12\x0e\n\x06people\x18\x04 \x03(\t\x12\x11\n\tcomplaint\x18\x05 \x01(\t\x12\x12\n\nsince_date\x18\x06 \x01(\t\x12\x12\n\nuntil_date\x18\x07 \x01(\t\"\xf0\x05\n\nVocabulary\x12\x17\n\x0frulebook_digest\x18\x01 \x01(\t\x12)\n\x08services\x18\x02 \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12/\n\x05kinds\x18\x03 \x03(\x0b\x32 .accord.sharing.v1.RecipientKind\x12,\n\x08purposes\x18\x04 \x03(\x0b\x32\x1a.accord.sharing.v1.Purpose\x12/\n\ncategories\x18\x05 \x03(\x0b\x32\x1b.accord.sharing.v1.Category\x12*\n\x07notices\x18\x06 \x03(\x0b\x32\x19.accord.sharing.v1.Notice\x12+\n\nsafeguards\x18\x07 \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12.\n\x07reasons\x18\x08 \x03(\x0b\x32\x1d.accord.sharing.v1.ReasonTerm\x12\x33\n\x0c\x64\x61ta_centers\x18\t \x03(\x0b\x32\x1d.accord.sharing.v1.DataCenter\x12\x32\n\x0b\x63ontrollers\x18\n \x03(\x0b\x32\x1d.accord.sharing.v1.Controller\x12,\n\x0blegal_bases\x18\x0b \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12/\n\x0e\x63onsent_states\x18\x0c \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12,\n\x0bobligations\x18\r \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12+\n\nindicators\x18\x0e \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12.\n\rkind_prefixes\x18\x0f \x03(\x0b\x32\x17.accord.sharing.v1.Term\x12\x32\n\x11\x63\x61tegory_prefixes\x18\x10 \x03(\x0b\x32\x17.accord.sharing.v1.Termb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABEL']._serialized_start=123
   _globals['_LABEL']._serialized_end=162
   _globals['_TERM']._serialized_start=164
-  _globals['_TERM']._serialized_end=225
-  _globals['_RECIPIENTKIND']._serialized_start=228
-  _globals['_RECIPIENTKIND']._serialized_end=375
-  _globals['_PURPOSE']._serialized_start=377
-  _globals['_PURPOSE']._serialized_end=471
-  _globals['_CATEGORY']._serialized_start=473
-  _globals['_CATEGORY']._serialized_end=559
-  _globals['_NOTICE']._serialized_start=561
-  _globals['_NOTICE']._serialized_end=650
-  _globals['_REASONTERM']._serialized_start=652
-  _globals['_REASONTERM']._serialized_end=749
-  _globals['_DATACENTER']._serialized_start=751
-  _globals['_DATACENTER']._serialized_end=859
-  _globals['_CONTROLLER']._serialized_start=862
-  _globals['_CONTROLLER']._serialized_end=1000
-  _globals['_VOCABULARY']._serialized_start=1003
-  _globals['_VOCABULARY']._serialized_end=1469
+  _globals['_TERM']._serialized_end=255
+  _globals['_RECIPIENTKIND']._serialized_start=258
+  _globals['_RECIPIENTKIND']._serialized_end=405
+  _globals['_PURPOSE']._serialized_start=407
+  _globals['_PURPOSE']._serialized_end=501
+  _globals['_CATEGORY']._serialized_start=503
+  _globals['_CATEGORY']._serialized_end=589
+  _globals['_NOTICE']._serialized_start=591
+  _globals['_NOTICE']._serialized_end=680
+  _globals['_REASONTERM']._serialized_start=682
+  _globals['_REASONTERM']._serialized_end=779
+  _globals['_DATACENTER']._serialized_start=781
+  _globals['_DATACENTER']._serialized_end=889
+  _globals['_CONTROLLER']._serialized_start=892
+  _globals['_CONTROLLER']._serialized_end=1030
+  _globals['_VOCABULARY']._serialized_start=1033
+  _globals['_VOCABULARY']._serialized_end=1785
 # @@protoc_insertion_point(module_scope)

@@ -48,27 +48,39 @@ Global___Label: _TypeAlias = Label  # noqa: Y015
 
 @_typing.final
 class Term(_message.Message):
-    """A key of the rules with its names for people."""
+    """A key of the rules with its names for people and its meaning for machines."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    IRI_FIELD_NUMBER: _builtins.int
+    BROADER_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """The key, such as `mi_store` or `scc`."""
+    iri: _builtins.str
+    """What it means: a term of the W3C Data Privacy Vocabulary 2.3, or our own when that has none so
+    narrow. Empty for notices and data centers, which are things and no concepts.
+    """
     @_builtins.property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___Label]:
-        """One per language."""
+        """One per language; none for words that the enums of these protos name."""
+
+    @_builtins.property
+    def broader(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The terms of that vocabulary that ours narrows (skos:broader); empty unless `iri` is our own."""
 
     def __init__(
         self,
         *,
         key: _builtins.str = ...,
         labels: _abc.Iterable[Global___Label] | None = ...,
+        iri: _builtins.str = ...,
+        broader: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "labels", b"labels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broader", b"broader", "iri", b"iri", "key", b"key", "labels", b"labels"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,6 +348,12 @@ class Vocabulary(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     DATA_CENTERS_FIELD_NUMBER: _builtins.int
     CONTROLLERS_FIELD_NUMBER: _builtins.int
+    LEGAL_BASES_FIELD_NUMBER: _builtins.int
+    CONSENT_STATES_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    INDICATORS_FIELD_NUMBER: _builtins.int
+    KIND_PREFIXES_FIELD_NUMBER: _builtins.int
+    CATEGORY_PREFIXES_FIELD_NUMBER: _builtins.int
     rulebook_digest: _builtins.str
     """SHA-256 of the rulebook, 64 lower-case hexadecimal digits."""
     @_builtins.property
@@ -374,6 +392,30 @@ class Vocabulary(_message.Message):
     def controllers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Controller]:
         """Controllers; the first that fits the service, the person's country and the day answers."""
 
+    @_builtins.property
+    def legal_bases(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Legal bases, by the key that `LegalBasis` has in capitals."""
+
+    @_builtins.property
+    def consent_states(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """States of a consent, by the key that `ConsentState` has in capitals."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Obligations, by the key that `Obligation` has in capitals."""
+
+    @_builtins.property
+    def indicators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Who may indicate a consent, by the key that `Indicator` has in capitals."""
+
+    @_builtins.property
+    def kind_prefixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Prefixes of kinds, such as `service_provider`, that records may name."""
+
+    @_builtins.property
+    def category_prefixes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Term]:
+        """Prefixes of categories, such as `contact`, that records may name."""
+
     def __init__(
         self,
         *,
@@ -387,10 +429,16 @@ class Vocabulary(_message.Message):
         reasons: _abc.Iterable[Global___ReasonTerm] | None = ...,
         data_centers: _abc.Iterable[Global___DataCenter] | None = ...,
         controllers: _abc.Iterable[Global___Controller] | None = ...,
+        legal_bases: _abc.Iterable[Global___Term] | None = ...,
+        consent_states: _abc.Iterable[Global___Term] | None = ...,
+        obligations: _abc.Iterable[Global___Term] | None = ...,
+        indicators: _abc.Iterable[Global___Term] | None = ...,
+        kind_prefixes: _abc.Iterable[Global___Term] | None = ...,
+        category_prefixes: _abc.Iterable[Global___Term] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "controllers", b"controllers", "data_centers", b"data_centers", "kinds", b"kinds", "notices", b"notices", "purposes", b"purposes", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "safeguards", b"safeguards", "services", b"services"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "category_prefixes", b"category_prefixes", "consent_states", b"consent_states", "controllers", b"controllers", "data_centers", b"data_centers", "indicators", b"indicators", "kind_prefixes", b"kind_prefixes", "kinds", b"kinds", "legal_bases", b"legal_bases", "notices", b"notices", "obligations", b"obligations", "purposes", b"purposes", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest", "safeguards", b"safeguards", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
