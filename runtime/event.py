@@ -90,7 +90,7 @@ def in_entries(sections: Iterable[Section]) -> Iterator[tuple[Section, ...]]:
 
 
 def _values(fields: Mapping[str, str]) -> int:
-    return sum(_VALUE + len(name) + _length(value) for name, value in fields.items())
+    return _VALUE * len(fields) + _length("".join([*fields, *fields.values()]))
 
 
 def _length(text: str) -> int:

@@ -19,9 +19,22 @@ _DUTIES: dict[int, Obligation] = {number: word for word, number in encoding.OBLI
 class ProtoDecisions:
     """The codec of decisions."""
 
+    def __init__(self) -> None:
+        self._common: tuple[object, ...] = ()
+        self._tail = b""
+
     def encode(self, decision: Decision) -> bytes:
-        """Return the bytes that leave and are kept."""
-        return encoding.decision(decision).SerializeToString()
+        """Return the bytes that leave and are kept.
+
+        Fields with a higher number follow those with a lower one, so that the last ones, which the
+        decisions of a batch have in common, are encoded once and put behind.
+        """
+        d = decision
+        common = (d.time, d.rulebook_digest, d.trace_id, d.asker, d.token)
+        if common != self._common:
+            self._common = common
+            self._tail = encoding.circumstances(d).SerializeToString()
+        return encoding.answered(d).SerializeToString() + self._tail
 
     def decode(self, body: bytes) -> Decision:
         """Read a decision again."""

@@ -9,11 +9,11 @@ from runtime.call import Call
 from runtime.fault import Fault, invalid
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.cases.check_batch import check_batch
-from services.sharing.cases.check_sharing import Decided, check_sharing
+from services.sharing.cases.check_sharing import check_sharing
 from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_decisions import get_decision
-from services.sharing.domain.decision import Decision
+from services.sharing.domain.decision import Decided, Decision
 from services.sharing.domain.question import Question
 
 _UNBOUND: frozenset[str] = frozenset()
@@ -37,7 +37,9 @@ class DecisionServicer:
             call.caller.name,
             fields.acting(call),
         )
-        return await self._response(decided, permit=request.permit)
+        response = pb.CheckResponse()
+        await self._fill(response, decided, permit=request.permit)
+        return response
 
     async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
         """Decide several questions on one state of the facts."""
@@ -50,21 +52,20 @@ class DecisionServicer:
             call.caller.name,
             fields.acting(call),
         )
-        return pb.CheckBatchResponse(
-            responses=[await self._response(each, permit=request.permit) for each in decided]
-        )
+        response = pb.CheckBatchResponse()
+        for each in decided:
+            await self._fill(response.responses.add(), each, permit=request.permit)
+        return response
 
     def _question(self, asked: decision_pb2.Question, call: Call) -> Question:
         question = decoding.question(asked, self._means)
         self._require_bound(call.caller.name, question.service)
         return question
 
-    async def _response(self, decided: Decided, *, permit: bool) -> pb.CheckResponse:
-        response = pb.CheckResponse()
+    async def _fill(self, response: pb.CheckResponse, decided: Decided, *, permit: bool) -> None:
         response.decision.MergeFromString(decided.body)
         if permit:
             response.permit = await issue_permit(self._means, decided.decision)
-        return response
 
     async def list_decisions(
         self, request: pb.ListDecisionsRequest, call: Call

@@ -194,8 +194,15 @@ def notice_change(value: NoticeChange) -> preference_pb2.NoticeChange:
 
 def decision(value: Decision) -> decision_pb2.Decision:
     """Encode a decision."""
-    answer = value.answer
-    return decision_pb2.Decision(
+    message = answered(value)
+    message.MergeFrom(circumstances(value))
+    return message
+
+
+def answered(value: Decision) -> decision_pb2.Decision:
+    """Encode what was asked and answered."""
+    answer, question = value.answer, value.question
+    message = decision_pb2.Decision(
         name=value.name,
         outcome=OUTCOMES[answer.outcome],
         reasons=[reason(found) for found in answer.findings],
@@ -203,7 +210,14 @@ def decision(value: Decision) -> decision_pb2.Decision:
         obligations=[OBLIGATIONS[duty] for duty in answer.obligations],
         grounds=[ground(each) for each in answer.grounds],
         contract=answer.contract,
-        question=_question(value.question),
+    )
+    _fill(message.question, question)
+    return message
+
+
+def circumstances(value: Decision) -> decision_pb2.Decision:
+    """Encode the last fields, which all decisions of one call have in common."""
+    return decision_pb2.Decision(
         decide_time=stamp(value.time),
         rulebook_digest=value.rulebook_digest,
         trace_id=value.trace_id,
@@ -233,20 +247,18 @@ def ground(value: Ground) -> decision_pb2.Ground:
     )
 
 
-def _question(value: Question) -> decision_pb2.Question:
-    return decision_pb2.Question(
-        account=value.account,
-        service=value.service,
-        recipient=value.recipient,
-        purpose=value.purpose,
-        categories=value.categories,
-        destination=value.destination,
-        relation=value.relation,
-        subprocessor=value.subprocessor,
-        instrument=value.instrument,
-        signed_in=value.signed_in,
-        de_identified=value.de_identified,
-        guest=decision_pb2.Guest(jurisdiction=value.guest.jurisdiction, session=value.guest.session)
-        if value.guest
-        else None,
-    )
+def _fill(message: decision_pb2.Question, question: Question) -> None:
+    message.account = question.account
+    message.service = question.service
+    message.recipient = question.recipient
+    message.purpose = question.purpose
+    message.categories.extend(question.categories)
+    message.destination = question.destination
+    message.relation = question.relation
+    message.subprocessor = question.subprocessor
+    message.instrument = question.instrument
+    message.signed_in = question.signed_in
+    message.de_identified = question.de_identified
+    if question.guest:
+        message.guest.jurisdiction = question.guest.jurisdiction
+        message.guest.session = question.guest.session

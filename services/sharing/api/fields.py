@@ -44,6 +44,8 @@ _SAID_FOR = {"UK": "GB"}
 
 def text(field: str, value: str, most: int, least: int = 0) -> str:
     """Return a text of `least` to `most` characters without control characters."""
+    if not value and not least:
+        return value
     if not least <= len(value) <= most:
         raise invalid(field, f"must have {least} to {most} characters")
     if _CONTROL.search(value):
@@ -74,9 +76,10 @@ def keys(field: str, values: Sequence[str]) -> tuple[str, ...]:
     """Return the keys of a list of bounded length; which are known, the rulebook says."""
     if len(values) > _MAX_KEYS:
         raise invalid(field, f"at most {_MAX_KEYS}")
-    if any(len(value) > _MAX_KEY for value in values):
+    taken = tuple(values)
+    if max(map(len, taken), default=0) > _MAX_KEY:
         raise invalid(field, "unknown key")
-    return tuple(values)
+    return taken
 
 
 def at_most(field: str, values: Sequence[T], most: int) -> Sequence[T]:

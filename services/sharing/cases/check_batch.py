@@ -8,15 +8,12 @@ from runtime.fault import Fault
 from runtime.ids import ordered_id
 from services.sharing.cases.check_sharing import (
     ATTEMPTS,
-    Decided,
-    entries,
-    is_in_time,
     judged,
     too_late,
 )
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.decision import Decision, Record
+from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.freshness import Freshness
 from services.sharing.domain.question import Facts, Question, check_question
 
@@ -48,8 +45,8 @@ async def check_batch(
         named = zip(names, questions, known, strict=False)
         decided = list(judged(means, named, gathered.token, asker, acting))
         events = _events(stem, [each.decision for each in decided], acting)
-        await means.register.keep(Record(stem, asker, entries(decided), events))
-        if is_in_time(gathered):
+        await means.register.keep(Record(stem, asker, decided, events))
+        if await means.facts.still_hold(gathered):
             return decided
     raise too_late()
 
@@ -109,17 +106,17 @@ def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Ev
 
 
 def _said(decision: Decision) -> dict[str, str]:
-    """Say in few fields what was asked and answered: each is sealed by itself."""
+    """Say in few fields what was asked and answered, since each is sealed by itself.
+
+    `asked`: service, purpose, recipient, destination, categories, relation, with blanks between;
+    `answer`: outcome, reasons, the contract's version, each clause, with semicolons between.
+    """
     question, answer = decision.question, decision.answer
-    said = {
+    reasons = [found.reason for found in answer.findings]
+    clauses = sorted(answer.citations)
+    return {
         "decision": decision.name,
         "asked": f"{question.service} {question.purpose} {question.recipient}"
-        f" {question.destination} {','.join(question.categories)}",
-        "answer": " ".join([answer.outcome, *(found.reason for found in answer.findings)]),
-        "citations": "; ".join(sorted(answer.citations)),
+        f" {question.destination} {','.join(question.categories)} {question.relation}",
+        "answer": "; ".join([answer.outcome, *reasons, answer.contract, *clauses]),
     }
-    if answer.contract:
-        said["contract"] = answer.contract
-    if question.relation:
-        said["relation"] = question.relation
-    return said

@@ -2,29 +2,23 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 
 from runtime.event import Event
 from runtime.fault import Fault, not_found
 from runtime.ids import ordered_id
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.decision import Decision, Entry, Record
+from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.engine import decide
 from services.sharing.domain.freshness import Freshness
 from services.sharing.domain.ports import Gathered
 from services.sharing.domain.question import Facts, Question, check_question
 
-ATTEMPTS = 2
+ATTEMPTS = 2  # of an answer whose facts changed while its record waited
+_RETRY_AFTER = timedelta(milliseconds=200)
 _BOUND_S = 1.0  # an answer that leaves is at most so much older than what is acknowledged
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision that is on record, and the bytes of it that leave."""
-
-    decision: Decision
-    body: bytes
 
 
 async def check_sharing(
@@ -43,8 +37,8 @@ async def check_sharing(
         name = f"decisions/{means.region}-{ordered_id(means.clock.now())}"
         (decided,) = judged(means, [(name, question, facts)], gathered.token, asker, acting)
         event = _event(decided.decision, acting)
-        await means.register.keep(Record(name, asker, entries([decided]), (event,)))
-        if is_in_time(gathered):
+        await means.register.keep(Record(name, asker, (decided,), (event,)))
+        if await means.facts.still_hold(gathered):
             return decided
     raise too_late()
 
@@ -68,14 +62,6 @@ def judged(
         yield Decided(decision, encode(decision))
 
 
-def entries(decided: Iterable[Decided]) -> list[Entry]:
-    """Return decisions as they are kept."""
-    return [
-        Entry(each.decision.question.holder, each.decision.answer.outcome.value, each.body)
-        for each in decided
-    ]
-
-
 def is_in_time(gathered: Gathered) -> bool:
     """Tell whether an answer may still leave: its record may have waited for a slow disk."""
     return time.monotonic() - gathered.confirmed < _BOUND_S
@@ -83,7 +69,9 @@ def is_in_time(gathered: Gathered) -> bool:
 
 def too_late() -> Fault:
     """Refuse to answer from facts that may be out of date by now."""
-    return Fault("UNAVAILABLE", "the record took longer than the facts may be behind")
+    return Fault(
+        "UNAVAILABLE", "the facts changed while the record was written", retry_after=_RETRY_AFTER
+    )
 
 
 def _event(decision: Decision, acting: Acting) -> Event:

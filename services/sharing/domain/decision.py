@@ -23,11 +23,10 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A decision as it is kept: what it is searched by, and the bytes that leave."""
+class Decided:
+    """A decision, and the bytes of it that are kept and leave."""
 
-    holder: str  # whom it is about; empty: nobody
-    outcome: str
+    decision: Decision
     body: bytes
 
 
@@ -37,5 +36,5 @@ class Record:
 
     name: str  # of the one decision, or what those of a batch begin with
     asker: str
-    entries: Sequence[Entry]
+    decided: Sequence[Decided]
     events: Sequence[Event]

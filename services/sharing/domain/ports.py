@@ -439,6 +439,7 @@ class Gathered:
     facts: Sequence[Facts | None]
     token: str
     confirmed: float  # when they were known to be true, on time.monotonic()
+    state: int  # of the memory
 
 
 class Store(Protocol):
@@ -483,6 +484,13 @@ class FactsMemory(Protocol):
 
     async def gather_many(self, questions: Sequence[Question], freshness: Freshness) -> Gathered:
         """Return the same for several questions, all of one state of the records."""
+        ...
+
+    async def still_hold(self, gathered: Gathered) -> bool:
+        """Tell whether what was gathered is at most a second behind every acknowledged write.
+
+        Asked before an answer leaves: its record may have waited for a slow disk.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Row, literal_column, select
 
 from runtime.db import insert_rows
-from services.sharing.domain.decision import Decision, Entry, Record
+from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.ports import DecisionCodec, Page
 from services.sharing.domain.vocabulary import Outcome
 from services.sharing.store.paging import by_ordinal
@@ -56,13 +56,13 @@ class StoredDecisions:
             self._tx,
             decisions,
             ("ordinal", "name", "asker", "bodies"),
-            [(n, record.name, record.asker, _joined(record.entries)) for n, record in placed],
+            [(n, record.name, record.asker, _joined(record.decided)) for n, record in placed],
         )
         index = [
-            (_number(entry.holder), ordinal << _PLACE_BITS | place, entry.outcome)
+            (_number(holder), ordinal << _PLACE_BITS | place, each.decision.answer.outcome)
             for ordinal, record in placed
-            for place, entry in enumerate(record.entries)
-            if entry.holder
+            for place, each in enumerate(record.decided)
+            if (holder := each.decision.question.holder)
         ]
         if index:
             self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))
@@ -102,9 +102,9 @@ class StoredDecisions:
         return self._tx.exec_driver_sql(_NEXT["postgresql"], {"count": count}).scalars().all()
 
 
-def _joined(entries: Sequence[Entry]) -> bytes:
+def _joined(decided: Sequence[Decided]) -> bytes:
     return b"".join(
-        part for entry in entries for part in (len(entry.body).to_bytes(_LENGTH), entry.body)
+        [part for each in decided for part in (len(each.body).to_bytes(_LENGTH), each.body)]
     )
 
 

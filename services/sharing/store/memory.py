@@ -6,6 +6,7 @@ is never older than what the feed has told.
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from services.sharing.store.recipients import StoredRecipients
 from services.sharing.store.subjects import StoredSubjects
 
 _ROUNDS = 8  # of loading before a question is given up: its facts change faster than they are read
+_BOUND_S = 1.0  # what no answer may be behind
 _CHUNK = 500  # keys in one query
 _RETRY_AFTER = timedelta(milliseconds=200)
 _RECIPIENTS, _INSTRUMENTS = "recipients/", "instruments/"
@@ -91,6 +93,7 @@ class Memory:
         self._feed = feed
         self._most = most
         self._records = 0
+        self._state = 0  # counts whenever something changed
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._overtaken: set[str] = set()
@@ -110,15 +113,22 @@ class Memory:
         for _ in range(_ROUNDS):
             found, missing = self._look_up(questions)
             if not missing:
-                return Gathered(
-                    found, self._feed.position.token(self._feed.region), self._feed.confirmed
-                )
+                token = self._feed.position.token(self._feed.region)
+                return Gathered(found, token, self._feed.confirmed, self._state)
             await self._load(missing)
             if not self._feed.is_fresh:
                 await self._feed.look()
         raise Fault(
             "OVERLOADED", "the facts change faster than they are read", retry_after=_RETRY_AFTER
         )
+
+    async def still_hold(self, gathered: Gathered) -> bool:
+        """Tell whether what was gathered is at most a second behind every acknowledged write."""
+        if time.monotonic() - gathered.confirmed < _BOUND_S:
+            return True
+        if not self._feed.is_fresh:
+            await self._feed.look()
+        return gathered.state == self._state
 
     # --- from memory ---------------------------------------------------------------------------
 
@@ -180,6 +190,7 @@ class Memory:
         if not reading.complete:
             changed = [*self._entries, *self._loading]
         for key in changed:
+            self._state += 1
             self._drop(key)
             if key in self._loading:
                 self._overtaken.add(key)

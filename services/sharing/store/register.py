@@ -49,7 +49,7 @@ class Register:
         events = [outbox.encoded(event) for event in record.events]
         done = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(record, events, done))
-        self._decisions += len(record.entries)
+        self._decisions += len(record.decided)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         await done
@@ -73,7 +73,7 @@ class Register:
         taken = 0
         while self._queue and (not group or taken < _GROUP):
             group.append(self._queue.popleft())
-            taken += len(group[-1].record.entries)
+            taken += len(group[-1].record.decided)
         self._decisions -= taken
         return group
 
