@@ -1,0 +1,95 @@
+"""The same guard for threads: a permit in memory answers in the calling thread.
+
+.. code-block:: python
+
+    with Accord.connect(profile) as accord:
+        verdict = accord.check(question)
+
+What has to be asked, watched or recorded runs on an event loop in a thread of its own, so that
+there is one guard, ``accord_client.guard``, and not two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from accord.sharing.v1.decision_pb2 import Question
+from accord.sharing.v1.disclosure_pb2 import Disclosure
+
+from accord_client import guard
+from accord_client.cache import SILENCE_S, Ask, Counters, Verdict
+from accord_client.profile import Profile
+
+T = TypeVar("T")
+
+
+class Accord:
+    """Asks sharing for an app, from any thread."""
+
+    def __init__(self, accord: guard.Accord, loop: asyncio.AbstractEventLoop) -> None:
+        self._accord = accord
+        self._loop = loop
+        self._recall = accord.recall
+
+    @classmethod
+    @contextlib.contextmanager
+    def connect(cls, profile: Profile, *, silence: float = SILENCE_S) -> Iterator[Accord]:
+        """A client that watches while it is open; ``silence`` as for ``guard.Accord.connect``."""
+        with _looping() as loop, contextlib.ExitStack() as stack:
+            connecting = guard.Accord.connect(profile, silence=silence)
+            accord = _result(connecting.__aenter__(), loop)
+            stack.callback(lambda: _result(connecting.__aexit__(None, None, None), loop))
+            yield cls(accord, loop)
+
+    @property
+    def counters(self) -> Counters:
+        """What this client has done so far."""
+        return self._accord.counters
+
+    def check(self, question: Question | Ask) -> Verdict:
+        """May it be shared? As ``guard.Accord.check``."""
+        ask = question if isinstance(question, Ask) else Ask(question)
+        verdict = self._recall(ask)
+        return verdict if verdict is not None else _result(self._accord.check(ask), self._loop)
+
+    def disclosed(
+        self,
+        verdict: Verdict,
+        categories: Sequence[str],
+        *,
+        records: int = 0,
+        at: datetime | None = None,
+    ) -> Disclosure:
+        """Records that data of these categories was sent under a permit, now or ``at``."""
+        recording = self._accord.disclosed(verdict, categories, records=records, at=at)
+        return _result(recording, self._loop)
+
+    def disclosed_soon(
+        self, verdict: Verdict, categories: Sequence[str], *, records: int = 0
+    ) -> None:
+        """The same without waiting: tried for a minute, then counted as ``unrecorded``."""
+        self._loop.call_soon_threadsafe(
+            lambda: self._accord.disclosed_soon(verdict, categories, records=records)
+        )
+
+
+@contextlib.contextmanager
+def _looping() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="accord", daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _result(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    return asyncio.run_coroutine_threadsafe(work, loop).result()
