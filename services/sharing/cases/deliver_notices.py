@@ -9,12 +9,12 @@ import asyncio
 from datetime import datetime, timedelta
 
 from runtime import logs
+from runtime.clock import Clock
 from runtime.event import Trace
 from runtime.fault import Fault
-from services.sharing.cases.means import Means
 from services.sharing.cases.tell_recipients import notice_event
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.ports import Delivery, Post, Records
+from services.sharing.domain.ports import Delivery, Post, Records, Signer, Store
 from services.sharing.domain.revocation import Notice, NoticeState
 
 log = logs.get(__name__)
@@ -31,10 +31,14 @@ _EVENT = "urn:accord:sharing:event:revocation"
 class Deliveries:
     """The worker of one process; run it beside the server."""
 
-    def __init__(self, means: Means, post: Post) -> None:
-        self._means = means
+    def __init__(
+        self, store: Store, signer: Signer, post: Post, *, clock: Clock, region: str
+    ) -> None:
+        self._store = store
+        self._signer = signer
         self._post = post
-        self._acting = Acting(f"spiffe://{means.region}.accord.internal/svc/sharing", Trace())
+        self._clock = clock
+        self._acting = Acting(f"spiffe://{region}.accord.internal/svc/sharing", Trace())
 
     async def run(self) -> None:
         """Deliver for ever; a slow endpoint keeps nobody waiting but itself."""
@@ -57,8 +61,8 @@ class Deliveries:
 
     async def _due(self, most: int) -> list[tuple[Notice, str]]:
         """Note what turned late; have what is due, with where it goes."""
-        now = self._means.clock.now()
-        store = self._means.store
+        now = self._clock.now()
+        store = self._store
         try:
             if not await store.read(lambda records: records.notices.waiting(now)):
                 return []
@@ -76,16 +80,14 @@ class Deliveries:
     async def _send(self, notice: Notice, url: str) -> None:
         try:
             delivery = await self._delivered(notice, url) if url else Delivery("no_endpoint")
-            now = self._means.clock.now()
-            await self._means.store.write(
-                lambda records: self._mark(records, notice, delivery, now)
-            )
+            now = self._clock.now()
+            await self._store.write(lambda records: self._mark(records, notice, delivery, now))
         except Fault as fault:  # the lease runs out, and it is sent again
             log.warning("a notice was not marked", reason=fault.reason)
 
     async def _delivered(self, notice: Notice, url: str) -> Delivery:
-        claims = await self._means.store.read(lambda records: self._claims(records, notice))
-        token = await self._means.signer.sign(claims, _TYPE)
+        claims = await self._store.read(lambda records: self._claims(records, notice))
+        token = await self._signer.sign(claims, _TYPE)
         return await self._post.deliver(url, token, notice.name)
 
     def _claims(self, records: Records, notice: Notice) -> dict[str, object]:

@@ -70,9 +70,9 @@ class Webhooks:
     async def _deliver(self, url: str, token: str, name: str) -> Delivery:
         try:
             check_url("url", url, loopback=self._loopback)
-        except Fault:
+            target = httpx.URL(url)
+        except (Fault, httpx.InvalidURL):
             raise _Unanswered("address_forbidden", final=True) from None
-        target = httpx.URL(url)
         address = await self._address(target)
         # A client for each: a connection to an address may not be shared by the names behind it.
         async with httpx.AsyncClient(
@@ -130,7 +130,7 @@ async def _repeats(response: httpx.Response, name: str) -> bool:
             return False
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(answer, dict) and answer.get("jti") == name
 
