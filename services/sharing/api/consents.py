@@ -11,6 +11,7 @@ from runtime.ids import require_home
 from services.sharing.api import decoding, encoding, fields
 from services.sharing.api.holders import Holders
 from services.sharing.cases.answer_consent import Said, answer_consent
+from services.sharing.cases.give_receipt import give_receipt
 from services.sharing.cases.means import Means
 from services.sharing.cases.request_consent import request_consent
 from services.sharing.cases.step_consent import step_consent
@@ -145,6 +146,15 @@ class ConsentServicer:
             consent=encoding.consent(found[-1].consent, self._means.clock.now()),
             revisions=[encoding.revision(each) for each in found],
         )
+
+    async def get_receipt(self, request: pb.GetReceiptRequest, call: Call) -> pb.GetReceiptResponse:
+        """Return the receipt of one of the person's consents."""
+        file = await give_receipt(
+            self._means,
+            fields.person(call, self._means.region),
+            fields.name("name", request.name, "consents"),
+        )
+        return pb.GetReceiptResponse(content=file.content, file_name=file.name)
 
     async def list_consents(
         self, request: pb.ListConsentsRequest, call: Call

@@ -16,12 +16,20 @@ class Concept:
 class Concepts:
     """The concept of every word, by family (`purposes`) and key."""
 
-    prefixes: Mapping[str, str]  # of the vocabularies, to their IRIs
+    prefixes: Mapping[str, str]  # short names of the vocabularies, ours included, to their IRIs
     families: Mapping[str, Mapping[str, Concept]]
 
     def of(self, family: str, key: str) -> Concept:
         """Return the concept of a word."""
         return self.families[family][key]
+
+    def short(self, iri: str) -> str:
+        """Return a term by the short name of its vocabulary: `dpv:DirectMarketing`."""
+        return next(
+            f"{prefix}:{iri.removeprefix(vocabulary)}"
+            for prefix, vocabulary in self.prefixes.items()
+            if iri.startswith(vocabulary)
+        )
 
     def problems(self, words: Mapping[str, Collection[str]]) -> list[str]:
         """Return what is missing or too much, against the words that the rules know."""

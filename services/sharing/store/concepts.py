@@ -38,7 +38,7 @@ def concepts_of(tree: Mapping[str, Any]) -> Concepts:
         }
         for family in FAMILIES
     }
-    return Concepts(prefixes, families)
+    return Concepts({**prefixes, "accord": tree["own"]}, families)
 
 
 def _expanded(term: str, prefixes: Mapping[str, str]) -> str:

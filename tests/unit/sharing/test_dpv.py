@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import yaml
 from google.protobuf.message import Message
 
 from services.sharing.api.rulebook import RulebookServicer
+from services.sharing.domain import receipt
 from services.sharing.domain.rulebook import RulebookError
 from services.sharing.store.concepts import FAMILIES, concepts_of
 from services.sharing.store.rulebook import FOLDER
@@ -80,5 +83,9 @@ def test_every_term_that_was_looked_up_is_used() -> None:
         for family in rulebook().concepts.families.values()
         for concept in family.values()
         for term in (concept.broader or (concept.iri,))
+    }
+    used |= {
+        TREE["prefixes"]["dpv"] + term
+        for term in re.findall(r'"dpv:(\w+)"', inspect.getsource(receipt))
     }
     assert LOOKED_UP - used == set()

@@ -78,6 +78,11 @@ class ConsentServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.FromString,
                 _registered_method=True)
+        self.GetReceipt = channel.unary_unary(
+                '/accord.sharing.v1.ConsentService/GetReceipt',
+                request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptResponse.FromString,
+                _registered_method=True)
         self.ListConsents = channel.unary_unary(
                 '/accord.sharing.v1.ConsentService/ListConsents',
                 request_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.ListConsentsRequest.SerializeToString,
@@ -178,6 +183,16 @@ class ConsentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReceipt(self, request, context):
+        """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
+        ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
+        others, WRONG_STATE for a question that was never answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListConsents(self, request, context):
         """Lists the person's consents, newest first.
         Called by the portal for that person.
@@ -229,6 +244,11 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.GetConsent,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.SerializeToString,
+            ),
+            'GetReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceipt,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptResponse.SerializeToString,
             ),
             'ListConsents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConsents,
@@ -456,6 +476,33 @@ class ConsentService:
             '/accord.sharing.v1.ConsentService/GetConsent',
             accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetConsentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.sharing.v1.ConsentService/GetReceipt',
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_consent__service__pb2.GetReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,6 +91,12 @@ class ConsentServiceStub:
     Called by the portal for that person.
     Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
     """
+    GetReceipt: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]
+    """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
+    ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
+    others, WRONG_STATE for a question that was never answered.
+    """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
     """Lists the person's consents, newest first.
     Called by the portal for that person.
@@ -159,6 +165,12 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """Returns one of the person's consents with its whole history.
     Called by the portal for that person.
     Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
+    """
+    GetReceipt: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]  # type: ignore[assignment]
+    """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
+    ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
+    others, WRONG_STATE for a question that was never answered.
     """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """Lists the person's consents, newest first.
@@ -273,6 +285,18 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns one of the person's consents with its whole history.
         Called by the portal for that person.
         Fails with INVALID_FIELD, NOT_FOUND, also for a consent of others.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReceipt(
+        self,
+        request: _consent_service_pb2.GetReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_service_pb2.GetReceiptResponse, _abc.Awaitable[_consent_service_pb2.GetReceiptResponse]]:
+        """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
+        ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
+        others, WRONG_STATE for a question that was never answered.
         """
 
     @_abc_1.abstractmethod
