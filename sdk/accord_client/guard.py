@@ -46,7 +46,8 @@ from accord_client.cache import SILENCE_S, Ask, Counters, PermitCache, Verdict
 from accord_client.channel import RenewedChannel, answer
 from accord_client.failure import VerificationError
 from accord_client.fault import Fault
-from accord_client.permit import Keys, Permit, key_id, verify
+from accord_client.jws import Keys
+from accord_client.permit import Permit, key_id, verify
 from accord_client.profile import Profile
 
 T = TypeVar("T")

@@ -7,29 +7,18 @@ of its ``watch`` keys: ``accord_client.guard`` keeps to that.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    EllipticCurvePublicKey,
-    EllipticCurvePublicNumbers,
-)
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-
+from accord_client import jws
 from accord_client.failure import VerificationError
+from accord_client.jws import Keys
 
 LEEWAY_S = 5.0  # clocks of one data center differ by less
 MAX_LIFE_S = 300  # none lives longer, whatever it says
 _MAX_BYTES = 1 << 16
-_COORDINATE = 32  # bytes
-_ES256 = ECDSA(SHA256())
+_TYPE = "accord-permit+jwt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +42,9 @@ class Permit:
     expires: int
 
 
-class Keys:
-    """Sharing's public keys by key id, from the JSON Web Key Set that KeyService shows."""
-
-    def __init__(self, jwks: str = '{"keys": []}') -> None:
-        self._keys: dict[str, EllipticCurvePublicKey] = {}
-        try:
-            for jwk in json.loads(jwks)["keys"]:
-                if (jwk["kty"], jwk["crv"]) == ("EC", "P-256"):
-                    self._keys[jwk["kid"]] = _public_key(jwk)
-        except (ValueError, KeyError, TypeError) as error:
-            raise VerificationError("key", f"the key set cannot be read: {error}") from None
-
-    def __contains__(self, kid: str) -> bool:
-        return kid in self._keys
-
-    def __getitem__(self, kid: str) -> EllipticCurvePublicKey:
-        """The key; raises VerificationError for one that is not shown."""
-        try:
-            return self._keys[kid]
-        except KeyError:
-            raise VerificationError("key", "the permit is signed with a key of nobody") from None
-
-
 def key_id(text: str) -> str:
     """The id of the key that a permit says it is signed with; nothing is verified yet."""
-    header = _json(text.partition(".")[0])
-    if header.get("alg") != "ES256" or header.get("typ") != "accord-permit+jwt":
-        raise VerificationError("format", "this is no permit")
-    kid = header.get("kid")
-    if not isinstance(kid, str) or "crit" in header:
-        raise VerificationError("format", "the permit's header is not understood")
-    return kid
+    return jws.key_id(text, _TYPE)
 
 
 def verify(text: str, keys: Keys, *, region: str, audience: str, now: float) -> Permit:
@@ -94,19 +54,7 @@ def verify(text: str, keys: Keys, *, region: str, audience: str, now: float) -> 
     Raises VerificationError with the obligation that is not met: ``format``, ``key``,
     ``signature``, ``issuer``, ``audience`` or ``time``.
     """
-    if len(text) > _MAX_BYTES or text.count(".") != 2:  # noqa: PLR2004  header.claims.signature
-        raise VerificationError("format", "this is no permit")
-    key = keys[key_id(text)]
-    signed, _, signature = text.rpartition(".")
-    raw = _bytes(signature)
-    if len(raw) != 2 * _COORDINATE:
-        raise VerificationError("signature", "the signature is cut")
-    r, s = (int.from_bytes(half, "big") for half in (raw[:_COORDINATE], raw[_COORDINATE:]))
-    try:
-        key.verify(encode_dss_signature(r, s), signed.encode(), _ES256)
-    except InvalidSignature:
-        raise VerificationError("signature", "the signature does not hold") from None
-    claims = _json(signed.partition(".")[2])
+    claims = jws.claims(text, keys, typ=_TYPE, most=_MAX_BYTES)
     permit = _permit(claims)
     if claims.get("iss") != f"spiffe://{region}.accord.internal/svc/sharing":
         raise VerificationError("issuer", "the permit is another region's")
@@ -161,25 +109,3 @@ def _seconds(claims: Mapping[str, Any], name: str) -> int:
     if type(value) is not int:
         raise TypeError(name)
     return value
-
-
-def _json(part: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(_bytes(part))
-    except (ValueError, RecursionError):
-        raise VerificationError("format", "a part of the permit is no JSON") from None
-    if not isinstance(value, dict):
-        raise VerificationError("format", "a part of the permit is no JSON object")
-    return value
-
-
-def _bytes(part: str) -> bytes:
-    try:
-        return base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True)
-    except ValueError:
-        raise VerificationError("format", "a part of the permit is no base64url") from None
-
-
-def _public_key(jwk: Mapping[str, str]) -> EllipticCurvePublicKey:
-    x, y = (int.from_bytes(_bytes(jwk[name]), "big") for name in ("x", "y"))
-    return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
