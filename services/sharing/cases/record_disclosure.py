@@ -7,6 +7,7 @@ from runtime.event import Event
 from runtime.fault import not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.disclosure import Disclosure, disclosed
 from services.sharing.domain.permit import expiry
@@ -46,6 +47,7 @@ async def record_disclosure(
             )
             kept.disclosures.add(disclosure)
             kept.publish(_event(disclosure, known.question.account, acting))
+            Revoking(means, kept, now, acting).disclosed(disclosure)
             return disclosure
 
         return kept.once(request, now, change)

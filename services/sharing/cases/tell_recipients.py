@@ -12,8 +12,9 @@ from runtime.event import Event
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
+from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.ports import Records
-from services.sharing.domain.records import Preference, PreferenceKind
+from services.sharing.domain.records import Preference, PreferenceKind, SubjectStatus
 from services.sharing.domain.revocation import MOST_DECISIONS, Cause, Notice, Received
 
 
@@ -32,26 +33,9 @@ class Revoking:
 
     def choice(self, holder: str, choice: Preference) -> None:
         """Tell whom a standing choice concerns; one that ends nothing concerns nobody."""
-        means, value = self.means, choice.value
-        purposes, kinds = means.rulebook.purposes, means.rulebook.kind_keys
-        match choice.kind:
-            case PreferenceKind.STOP_SHARING_WITH:
-                self._tell(
-                    holder,
-                    Cause.SHARING_STOPPED,
-                    lambda held: value == held.recipient or value in kinds[held.kind],
-                )
-            case PreferenceKind.OBJECT_TO:
-                # An objection leaves alone what rests on consent.
-                self._tell(
-                    holder,
-                    Cause.OBJECTED,
-                    lambda held: held.purpose == value and not held.consents,
-                )
-            case PreferenceKind.OPT_OUT:
-                self._tell(
-                    holder, Cause.OPTED_OUT, lambda held: purposes[held.purpose].opt_out == value
-                )
+        concern = self._concern(choice)
+        if concern:
+            self._tell(holder, *concern)
 
     def account(self, holder: str) -> None:
         """Tell everybody who received anything about a person whose account is deleted."""
@@ -61,6 +45,55 @@ class Revoking:
         """Tell a recipient whose contract is terminated, if it ever received anything."""
         if self.records.notices.has_received(recipient):
             self._write(recipient, "", Cause.CONTRACT_TERMINATED, (), contract)
+
+    def disclosed(self, disclosure: Disclosure) -> None:
+        """Tell a recipient of data that was sent before it was called back, and recorded after."""
+        cause = None if disclosure.instrument else self._called_back(disclosure)
+        if cause:
+            under = (disclosure.decision,)
+            self._write(disclosure.recipient, disclosure.holder, cause, under, "")
+
+    def _called_back(self, disclosure: Disclosure) -> Cause | None:
+        records, holder = self.records, disclosure.holder
+        recipient = records.recipients.get(disclosure.recipient)
+        subject = records.subjects.get(holder)
+        if recipient is None or not holder:
+            return None
+        if subject and subject.status is SubjectStatus.DELETED:
+            return Cause.ACCOUNT_DELETED
+        for name in disclosure.consents:
+            consent = records.consents.get(holder, name)
+            if consent and consent.withdrawn:
+                return Cause.CONSENT_WITHDRAWN
+        held = Received(
+            recipient.name,
+            recipient.kind,
+            disclosure.decision,
+            disclosure.purpose,
+            disclosure.consents,
+        )
+        for choice in records.preferences.of(holder):
+            concern = self._concern(choice)
+            if concern and concern[1](held):
+                return concern[0]
+        return None
+
+    def _concern(self, choice: Preference) -> tuple[Cause, Callable[[Received], bool]] | None:
+        """Return why and to whom a choice matters."""
+        value = choice.value
+        purposes, kinds = self.means.rulebook.purposes, self.means.rulebook.kind_keys
+        match choice.kind:
+            case PreferenceKind.STOP_SHARING_WITH:
+                return (
+                    Cause.SHARING_STOPPED,
+                    lambda held: value == held.recipient or value in kinds[held.kind],
+                )
+            case PreferenceKind.OBJECT_TO:
+                # An objection leaves alone what rests on consent.
+                return Cause.OBJECTED, lambda held: held.purpose == value and not held.consents
+            case PreferenceKind.OPT_OUT:
+                return Cause.OPTED_OUT, lambda held: purposes[held.purpose].opt_out == value
+        return None
 
     def _tell(self, holder: str, cause: Cause, concerned: Callable[[Received], bool]) -> None:
         held: dict[str, dict[str, None]] = {}

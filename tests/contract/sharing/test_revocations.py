@@ -132,6 +132,18 @@ async def test_whoever_holds_nothing_under_it_is_not_told(sharing: Sharing) -> N
     assert not await notices(sharing)
 
 
+async def test_what_is_recorded_after_the_withdrawal_is_called_back_too(sharing: Sharing) -> None:
+    """An app sends under its permit, the person withdraws, and only then the app says so."""
+    consent = await advertising(sharing)
+    permit = await sharing.check(**MARKETING)
+    await withdraw(sharing, consent)
+    assert not await notices(sharing)
+    await recorded(sharing, permit.name, *permit.question.categories)
+    (notice,) = await notices(sharing)
+    assert caused([notice]) == [(MARKETING["recipient"], "CONSENT_WITHDRAWN")]
+    assert list(notice.decisions) == [permit.name]
+
+
 async def test_each_choice_tells_whom_it_concerns(sharing: Sharing) -> None:
     """A stop by kind, an objection, an opt-out; what law ordered stays where it is."""
     await advertising(sharing)
