@@ -7,6 +7,7 @@ checkpoint of the log covers them.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from accord.audit.v1.append_service_pb2 import NewEntry
 from sqlalchemy import (
@@ -77,14 +78,14 @@ def append(tx: Connection, table: Table, events: Sequence[bytes]) -> None:
 
 def encoded(event: Event) -> bytes:
     """Return an event as its row keeps it; ValueError for what the log would refuse."""
-    if not (_ACTION.fullmatch(event.action) and len(event.action) <= _LONGEST_ACTION):
+    if not _is_action(event.action):
         raise ValueError("an action reads source:subject:action")
-    if not _OUTCOME.fullmatch(event.outcome):
+    if not _is_outcome(event.outcome):
         raise ValueError("an outcome is a word in lower case")
     parts = [event.fields, *(section.fields for section in event.sections)]
     if max(map(len, parts)) > _MOST_FIELDS or len(event.sections) > _MOST_SECTIONS:
         raise ValueError("an event is larger than an entry of the log may be")
-    if not all(map(_FIELD.fullmatch, set().union(*parts))):
+    if not all(map(_is_field, set().union(*parts))):
         raise ValueError("the name of a field is a word in lower case")
     accounts = {event.account, *(section.account for section in event.sections)}
     lengths = [(account, _LONGEST_ACCOUNT) for account in accounts]
@@ -96,6 +97,22 @@ def encoded(event: Event) -> bytes:
     if event.size > LARGEST:
         raise ValueError("an event is larger than an entry of the log may be")
     return encode(event)
+
+
+# The words of a service are few, and an event says a dozen of them: each is looked at once.
+@lru_cache(maxsize=4096)
+def _is_action(text: str) -> bool:
+    return len(text) <= _LONGEST_ACTION and _ACTION.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_outcome(text: str) -> bool:
+    return _OUTCOME.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_field(text: str) -> bool:
+    return _FIELD.fullmatch(text) is not None
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from accord.sharing.v1 import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from runtime.instants import to_wire
 from services.sharing.api import terms
 from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
@@ -62,9 +63,7 @@ def stamp(value: datetime | None) -> Timestamp | None:
     """Encode an instant; absence is absence."""
     if value is None:
         return None
-    moment = Timestamp()
-    moment.FromDatetime(value)
-    return moment
+    return to_wire(value)
 
 
 def recipient(value: Recipient) -> recipient_pb2.Recipient:
