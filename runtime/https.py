@@ -63,6 +63,12 @@ class Https:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    @property
+    def port(self) -> int:
+        """Return the port that is open."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
     async def run(self) -> None:
         """Serve until cancelled, then let what is in progress end within the grace."""
         serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))

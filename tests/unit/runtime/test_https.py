@@ -1,0 +1,103 @@
+"""The HTTPS port: who holds a connection, for how long, and that no header says otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from runtime.authority import Authority
+from runtime.https import CALLER, Https
+from runtime.settings import GrpcSettings
+from runtime.testing import ANY_PORT, Bench
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+
+async def who(scope: Scope, _receive: Receive, send: Send) -> None:
+    """Answer with the SPIFFE id of the holder."""
+    holder = scope[CALLER]
+    body = json.dumps(holder and holder.spiffe_id).encode()
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+@contextlib.asynccontextmanager
+async def serving(bench: Bench, **settings: Any) -> AsyncIterator[str]:
+    """Serve for the length of a block."""
+    told = bench.settings(GrpcSettings, "sharing", **settings)
+    with Https(told, ANY_PORT, who) as door:
+        task = asyncio.create_task(door.run())
+        yield f"https://127.0.0.1:{door.port}"
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def tls(bench: Bench, identity: str, authority: Authority | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=bench.bundle)
+    context.check_hostname = False
+    if identity:
+        stem = bench.directory / "client"
+        (authority or bench.authority).issue(identity).write(stem)
+        context.load_cert_chain(stem.with_suffix(".crt"), stem.with_suffix(".key"))
+    return context
+
+
+async def test_the_certificate_names_the_holder_and_nothing_else_does(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    app = "spiffe://nl.accord.internal/app/mi-store"
+    async with serving(bench) as origin:
+        for identity, holder in (
+            ("app/mi-store", app),
+            ("staff/officer/otto", "spiffe://nl.accord.internal/staff/officer/otto"),
+            ("nobody", None),
+            ("", None),
+        ):
+            async with httpx.AsyncClient(verify=tls(bench, identity)) as client:
+                headers = {CALLER: app, "x-forwarded-client-cert": f"URI={app}"}
+                assert (await client.get(origin, headers=headers)).json() == holder
+
+
+async def test_a_certificate_of_another_root_ends_the_handshake(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    stranger = Authority.create("nl.accord.internal")
+    known_elsewhere = tls(bench, "app/mi-store", stranger)
+    async with serving(bench) as origin, httpx.AsyncClient(verify=known_elsewhere) as client:
+        with pytest.raises(httpx.TransportError):
+            await client.get(origin)
+
+
+async def test_a_connection_ends_at_its_age(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with serving(bench, max_connection_age_s=1) as origin:
+        port = int(origin.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=tls(bench, "app/mi-store")
+        )
+        writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        async with asyncio.timeout(20):  # of an idle connection it would be thirty
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+
+async def test_only_tls_1_3_is_spoken(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    old = tls(bench, "app/mi-store")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with serving(bench) as origin, httpx.AsyncClient(verify=old) as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(origin)
