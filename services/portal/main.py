@@ -26,6 +26,8 @@ from accord.sharing.v1 import (
     decision_service_pb2_grpc,
     preference_service_pb2,
     preference_service_pb2_grpc,
+    reach_service_pb2,
+    reach_service_pb2_grpc,
     recipient_service_pb2,
     recipient_service_pb2_grpc,
     rulebook_service_pb2,
@@ -46,6 +48,7 @@ from services.portal.api.static import StaticFiles
 from services.portal.peers.account import AccountPeer, SessionPeer, StaffPeer
 from services.portal.peers.audit import LogPeer
 from services.portal.peers.contracts import ContractPeer
+from services.portal.peers.reach import ReachPeer
 from services.portal.peers.sharing import ChoicesPeer, SharingStubs
 from services.portal.settings import PortalSettings
 
@@ -72,6 +75,7 @@ async def assembled(
         contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
         decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"],
         preference_service_pb2.DESCRIPTOR.services_by_name["PreferenceService"],
+        reach_service_pb2.DESCRIPTOR.services_by_name["ReachService"],
         recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
         rulebook_service_pb2.DESCRIPTOR.services_by_name["RulebookService"],
     ]
@@ -105,6 +109,7 @@ async def assembled(
             ),
             staff=StaffPeer(Peer(staff_service_pb2_grpc.StaffServiceStub, account)),
             choices=ChoicesPeer(stubs, clock),
+            reaches=ReachPeer(Peer(reach_service_pb2_grpc.ReachServiceStub, sharing)),
             contracts=ContractPeer(
                 stubs.recipients, Peer(contract_service_pb2_grpc.ContractServiceStub, sharing)
             ),

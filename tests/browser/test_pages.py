@@ -24,6 +24,7 @@ PERSONAL = [
     "/account/link/facebook",
     "/sharing",
     *(f"/sharing/offers/{offer}" for offer in ("newsletter", "advertising", "posting")),
+    "/map",
     "/shared",
     "/shared?outcome=deny",
     "/officer/contracts",

@@ -7,7 +7,7 @@ from jinja2 import Environment
 
 from runtime.clock import Clock
 from services.portal.api.catalog import Catalog
-from services.portal.domain.ports import Accounts, Choices, Contracts, Log, Sessions, Staff
+from services.portal.domain.ports import Accounts, Choices, Contracts, Log, Reaches, Sessions, Staff
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,6 @@ class Desk:
     accounts: Accounts
     staff: Staff
     choices: Choices
+    reaches: Reaches
     contracts: Contracts
     log: Log

@@ -30,6 +30,10 @@ class Words:
         group = f"group.{category}"
         return self.t(group) if self.t.has(group) else self(category)
 
+    def data_of(self, groups: list[str]) -> str:
+        """Return groups of data as a list in prose."""
+        return self.t.join([self.data(group) for group in groups])
+
     def many(self, keys: list[str] | tuple[str, ...]) -> str:
         """Return several keys as a list in prose."""
         return self.t.join([self(key) for key in keys])

@@ -17,6 +17,7 @@ from services.portal.domain.person import (
     Session,
     SignUp,
 )
+from services.portal.domain.reach import Reached
 from services.portal.domain.sharing import (
     Choice,
     Consent,
@@ -99,6 +100,14 @@ class Staff(Protocol):
 
     async def accept(self, person: Person, secret: str) -> None:
         """Bind the invitation's role to the person's account."""
+        ...
+
+
+class Reaches(Protocol):
+    """Who has or could get a person's data."""
+
+    async def recipients(self, person: Person) -> tuple[Sequence[Reached], bool]:
+        """Return whoever has data and whoever could get it; whether there are more to look at."""
         ...
 
 

@@ -110,7 +110,7 @@ class ChoicesPeer:
                 timeout=TIMEOUT,
                 actor=person.token,
             )
-            return [_recipient(each) for each in answer.recipients], answer.next_page_token
+            return [recipient_of(each) for each in answer.recipients], answer.next_page_token
 
         return await all_pages(page)
 
@@ -266,7 +266,8 @@ class ChoicesPeer:
         return _decision(answer.decision)
 
 
-def _recipient(recipient: recipient_pb2.Recipient) -> Recipient:
+def recipient_of(recipient: recipient_pb2.Recipient) -> Recipient:
+    """Read a recipient."""
     return Recipient(
         name=recipient.name,
         display_name=recipient.display_name,

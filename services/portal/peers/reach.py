@@ -1,0 +1,97 @@
+"""Sharing over mTLS: who has or may get a person's data."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from accord.sharing.v1 import decision_pb2, reach_pb2, reach_service_pb2, reach_service_pb2_grpc
+
+from runtime.channel import Peer
+from services.portal.domain.person import Person
+from services.portal.domain.reach import Holding, Prospect, Reached
+from services.portal.domain.sharing import Ground
+from services.portal.peers.convert import known, moment
+from services.portal.peers.sharing import TIMEOUT, recipient_of
+from services.portal.peers.vocabulary import BASES
+
+_PAGE = 50
+# Looks at so many pages of recipients that could get data: a page of the portal stays quick where
+# thousands of recipients are registered. Whoever has data is always told.
+_MOST_PAGES = 6
+
+
+class ReachPeer:
+    """Who has or may get data of the person who acts."""
+
+    def __init__(self, reach: "Peer[reach_service_pb2_grpc.ReachServiceAsyncStub]") -> None:
+        self._reach = reach
+
+    async def recipients(self, person: Person) -> tuple[Sequence[Reached], bool]:
+        """Return whoever has data and whoever could get it; whether there are more to look at."""
+        had, _ = await self._pages(person, reach_service_pb2.REACH_FILTER_HAS, 10 * _MOST_PAGES)
+        could, more = await self._pages(person, reach_service_pb2.REACH_FILTER_MAY, _MOST_PAGES)
+        reached = {each.recipient.name: each for each in could}
+        for each in had:
+            prospects = (
+                reached[each.recipient.name].prospects if each.recipient.name in reached else ()
+            )
+            reached[each.recipient.name] = Reached(each.recipient, each.holdings, prospects)
+        return list(reached.values()), more
+
+    async def _pages(
+        self, person: Person, wanted: reach_service_pb2.ReachFilter.ValueType, most: int
+    ) -> tuple[list[Reached], bool]:
+        found: list[Reached] = []
+        token = ""
+        for _ in range(most):
+            answer = await self._reach.call(
+                lambda stub: stub.ListRecipients,
+                reach_service_pb2.ReachServiceListRecipientsRequest(
+                    page_size=_PAGE, page_token=token, filter=wanted
+                ),
+                timeout=TIMEOUT,
+                actor=person.token,
+            )
+            found += [_reached(each) for each in answer.recipients]
+            token = answer.next_page_token
+            if not token:
+                break
+        return found, bool(token)
+
+
+def _reached(message: reach_pb2.RecipientReach) -> Reached:
+    return Reached(
+        recipient=recipient_of(message.recipient),
+        holdings=[
+            Holding(
+                purpose=each.purpose,
+                categories=tuple(each.categories),
+                disclosed=each.disclosed,
+                first=moment(each.first_time),
+                last=moment(each.last_time),
+                decision=each.decision,
+                grounds=[_ground(ground) for ground in each.grounds],
+            )
+            for each in message.holdings
+        ],
+        prospects=[
+            Prospect(
+                purpose=each.purpose,
+                service=each.service,
+                grounds=[_ground(ground) for ground in each.grounds],
+                until=date.fromisoformat(each.until_date) if each.until_date else None,
+                relation_assumed=each.relation_assumed,
+                signed_in_assumed=each.signed_in_assumed,
+                de_identified_assumed=each.de_identified_assumed,
+            )
+            for each in message.prospects
+        ],
+    )
+
+
+def _ground(message: decision_pb2.Ground) -> Ground:
+    return Ground(
+        categories=tuple(message.categories),
+        citation=message.citation,
+        basis=known(BASES, message.basis),
+        consent=message.consent,
+    )
