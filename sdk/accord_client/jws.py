@@ -1,4 +1,4 @@
-"""What sharing signs, verified here without asking anybody: JWS (RFC 7515) in compact form, ES256."""
+"""What sharing signs, verified here without asking anybody: compact JWS (RFC 7515), ES256."""
 
 from __future__ import annotations
 

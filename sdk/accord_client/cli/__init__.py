@@ -9,8 +9,12 @@ import click
 from accord_client.cli.audit import audit
 from accord_client.cli.check import check
 from accord_client.cli.checkpoints import checkpoint, consistent
+from accord_client.cli.consent import consent
 from accord_client.cli.contracts import contracts
+from accord_client.cli.exchange import expiries, export_contracts, import_contracts
+from accord_client.cli.instruments import instruments
 from accord_client.cli.recipients import recipients
+from accord_client.cli.revocations import revocations
 from accord_client.cli.session import Session
 from accord_client.cli.staff import staff
 
@@ -63,7 +67,11 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
 
 for command in (checkpoint, consistent):
     audit.add_command(command)
-for command in (check, recipients, contracts, audit, staff):
+for command in (expiries, export_contracts, import_contracts):
+    contracts.add_command(command)
+for command in (instruments, revocations):
+    cli.add_command(command)
+for command in (check, recipients, contracts, consent, audit, staff):
     cli.add_command(command)
 
 

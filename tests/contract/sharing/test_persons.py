@@ -13,11 +13,14 @@ from accord.sharing.v1 import (
     consent_service_pb2,
     decision_pb2,
     decision_service_pb2,
+    key_service_pb2,
     preference_pb2,
     preference_service_pb2,
     rulebook_service_pb2,
 )
 from accord.sharing.v1.reason_pb2 import Reason
+from accord_client import receipt
+from accord_client.jws import Keys
 from sqlalchemy import create_engine, select
 
 from runtime.errors import from_error
@@ -344,3 +347,36 @@ async def test_what_is_new_in_a_notice_is_told_until_it_is_accepted(sharing: Sha
     )
     await sharing.by_person("preferences", "AcceptNotice", accept)
     assert not (await sharing.by_person("preferences", "ListNoticeChanges", listing)).changes
+
+
+async def test_a_receipt_is_signed_for_its_person_and_verified_by_anyone(sharing: Sharing) -> None:
+    await ready(sharing)
+    given = await give(sharing)
+    await step(sharing, given.name, "Withdraw")
+    request = consent_service_pb2.GetReceiptRequest(name=given.name)
+    answer = await sharing.by_person("consents", "GetReceipt", request)
+    assert answer.file_name == f"consent-receipt-{given.name.rpartition('/')[2]}.json"
+    assert sharing.person.partition("/")[2] not in answer.file_name
+    keys = await sharing.call(
+        "keys", "GetKeys", key_service_pb2.GetKeysRequest(past=True), as_="svc/portal"
+    )
+    read = receipt.verify(answer.content.encode(), Keys(keys.jwks))
+    assert (read.account, read.consent) == (sharing.person, given.name)
+    assert [each.state for each in read.steps] == ["dpv:ConsentGiven", "dpv:ConsentWithdrawn"]
+    theirs = sharing.call(
+        "consents", "GetReceipt", request, as_="svc/portal", actor=(sharing.second, "person")
+    )
+    assert (await refused(theirs))[0] == "NOT_FOUND"
+
+
+async def test_a_question_without_an_answer_has_no_receipt(sharing: Sharing) -> None:
+    await ready(sharing)
+    request = consent_service_pb2.RequestConsentRequest(
+        request_id=request_id(), account=sharing.person, scope=ADS
+    )
+    asked = (await sharing.app("consents", "RequestConsent", request)).consent
+    wanted = consent_service_pb2.GetReceiptRequest(name=asked.name)
+    assert await refused(sharing.by_person("consents", "GetReceipt", wanted)) == (
+        "WRONG_STATE",
+        {"state": "requested"},
+    )
