@@ -91,7 +91,10 @@ def _connection(region: str, age_s: int) -> type[H11Protocol]:
     """Make the protocol of a port: who holds the connection, and for how long."""
 
     class Connection(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(
+            self,
+            transport: asyncio.Transport,  # type: ignore[override]  # as uvicorn has it
+        ) -> None:
             super().connection_made(transport)
             # uvicorn types what ASGI calls a mapping; Starlette does not.
             app: Any = self.app

@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Protocol
 
 from accord.sharing.foreign import authzen_pb2
@@ -244,5 +245,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
 
 
 def _error(status: int, message: str) -> Response:
-    headers = {"www-authenticate": 'Bearer realm="accord"'} if status == 401 else None  # noqa: PLR2004
+    headers = (
+        {"www-authenticate": 'Bearer realm="accord"'} if status == HTTPStatus.UNAUTHORIZED else None
+    )
     return JSONResponse(message, status, headers)

@@ -14,12 +14,10 @@ from google.rpc import code_pb2
 
 from runtime.errors import from_error
 from runtime.ids import new_account
-from tests.contract.sharing.authzen import DHL, NEWSLETTER, data, delivering, request
 from tests.contract.sharing.conftest import STUBS, Sharing, rows
+from tests.contract.sharing.doors.conftest import DHL, NEWSLETTER, data, delivering, request
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from google.protobuf.message import Message
 
 STUBS["access"] = authzen_pb2_grpc.AccessStub
@@ -32,12 +30,6 @@ ROUTE = {
     "account_header": "X-Account",
     "relation_header": "x-order",
 }
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One engine: a door knows neither."""
-    return f"sqlite:///{tmp_path / 'store.db'}"
 
 
 # --- AuthZEN -----------------------------------------------------------------------------------

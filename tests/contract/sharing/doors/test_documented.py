@@ -7,32 +7,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.contract.sharing.authzen import (
+from tests.contract.sharing.conftest import Sharing
+from tests.contract.sharing.doors.conftest import (
     EVALUATION,
     EVALUATIONS,
     RESOURCES,
     delivering,
-    settings,
     tool,
 )
-from tests.contract.sharing.conftest import Sharing
 
-_TEXT = (Path(__file__).parents[3] / "docs" / "doors.md").read_text(encoding="utf-8")
+_TEXT = (Path(__file__).parents[4] / "docs" / "doors.md").read_text(encoding="utf-8")
 _PERSON = "accounts/nl-0123456789abcdefghjkmnpqrs"
 _ANY = "…"
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One engine: a door knows neither."""
-    return f"sqlite:///{tmp_path / 'store.db'}"
-
-
-@pytest.fixture
-def tools(tmp_path: Path) -> dict[str, object]:
-    return settings(tmp_path)
 
 
 async def test_the_documented_requests_get_the_documented_answers(sharing: Sharing) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the AuthZEN door share: its settings, its clients, its usual request."""
+"""What the tests of the doors share: their settings, their clients, the usual request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from runtime.testing import Bench
 
@@ -31,12 +32,19 @@ NEWSLETTER = {"name": "share", "properties": {"purpose": "newsletter"}}
 CIRCUMSTANCES = {"service": "mi_store", "relation": "order-4711"}
 
 
-def settings(directory: Path) -> dict[str, object]:
-    """The door opened on a port of its own, with one bearer token, of mi-store."""
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One engine: a door knows neither."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> dict[str, object]:
+    """The HTTPS door opened on a port of its own, with one bearer token, of mi-store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    tokens = directory / "tokens"
+    tokens = tmp_path / "tokens"
     tokens.touch(mode=0o600)
     tokens.write_text(f"# of tools\n{hashlib.sha256(TOKEN.encode()).hexdigest()} mi-store\n")
     listen = f"127.0.0.1:{port}"
@@ -95,7 +103,26 @@ def request(sharing: Sharing, **changed: Any) -> dict[str, Any]:
     return deepcopy({key: value for key, value in (usual | changed).items() if value is not None})
 
 
+def wanted(sharing: Sharing, endpoint: str, **changed: Any) -> dict[str, Any]:
+    """A request that the endpoint accepts."""
+    if endpoint == RESOURCES:
+        named = {"account": sharing.person, "categories": ["contact.name", "contact.email"]}
+        changed.setdefault("resource", {"type": "personal_data", "properties": named})
+    if endpoint == SUBJECTS:
+        changed.setdefault("subject", {"type": "service_provider.delivery"})
+    if endpoint == ACTIONS:
+        changed.setdefault("action", None)
+    return request(sharing, **changed)
+
+
 async def delivering(sharing: Sharing) -> None:
     """A person, a carrier and a contract, so that a delivery is permitted."""
     await sharing.know_person()
     await sharing.in_force(await sharing.register())
+
+
+@pytest.fixture
+async def client(sharing: Sharing) -> httpx.AsyncClient:
+    """The tool of mi-store, where a delivery is permitted."""
+    await delivering(sharing)
+    return await tool(sharing)
