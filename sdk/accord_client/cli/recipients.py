@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import click
-from accord.sharing.v1.recipient_pb2 import Recipient
+from accord.sharing.v1.recipient_pb2 import Recipient, RecipientEndpoint
 
+from accord_client.agreements import Agreements
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Session, emit_json, json_option, run
 from accord_client.clients import Sharing
@@ -80,6 +81,29 @@ def create(
         emit_json(recipient)
     else:
         _show([recipient], as_json=False)
+
+
+@recipients.command()
+@click.argument("name")
+@click.option(
+    "--set", "url", default=None, metavar="URL", help="An https address; '' takes it back."
+)
+@json_option
+@click.pass_obj
+def endpoint(session: Session, name: str, url: str | None, *, as_json: bool) -> None:
+    """Show or set where a recipient takes revocation notices."""
+
+    async def act() -> RecipientEndpoint:
+        async with Agreements.connect(session.profile) as client:
+            if url is None:
+                return await client.endpoint(name)
+            return await client.set_endpoint(name, url)
+
+    found = run(act)
+    if as_json:
+        emit_json(found)
+    else:
+        Paper().facts((("endpoint", found.url or "none"), ("set by", found.setter)))
 
 
 def _show(found: list[Recipient], *, as_json: bool) -> None:

@@ -1,0 +1,125 @@
+"""``accord contracts expiries|export|import``: the calendar, and contracts as a file."""
+
+from __future__ import annotations
+
+from io import TextIOWrapper
+
+import click
+from accord.sharing.v1 import contract_pb2 as sharing
+
+from accord_client.agreements import Agreements
+from accord_client.cli.paper import Paper
+from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option, run, word
+from accord_client.clients import Sharing
+from accord_client.contract_file import ContractFileError, Written, dump, parse
+from accord_client.fault import Fault
+
+
+@click.command()
+@click.option("--days", default=90, show_default=True, help="What ends within so many days.")
+@json_option
+@click.pass_obj
+def expiries(session: Session, days: int, *, as_json: bool) -> None:
+    """List what of the agreements in force ends soon: terms, examinations, safeguards, orders."""
+
+    async def fetch() -> list[sharing.Expiry]:
+        async with Agreements.connect(session.profile) as client:
+            return [expiry async for expiry in client.expiries(days)]
+
+    found = run(fetch)
+    if as_json:
+        emit_json(found)
+        return
+    Paper().table(
+        ["last day", "what", "of", "with"],
+        (
+            (
+                expiry.expire_date,
+                " ".join(
+                    filter(
+                        None,
+                        (
+                            word(sharing.ExpiryKind.Name(expiry.kind), "EXPIRY_KIND_"),
+                            expiry.safeguard,
+                        ),
+                    )
+                ),
+                expiry.resource,
+                expiry.recipient,
+            )
+            for expiry in found
+        ),
+    )
+
+
+@click.command(name="export")
+@click.argument("file", type=click.File("w", encoding="utf-8", lazy=False), default="-")
+@click.option("--recipient", default="", help="Only contracts with this recipient.")
+@json_option
+@click.pass_obj
+def export_contracts(
+    session: Session, file: TextIOWrapper, recipient: str, *, as_json: bool
+) -> None:
+    """Write the latest terms of every contract that is not terminated to FILE, as YAML.
+
+    Exported again, the same contracts are the same bytes. With --json the contracts are printed and
+    no file is written.
+    """
+
+    async def fetch() -> list[sharing.Contract]:
+        async with Sharing.connect(session.profile) as client:
+            return [contract async for contract in client.contracts(recipient)]
+
+    ended = sharing.CONTRACT_STATE_TERMINATED
+    found = [contract for contract in run(fetch) if contract.state != ended]
+    if as_json:
+        emit_json(found)
+    else:
+        file.write(dump(Written(contract.recipient, contract.terms) for contract in found))
+
+
+@click.command(name="import")
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+@json_option
+@click.pass_obj
+def import_contracts(session: Session, file: TextIOWrapper, *, as_json: bool) -> None:
+    """Record every contract of FILE as a draft; nothing is in force until another officer says so.
+
+    The whole file is read before anything is recorded. Imported again by the same officer, the
+    same contract is recorded once.
+    """
+    try:
+        written = parse(file.read(), file.name)
+    except ContractFileError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise Failure(Exit.BAD_INPUT, f"{file.name}: is not UTF-8") from error
+
+    async def record() -> list[sharing.Contract]:
+        async with Agreements.connect(session.profile) as client:
+            return [await _recorded(client, contract, file.name) for contract in written]
+
+    made = run(record)
+    if as_json:
+        emit_json(made)
+        return
+    Paper().table(
+        ["line", "name", "recipient"],
+        (
+            (str(contract.line), draft.name, draft.recipient)
+            for contract, draft in zip(written, made, strict=True)
+        ),
+    )
+
+
+async def _recorded(client: Agreements, contract: Written, file: str) -> sharing.Contract:
+    """Record one; a refusal names the line that it is about."""
+    try:
+        return await client.record(contract.recipient, contract.terms, contract.request_id)
+    except Fault as fault:
+        if not fault.violations and fault.reason != "NOT_FOUND":
+            raise
+        said = "; ".join(f"{field}: {what}" for field, what in fault.violations) or str(fault)
+        raise Failure(
+            Exit.BAD_INPUT, f"{file}:{contract.line}: {said}", {"reason": fault.reason}
+        ) from fault
