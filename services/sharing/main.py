@@ -69,7 +69,7 @@ from services.sharing.store.feed import Feed
 from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.register import Register
-from services.sharing.store.rulebook import load_rulebook
+from services.sharing.store.rulebook import compile_rulebook, load_rulebook
 from services.sharing.store.signer import JwsSigner
 from services.sharing.store.tables import outbox, signing_keys
 from services.sharing.store.watch_keys import WatchKeys
@@ -124,6 +124,7 @@ async def assembled(
                 settings.revocation_hours_by_country,
                 settings.revocation_to_loopback,
             ),
+            compile_rulebook,
         )
         relay = Relay(database, outbox, audit, clock)
         watch = WatchServicer(means)

@@ -1,12 +1,15 @@
 """Serves accord.sharing.v1.AnalysisService."""
 
+from collections.abc import AsyncIterator
+
 from accord.sharing.v1 import analysis_service_pb2 as pb
 
 from runtime.call import Call
 from runtime.fault import Fault
-from services.sharing.api import decoding, explanations, fields
+from services.sharing.api import decoding, explanations, fields, simulation
 from services.sharing.cases.explain_sharing import explain_sharing
 from services.sharing.cases.means import Means
+from services.sharing.cases.simulate import simulate
 
 _ABOUT_OTHERS = frozenset({"officer", "auditor"})
 
@@ -27,6 +30,20 @@ class AnalysisServicer:
             as_of = fields.moment("as_of_time", request.as_of_time)
         found = await explain_sharing(self._means, question, as_of, fields.acting(call))
         return pb.ExplainResponse(explanation=explanations.explanation(found, request.question))
+
+    async def simulate(
+        self, request: pb.SimulateRequest, call: Call
+    ) -> AsyncIterator[pb.SimulateResponse]:
+        """Replay a sample of recorded questions as they stand and after a change."""
+        sample = simulation.sample(request)
+        plan = await simulation.plan(request, self._means)
+        digest = plan.draft.digest if plan.draft is not self._means.rulebook else ""
+        changed = 0
+        async for progress in simulate(self._means, plan, sample, fields.acting(call)):
+            for decision, replay in progress.found:
+                yield simulation.flow(decision, replay)
+            changed += len(progress.found)
+            yield simulation.progress(progress, changed, digest)
 
 
 def _require_own(call: Call, account: str) -> None:

@@ -1,5 +1,6 @@
 """What every case works with."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runtime.clock import Clock
@@ -31,3 +32,4 @@ class Means:
     signer: Signer
     watch_keys: WatchKeys
     notices: NoticeRules
+    compile: Callable[[Mapping[str, bytes]], Rulebook]  # a draft of the rules, from its files

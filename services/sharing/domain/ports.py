@@ -299,6 +299,18 @@ class DecisionRecords(Protocol):
         """List those about a holder newest first; return the cursor of what follows, or empty."""
         ...
 
+    def first_from(self, ordinal: int) -> tuple[int, Decision] | None:
+        """Return the first record of that number or a higher one, by the first of its decisions."""
+        ...
+
+    def last(self) -> int:
+        """Return the number of the last record; 0: there is none."""
+        ...
+
+    def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
+        """Return all decisions of these records, newest record first; missing ones are skipped."""
+        ...
+
 
 class DisclosureRecords(Protocol):
     """What was really sent; immutable."""

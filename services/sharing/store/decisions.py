@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Row, literal_column, select
+from sqlalchemy import Connection, Row, func, literal_column, select
 
 from runtime.db import insert_rows
 from services.sharing.domain.decision import Decided, Decision, Record
@@ -90,6 +90,24 @@ class StoredDecisions:
         found, following = by_ordinal(self._tx, query, page, decisions_of.c.position, self._at)
         # Two holders may share a number: what is about the other is left out.
         return [decision for decision in found if decision.question.holder == holder], following
+
+    def first_from(self, ordinal: int) -> tuple[int, Decision] | None:
+        """Return the first record of that number or a higher one, by the first of its decisions."""
+        query = select(decisions.c.ordinal, decisions.c.bodies).where(
+            decisions.c.ordinal >= ordinal
+        )
+        row = self._tx.execute(query.order_by(decisions.c.ordinal).limit(1)).one_or_none()
+        return row and (row.ordinal, self._codec.decode(next(_parted(row.bodies))))
+
+    def last(self) -> int:
+        """Return the number of the last record; 0: there is none."""
+        return self._tx.execute(select(func.max(decisions.c.ordinal))).scalar() or 0
+
+    def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
+        """Return all decisions of these records, newest record first; missing ones are skipped."""
+        query = select(decisions.c.bodies).where(decisions.c.ordinal.in_(ordinals))
+        rows = self._tx.execute(query.order_by(decisions.c.ordinal.desc())).scalars()
+        return [self._codec.decode(body) for bodies in rows for body in _parted(bodies)]
 
     def _at(self, row: Row[tuple[int, bytes]]) -> Decision:
         return self._codec.decode(list(_parted(row.bodies))[row.position & _PLACES - 1])

@@ -24,28 +24,45 @@ _sym_db = _symbol_database.Default()
 
 from accord.sharing.v1 import decision_pb2 as accord_dot_sharing_dot_v1_dot_decision__pb2
 from accord.sharing.v1 import explanation_pb2 as accord_dot_sharing_dot_v1_dot_explanation__pb2
+from accord.sharing.v1 import simulation_pb2 as accord_dot_sharing_dot_v1_dot_simulation__pb2
 from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/analysis_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a#accord/sharing/v1/explanation.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"{\n\x0e\x45xplainRequest\x12\x33\n\x08question\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x34\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"F\n\x0f\x45xplainResponse\x12\x33\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x1e.accord.sharing.v1.Explanation2}\n\x0f\x41nalysisService\x12j\n\x07\x45xplain\x12!.accord.sharing.v1.ExplainRequest\x1a\".accord.sharing.v1.ExplainResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/analysis_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a#accord/sharing/v1/explanation.proto\x1a\"accord/sharing/v1/simulation.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n\x0fSimulateRequest\x12/\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x19.accord.sharing.v1.ChangeB\x04\xe2\x41\x01\x02\x12\x19\n\x0bsample_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x12\n\x04seed\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01\x12\x34\n\nsince_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x30\n\x06moment\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\x85\x01\n\x10SimulateResponse\x12\x39\n\x08progress\x18\x01 \x01(\x0b\x32%.accord.sharing.v1.SimulationProgressH\x00\x12.\n\x04\x66low\x18\x02 \x01(\x0b\x32\x1e.accord.sharing.v1.ChangedFlowH\x00\x42\x06\n\x04part\"{\n\x0e\x45xplainRequest\x12\x33\n\x08question\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x34\n\nas_of_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"F\n\x0f\x45xplainResponse\x12\x33\n\x0b\x65xplanation\x18\x01 \x01(\x0b\x32\x1e.accord.sharing.v1.Explanation2\xeb\x01\n\x0f\x41nalysisService\x12j\n\x07\x45xplain\x12!.accord.sharing.v1.ExplainRequest\x1a\".accord.sharing.v1.ExplainResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x1a\x02\x02\x03\"\x03\x01\x02\x03\x12l\n\x08Simulate\x12\".accord.sharing.v1.SimulateRequest\x1a#.accord.sharing.v1.SimulateResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accord.sharing.v1.analysis_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['change']._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['change']._serialized_options = b'\342A\001\002'
+  _globals['_SIMULATEREQUEST'].fields_by_name['sample_size']._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['sample_size']._serialized_options = b'\342A\001\001'
+  _globals['_SIMULATEREQUEST'].fields_by_name['seed']._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['seed']._serialized_options = b'\342A\001\001'
+  _globals['_SIMULATEREQUEST'].fields_by_name['since_time']._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['since_time']._serialized_options = b'\342A\001\001'
+  _globals['_SIMULATEREQUEST'].fields_by_name['moment']._loaded_options = None
+  _globals['_SIMULATEREQUEST'].fields_by_name['moment']._serialized_options = b'\342A\001\001'
   _globals['_EXPLAINREQUEST'].fields_by_name['question']._loaded_options = None
   _globals['_EXPLAINREQUEST'].fields_by_name['question']._serialized_options = b'\342A\001\002'
   _globals['_EXPLAINREQUEST'].fields_by_name['as_of_time']._loaded_options = None
   _globals['_EXPLAINREQUEST'].fields_by_name['as_of_time']._serialized_options = b'\342A\001\001'
   _globals['_ANALYSISSERVICE'].methods_by_name['Explain']._loaded_options = None
   _globals['_ANALYSISSERVICE'].methods_by_name['Explain']._serialized_options = b'\220\002\001\212\265\030\021\n\006portal\032\002\002\003\"\003\001\002\003'
-  _globals['_EXPLAINREQUEST']._serialized_start=230
-  _globals['_EXPLAINREQUEST']._serialized_end=353
-  _globals['_EXPLAINRESPONSE']._serialized_start=355
-  _globals['_EXPLAINRESPONSE']._serialized_end=425
-  _globals['_ANALYSISSERVICE']._serialized_start=427
-  _globals['_ANALYSISSERVICE']._serialized_end=552
+  _globals['_ANALYSISSERVICE'].methods_by_name['Simulate']._loaded_options = None
+  _globals['_ANALYSISSERVICE'].methods_by_name['Simulate']._serialized_options = b'\220\002\001\212\265\030\016\n\006portal\032\001\002\"\001\002'
+  _globals['_SIMULATEREQUEST']._serialized_start=267
+  _globals['_SIMULATEREQUEST']._serialized_end=484
+  _globals['_SIMULATERESPONSE']._serialized_start=487
+  _globals['_SIMULATERESPONSE']._serialized_end=620
+  _globals['_EXPLAINREQUEST']._serialized_start=622
+  _globals['_EXPLAINREQUEST']._serialized_end=745
+  _globals['_EXPLAINRESPONSE']._serialized_start=747
+  _globals['_EXPLAINRESPONSE']._serialized_end=817
+  _globals['_ANALYSISSERVICE']._serialized_start=820
+  _globals['_ANALYSISSERVICE']._serialized_end=1055
 # @@protoc_insertion_point(module_scope)

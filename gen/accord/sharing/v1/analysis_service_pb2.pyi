@@ -5,6 +5,7 @@ isort:skip_file
 
 from accord.sharing.v1 import decision_pb2 as _decision_pb2
 from accord.sharing.v1 import explanation_pb2 as _explanation_pb2
+from accord.sharing.v1 import simulation_pb2 as _simulation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -18,6 +19,82 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class SimulateRequest(_message.Message):
+    """What would be otherwise, and what to replay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    MOMENT_FIELD_NUMBER: _builtins.int
+    sample_size: _builtins.int
+    """Optional. Replay at most so many decisions; 500 when 0, never more than 5,000."""
+    seed: _builtins.int
+    """Optional. Draw the sample at random by this seed, from `since_time` on; the newest when 0."""
+    @_builtins.property
+    def change(self) -> _simulation_pb2.Change:
+        """Required. What would be otherwise."""
+
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. From when on decisions may be drawn; from the first when absent. With a seed alone."""
+
+    @_builtins.property
+    def moment(self) -> _timestamp_pb2.Timestamp:
+        """Optional. The moment to decide at, now or to come; now when absent. Records are those of now."""
+
+    def __init__(
+        self,
+        *,
+        change: _simulation_pb2.Change | None = ...,
+        sample_size: _builtins.int = ...,
+        seed: _builtins.int = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        moment: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "moment", b"moment", "since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "moment", b"moment", "sample_size", b"sample_size", "seed", b"seed", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateRequest: _TypeAlias = SimulateRequest  # noqa: Y015
+
+@_typing.final
+class SimulateResponse(_message.Message):
+    """A part of the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> _simulation_pb2.SimulationProgress:
+        """How far the replay is."""
+
+    @_builtins.property
+    def flow(self) -> _simulation_pb2.ChangedFlow:
+        """A flow whose answer would differ."""
+
+    def __init__(
+        self,
+        *,
+        progress: _simulation_pb2.SimulationProgress | None = ...,
+        flow: _simulation_pb2.ChangedFlow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flow", b"flow", "part", b"part", "progress", b"progress"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flow", b"flow", "part", b"part", "progress", b"progress"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["progress", "flow"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___SimulateResponse: _TypeAlias = SimulateResponse  # noqa: Y015
 
 @_typing.final
 class ExplainRequest(_message.Message):

@@ -42,6 +42,11 @@ class AnalysisServiceStub:
                 request_serializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Simulate = channel.unary_stream(
+                '/accord.sharing.v1.AnalysisService/Simulate',
+                request_serializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateRequest.SerializeToString,
+                response_deserializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateResponse.FromString,
+                _registered_method=True)
 
 
 class AnalysisServiceServicer:
@@ -65,6 +70,20 @@ class AnalysisServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Simulate(self, request, context):
+        """Replays a sample of the questions on record as things stand, and as they would stand after a
+        change, and tells the flows whose answer differs. Nothing is changed: a draft of the rules is
+        never put in force. The stream holds progress and flows in the order of the replay, newest
+        decision first unless a seed is given; its last message is a progress with `done`. It is not
+        resumed: ask again. The reading is on record; who the decisions are about is not told.
+        Called by privacy officers, through the portal or themselves.
+        Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
+        unknown contract or recipient.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalysisServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -72,6 +91,11 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainRequest.FromString,
                     response_serializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Simulate': grpc.unary_stream_rpc_method_handler(
+                    servicer.Simulate,
+                    request_deserializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateRequest.FromString,
+                    response_serializer=accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -104,6 +128,33 @@ class AnalysisService:
             '/accord.sharing.v1.AnalysisService/Explain',
             accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainRequest.SerializeToString,
             accord_dot_sharing_dot_v1_dot_analysis__service__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Simulate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/accord.sharing.v1.AnalysisService/Simulate',
+            accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateRequest.SerializeToString,
+            accord_dot_sharing_dot_v1_dot_analysis__service__pb2.SimulateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,16 @@ class AnalysisServiceStub:
     WRONG_REGION with the account's home when that is elsewhere, and NOT_FOUND for an unknown
     recipient. A question of a person about somebody else is CALLER_NOT_ALLOWED.
     """
+    Simulate: _grpc.UnaryStreamMultiCallable[_analysis_service_pb2.SimulateRequest, _analysis_service_pb2.SimulateResponse]
+    """Replays a sample of the questions on record as things stand, and as they would stand after a
+    change, and tells the flows whose answer differs. Nothing is changed: a draft of the rules is
+    never put in force. The stream holds progress and flows in the order of the replay, newest
+    decision first unless a seed is given; its last message is a progress with `done`. It is not
+    resumed: ask again. The reading is on record; who the decisions are about is not told.
+    Called by privacy officers, through the portal or themselves.
+    Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
+    unknown contract or recipient.
+    """
 
 @_typing.type_check_only
 class AnalysisServiceAsyncStub(AnalysisServiceStub):
@@ -66,6 +76,16 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     Fails with INVALID_FIELD for a malformed field, an unknown key or a moment to come,
     WRONG_REGION with the account's home when that is elsewhere, and NOT_FOUND for an unknown
     recipient. A question of a person about somebody else is CALLER_NOT_ALLOWED.
+    """
+    Simulate: _aio.UnaryStreamMultiCallable[_analysis_service_pb2.SimulateRequest, _analysis_service_pb2.SimulateResponse]  # type: ignore[assignment]
+    """Replays a sample of the questions on record as things stand, and as they would stand after a
+    change, and tells the flows whose answer differs. Nothing is changed: a draft of the rules is
+    never put in force. The stream holds progress and flows in the order of the replay, newest
+    decision first unless a seed is given; its last message is a progress with `done`. It is not
+    resumed: ask again. The reading is on record; who the decisions are about is not told.
+    Called by privacy officers, through the portal or themselves.
+    Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
+    unknown contract or recipient.
     """
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -89,6 +109,22 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         Fails with INVALID_FIELD for a malformed field, an unknown key or a moment to come,
         WRONG_REGION with the account's home when that is elsewhere, and NOT_FOUND for an unknown
         recipient. A question of a person about somebody else is CALLER_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
+    def Simulate(
+        self,
+        request: _analysis_service_pb2.SimulateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_analysis_service_pb2.SimulateResponse], _abc.AsyncIterator[_analysis_service_pb2.SimulateResponse]]:
+        """Replays a sample of the questions on record as things stand, and as they would stand after a
+        change, and tells the flows whose answer differs. Nothing is changed: a draft of the rules is
+        never put in force. The stream holds progress and flows in the order of the replay, newest
+        decision first unless a seed is given; its last message is a progress with `done`. It is not
+        resumed: ask again. The reading is on record; who the decisions are about is not told.
+        Called by privacy officers, through the portal or themselves.
+        Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
+        unknown contract or recipient.
         """
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
