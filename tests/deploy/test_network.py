@@ -91,7 +91,8 @@ def test_only_the_portal_is_reached_by_the_world(rendered: Rendered) -> None:
     assert selector == {"matchLabels": {"app.kubernetes.io/name": "portal"}}
 
 
-def test_only_account_reaches_the_world_and_no_neighbour_by_that_way(rendered: Rendered) -> None:
+def test_two_reach_the_world_and_no_neighbour_by_that_way(rendered: Rendered) -> None:
+    """Account asks providers, sharing tells recipients; nobody else leaves."""
     blocks = {
         (policy["metadata"]["name"], peer["ipBlock"]["cidr"], *peer["ipBlock"]["except"])
         for policy in rendered.of("NetworkPolicy")
@@ -99,9 +100,10 @@ def test_only_account_reaches_the_world_and_no_neighbour_by_that_way(rendered: R
         for peer in rule["to"]
         if "ipBlock" in peer
     }
-    assert {name for name, *_ in blocks} == {"account-to-providers"}
-    (except_v4,) = (set(rest) for _, cidr, *rest in blocks if cidr == "0.0.0.0/0")
-    assert except_v4 > _PRIVATE
+    assert {name for name, *_ in blocks} == {"account-to-providers", "sharing-to-recipients"}
+    kept_out = [set(rest) for _, cidr, *rest in blocks if cidr == "0.0.0.0/0"]
+    assert len(kept_out) == len(blocks) / 2
+    assert all(each > _PRIVATE for each in kept_out)
 
 
 @pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from runtime.fault import invalid
 
 _MAX_URL = 400
+_HTTPS_PORT = 443
 # Addresses of IPv6 that carry one of IPv4 inside, which a translator would reach (RFC 6052, 8215).
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
@@ -33,11 +34,13 @@ def check_url(field: str, url: str, *, loopback: bool) -> None:
         raise invalid(field, f"must have at most {_MAX_URL} visible characters of ASCII")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         raise invalid(field, "is no address") from None
     if not host or "@" in parts.netloc or parts.fragment or "\\" in url:
         raise invalid(field, "must name a host, and no user, password or fragment")
+    if port not in (None, _HTTPS_PORT) and not loopback:
+        raise invalid(field, f"must use port {_HTTPS_PORT}")  # the one that the network lets out
     if parts.scheme != "https" and not (loopback and _is_loopback_http(parts)):
         raise invalid(field, "must be https")
     literal = _literal(host)

@@ -55,7 +55,7 @@ def accepted(url: str, *, loopback: bool = False) -> bool:
     "url",
     [
         "https://hooks.example/accord",
-        "https://hooks.example:8443/a?tenant=1",
+        "https://hooks.example:443/a?tenant=1",
         "https://93.184.215.14/",
         "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
     ],
@@ -75,6 +75,7 @@ def test_an_address_of_the_public_net_is_accepted(url: str) -> None:
         "https://user:secret@hooks.example/",
         "https://hooks.example/#part",
         "https://hooks.example:99999/",
+        "https://hooks.example:8443/",
         "https://hooks.example\\@10.0.0.1/",
         "https://hooks.example/ a",
         "https://hooks.example/\r\nX: 1",

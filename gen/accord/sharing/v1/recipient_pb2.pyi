@@ -70,8 +70,9 @@ class RecipientEndpoint(_message.Message):
     recipient: _builtins.str
     """The recipient, `recipients/{recipient}`."""
     url: _builtins.str
-    """An `https` address of at most 400 characters, without user, password or fragment; empty when
-    none is set. It is reached at public addresses alone: names are resolved anew at each sending.
+    """An `https` address of at most 400 characters, at port 443, without user, password or fragment;
+    empty when none is set. It is reached at public addresses alone: names are resolved anew at each
+    sending.
     """
     setter: _builtins.str
     """Who set it: the account or the staff certificate's SPIFFE id."""
