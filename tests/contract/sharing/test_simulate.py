@@ -1,0 +1,194 @@
+"""What-if over the wire: which recorded flows would be answered otherwise, and nothing changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from accord.sharing.v1 import analysis_service_pb2 as pb
+from accord.sharing.v1 import consent_service_pb2, reason_pb2, simulation_pb2
+from accord.sharing.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from accord.sharing.v1.decision_pb2 import (
+    OUTCOME_DENY,
+    OUTCOME_GAP,
+    OUTCOME_PERMIT,
+    OUTCOME_UNSPECIFIED,
+)
+
+from services.sharing.store.rulebook import FOLDER, read_files
+from tests.contract.sharing.conftest import Sharing, rows, terms_of
+from tests.contract.sharing.test_explain import refusal
+from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand
+from tests.contract.sharing.test_reach import permitted
+
+STORE = "notices/mi-store@2025-05-20.yaml"
+
+
+def draft(was: str = "", becomes: str = "", file: str = STORE) -> simulation_pb2.RulebookDraft:
+    """The rules in force, with one text in the place of another."""
+    files = dict(read_files(FOLDER))
+    assert was.encode() in files[file]
+    files[file] = files[file].replace(was.encode(), becomes.encode(), 1)
+    return simulation_pb2.RulebookDraft(
+        files=[simulation_pb2.RulebookFile(path=path, content=files[path]) for path in files]
+    )
+
+
+async def simulated(
+    sharing: Sharing, change: dict[str, Any], **more: Any
+) -> tuple[list[Any], list[Any]]:
+    request = pb.SimulateRequest(change=simulation_pb2.Change(**change), **more)
+    parts = await streamed(sharing, request, "staff/officer/ana")
+    assert parts[-1].progress.done
+    flows = [part.flow for part in parts if part.WhichOneof("part") == "flow"]
+    assert parts[-1].progress.changed == len(flows)
+    return flows, [part.progress for part in parts if part.WhichOneof("part") == "progress"]
+
+
+async def asked(sharing: Sharing) -> None:
+    await stand(sharing)
+    await permitted(sharing, **MARKETING)
+    await permitted(sharing, **FRAUD)
+
+
+async def streamed(sharing: Sharing, request: pb.SimulateRequest, identity: str) -> list[Any]:
+    async with sharing.bench.client(sharing.server, "sharing", identity) as channel:
+        return [part async for part in AnalysisServiceStub(channel).Simulate(request, timeout=20)]
+
+
+async def refused(
+    sharing: Sharing, request: pb.SimulateRequest, identity: str = "staff/officer/ana"
+) -> str:
+    return await refusal(streamed(sharing, request, identity))
+
+
+async def test_the_same_rules_change_nothing(sharing: Sharing) -> None:
+    await asked(sharing)
+    flows, told = await simulated(sharing, {"rulebook": draft()})
+    assert flows == []
+    assert (told[-1].replayed, told[-1].sampled) == (2, 2)
+    assert len(told[-1].draft_digest) == 64
+
+
+async def test_a_draft_of_the_rules_is_tried_and_never_put_in_force(sharing: Sharing) -> None:
+    await asked(sharing)
+    narrower = draft("[account.id, account.reliability]\n    basis", "[account.id]\n    basis")
+    flows, _ = await simulated(sharing, {"rulebook": narrower})
+    (flow,) = flows
+    assert (flow.service, flow.recipient, flow.purpose) == (
+        "mi_store",
+        "recipients/guard",
+        "fraud_prevention",
+    )
+    assert flow.decision.startswith("decisions/nl-")
+    assert flow.before.outcome == OUTCOME_PERMIT
+    assert flow.after.outcome == OUTCOME_DENY
+    assert [each.reason for each in flow.after.reasons] == [reason_pb2.REASON_NOT_IN_NOTICE]
+    assert sharing.person not in str(flow)
+    await permitted(sharing, **FRAUD)  # the rules in force are what they were
+
+    gone = draft()
+    for file in gone.files:
+        file.content = file.content.replace(b"fraud_partner", b"former_fraud_partner")
+    flows, _ = await simulated(sharing, {"rulebook": gone})
+    assert {flow.after.outcome for flow in flows} == {OUTCOME_UNSPECIFIED}
+
+
+async def test_a_contract_that_ends_and_terms_that_are_drafted(sharing: Sharing) -> None:
+    await asked(sharing)
+    before = await permitted(sharing, **MARKETING)
+    name = before.contract.partition("/versions/")[0]
+    flows, _ = await simulated(sharing, {"contract_ended": name})
+    assert {flow.recipient for flow in flows} == {"recipients/ads"}
+    assert {flow.after.outcome for flow in flows} == {OUTCOME_GAP}
+
+    narrower = simulation_pb2.ContractDraft(
+        recipient="recipients/ads",
+        terms=terms_of(purposes=["newsletter"], document=None),
+        replaces=name,
+    )
+    flows, _ = await simulated(sharing, {"contract": narrower})
+    assert {each.reason for flow in flows for each in flow.after.reasons} == {
+        reason_pb2.REASON_CONTRACT_SCOPE_PURPOSE
+    }
+    narrower.replaces = ""  # besides the one that covers it
+    assert (await simulated(sharing, {"contract": narrower}))[0] == []
+
+
+async def test_consents_withdrawn_and_a_recipient_that_moves(sharing: Sharing) -> None:
+    await asked(sharing)
+    withdrawn = simulation_pb2.ConsentsWithdrawn(purpose="direct_marketing")
+    flows, _ = await simulated(sharing, {"consents_withdrawn": withdrawn})
+    assert [flow.purpose for flow in flows] == ["direct_marketing"]
+    listed = await sharing.by_person(
+        "consents", "ListConsents", consent_service_pb2.ListConsentsRequest()
+    )
+    assert not listed.consents[0].HasField("withdraw_time")
+
+    moved = simulation_pb2.RecipientMoved(recipient="recipients/ads", jurisdiction="US")
+    flows, _ = await simulated(sharing, {"recipient_moved": moved})
+    assert [flow.recipient for flow in flows] == ["recipients/ads"]
+    assert {each.reason for each in flows[0].after.reasons} == {
+        reason_pb2.REASON_CONTRACT_SCOPE_DESTINATION,
+        reason_pb2.REASON_TRANSFER_SAFEGUARD_MISSING,
+    }
+
+
+async def test_the_sample_is_bounded_and_the_same_for_a_seed(sharing: Sharing) -> None:
+    await asked(sharing)
+    sharing.bench.clock.advance(timedelta(hours=2))
+    since = sharing.bench.clock.now()
+    for _ in range(3):
+        await permitted(sharing, **FRAUD)
+    change = {
+        "recipient_moved": simulation_pb2.RecipientMoved(
+            recipient="recipients/guard", jurisdiction="US"
+        )
+    }
+    newest, told = await simulated(sharing, change, sample_size=2)
+    assert told[-1].replayed == 2
+    assert len(newest) == 2
+    drawn = [await simulated(sharing, change, sample_size=2, seed=7) for _ in range(2)]
+    assert drawn[0][0] == drawn[1][0]
+    request = pb.SimulateRequest(seed=1)
+    request.since_time.FromDatetime(since)
+    flows, told = await simulated(sharing, change, seed=1, since_time=request.since_time)
+    assert (len(flows), told[-1].replayed) == (3, 3)
+
+
+async def test_officers_alone_ask_and_what_is_wrong_is_refused(sharing: Sharing) -> None:
+    await asked(sharing)
+    ended = simulation_pb2.Change(contract_ended="contracts/nobody")
+    request = pb.SimulateRequest(change=ended)
+    before = rows(sharing.url, "outbox")
+    assert await refused(sharing, request) == "NOT_FOUND"
+    assert rows(sharing.url, "outbox") == before
+    for identity in ("staff/auditor/eva", "app/mi-store"):
+        assert await refused(sharing, request, identity) == "CALLER_NOT_ALLOWED"
+    broken = draft("basis: consent", "basis: whim")
+    bomb = simulation_pb2.RulebookDraft()
+    bomb.files.add(path="kinds.yaml", content=b"a: &a [x]\nb: *a\n")
+    huge = simulation_pb2.RulebookDraft()
+    huge.files.add(path="kinds.yaml", content=b"#" * (600 * 1024))
+    past = pb.SimulateRequest(change=simulation_pb2.Change(rulebook=draft()))
+    past.moment.FromDatetime(sharing.bench.clock.now() - timedelta(days=1))
+    for wrong in (
+        pb.SimulateRequest(),
+        pb.SimulateRequest(change=simulation_pb2.Change()),
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=broken)),
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=bomb)),
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=huge)),
+        pb.SimulateRequest(
+            change=simulation_pb2.Change(consents_withdrawn=simulation_pb2.ConsentsWithdrawn())
+        ),
+        pb.SimulateRequest(change=ended, sample_size=-1),
+        past,
+    ):
+        assert await refused(sharing, wrong) == "INVALID_FIELD"
+
+
+async def test_a_simulation_is_on_record(sharing: Sharing) -> None:
+    await asked(sharing)
+    before = rows(sharing.url, "outbox")
+    await simulated(sharing, {"rulebook": draft()})
+    assert rows(sharing.url, "outbox") == before + 1
