@@ -55,10 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _play(scenarios: Sequence[Scenario], line: Callable[[Result], str]) -> int:
     asked = failed = 0
+    told: set[str] = set()
     with tempfile.TemporaryDirectory() as directory:
         await asyncio.to_thread(prepare, Path(directory))
         for scenario in scenarios:
             async for result in play(scenario, Path(directory)):
+                for refused in result.refused:
+                    if (note := f"{result.title}: refused: {refused}") not in told:
+                        print(note, file=sys.stderr)
+                        told.add(note)
                 print(line(result), flush=True)
                 asked += 1
                 failed += bool(result.differences)
@@ -76,12 +81,16 @@ def _text(result: Result) -> str:
         f"expected {_said(result.check.expected)}",
         f"got {_said(result.got)}",
     ]
-    return " | ".join([*parts, *differences])
+    if differences:
+        parts.append(f"differs: {'; '.join(differences)}")
+    return " | ".join(parts)
 
 
 def _said(answer: Expected | Got) -> str:
     said = [answer.outcome or "anything"]
     said += [f"[{', '.join(answer.reasons)}]"] if answer.reasons else []
+    if isinstance(answer, Got) and answer.gaps:
+        said.append(f"(gaps besides: {', '.join(answer.gaps)})")
     said += [f"cites {', '.join(answer.citations)}"] if answer.citations else []
     return " ".join(said)
 

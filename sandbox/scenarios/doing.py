@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from accord.sharing.v1 import (
+    consent_pb2,
     consent_service_pb2,
     consent_service_pb2_grpc,
     contract_pb2,
@@ -17,7 +18,7 @@ from accord.sharing.v1 import (
 )
 from google.protobuf.message import Message
 
-from runtime.fault import not_found
+from runtime.fault import Fault, not_found
 from sandbox.scenarios.given import numbered
 from sandbox.scenarios.stage import Stage
 from sandbox.scenarios.steps import Step
@@ -62,7 +63,14 @@ async def _answer(stage: Stage, step: Step) -> None:
         )
         if step.expires:
             consent.expire_time.FromDatetime(step.expires)
-        answer = await _by_person(stage, step, _CONSENTS, "GiveConsent", consent)
+        try:
+            answer = await _by_person(stage, step, _CONSENTS, "GiveConsent", consent)
+        except Fault as fault:
+            if fault.reason != "GUARDIAN_REQUIRED":
+                raise
+            consent.indication.indicator = consent_pb2.INDICATOR_GUARDIAN
+            consent.indication.name = "scenario"
+            answer = await _by_person(stage, step, _CONSENTS, "GiveConsent", consent)
     stage.consents[_number(step)] = answer.consent.name
 
 

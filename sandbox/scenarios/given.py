@@ -94,7 +94,7 @@ def scope(fields: Mapping, words: Words) -> consent_pb2.ConsentScope:
     return consent_pb2.ConsentScope(
         service=key(fields["service"], rulebook.services) if "service" in fields else "",
         purposes=keys(fields.list("purposes"), rulebook.purposes),
-        categories=keys(fields.list("categories"), rulebook.category_scopes),
+        categories=words.categories(fields.list("categories")),
         recipient=words.recipient_scope(fields["recipient"]),
     )
 
@@ -161,7 +161,7 @@ def _contract(part: Part, words: Words) -> contract_pb2.Contract:
         state=contract_pb2.ContractState.Value(f"CONTRACT_STATE_{state.upper()}"),
         terms=contract_pb2.ContractTerms(
             purposes=keys(fields.list("purposes"), rulebook.purposes),
-            categories=keys(fields.list("categories"), rulebook.category_scopes),
+            categories=words.categories(fields.list("categories")),
             origins=keys(fields.list("origins"), words.areas),
             destinations=keys(fields.list("destinations"), words.areas),
             safeguards=keys(fields.list("safeguards"), rulebook.safeguards),
@@ -235,7 +235,7 @@ def _instrument(part: Part, words: Words) -> instrument_pb2.Instrument:
         authority="scenario",
         reference=fields.text("reference", "scenario"),
         account=words.account(fields["account"]),
-        categories=keys(fields.list("categories"), words.rulebook.category_scopes),
+        categories=words.categories(fields.list("categories")),
         on_date=fields["on"].day().isoformat(),
         expire_date=fields["expires"].day().isoformat(),
         document=_PAPER,

@@ -37,6 +37,7 @@ class Result:
     number: int
     check: Check
     got: Got
+    refused: tuple[str, ...]  # steps before it that the service refused, and why
 
     @property
     def differences(self) -> list[str]:
@@ -53,6 +54,8 @@ class Result:
                 found += _sets(name, stated, getattr(got, name))
         if want.citations is not None:
             found += _sets("citations", want.citations, got.citations, more=True)
+        if found:
+            found += [f"refused before: {step}" for step in self.refused]
         return found
 
 
@@ -61,7 +64,8 @@ async def play(scenario: Scenario, directory: Path) -> AsyncIterator[Result]:
     async with AsyncExitStack() as stack:
         stages = _Stages(scenario, directory, stack)
         for number, check in enumerate(scenario.checks, 1):
-            yield Result(scenario.title, number, check, await stages.ask(check))
+            got, refused = await stages.ask(check)
+            yield Result(scenario.title, number, check, got, refused)
 
 
 class _Stages:
@@ -75,19 +79,18 @@ class _Stages:
         self._open: dict[tuple[str, int], Stage] = {}
         self._taken: list[Step] = []  # of the scenario so far
         self._done: dict[Stage, int] = {}
-        self._broken: dict[Stage, Got] = {}
+        self._refused: dict[Stage, tuple[str, ...]] = {}
 
-    async def ask(self, check: Check) -> Got:
-        """Do what is to be done before a check, and ask."""
+    async def ask(self, check: Check) -> tuple[Got, tuple[str, ...]]:
+        """Do what is to be done before a check, and ask; return with it what was refused so far."""
         self._taken += check.steps
         stage = await self._stage(check)
         await self._catch_up(stage)
-        if stage in self._broken:
-            return self._broken[stage]
         try:
-            return _got(await stage.ask(check))
+            got = _got(await stage.ask(check))
         except Fault as fault:
-            return _refused(str(fault), fault)
+            got = Got(errors.code_of(fault).name, (fault.reason,), refusal=_why(fault))
+        return got, self._refused.get(stage, ())
 
     async def _stage(self, check: Check) -> Stage:
         """Return the service of a region in which that counts which counts at the moment."""
@@ -102,12 +105,13 @@ class _Stages:
         """Do at `now` what was not done yet in this service."""
         stage.bench.clock.set(self._scenario.now)
         for step in self._taken[self._done.get(stage, 0) :]:
-            if stage in self._broken or not _concerns(stage, step):
+            if not _concerns(stage, step):
                 continue
             try:
                 await do(stage, step)
             except Fault as fault:
-                self._broken[stage] = _refused(f"{step.said}: {fault}", fault)
+                said = f"{step.said}: {_why(fault)}"
+                self._refused[stage] = (*self._refused.get(stage, ()), said)
         self._done[stage] = len(self._taken)
 
 
@@ -149,13 +153,9 @@ def _named(
     )
 
 
-def _refused(why: str, fault: Fault) -> Got:
-    fields = [f"{field} {what}" for field, what in fault.violations]
-    return Got(
-        outcome=errors.code_of(fault).name,
-        reasons=(fault.reason,),
-        refusal="; ".join([why, *fields]),
-    )
+def _why(fault: Fault) -> str:
+    """Say why something was refused, and in which fields."""
+    return "; ".join([str(fault), *(f"{field} {what}" for field, what in fault.violations)])
 
 
 def _sets(

@@ -17,7 +17,12 @@ _NULL = "tag:yaml.org,2002:null"
 _DAY = "tag:yaml.org,2002:timestamp"
 _MERGE = "tag:yaml.org,2002:merge"
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIMESTAMP = re.compile(
+    rf"{_DATE.pattern}[Tt ]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?([Zz]|[+-]\d{{2}}:\d{{2}})?"
+)
 _MIDNIGHT = time(tzinfo=UTC)
+_DAY_LONG = timedelta(days=1)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class FileError(Exception):
@@ -170,16 +175,19 @@ class Part:
         """Read an instant: a timestamp, or a date, which begins at its 00:00 UTC."""
         if _DATE.fullmatch(self.text()):
             return datetime.combine(self.day(), _MIDNIGHT)
+        if not _TIMESTAMP.fullmatch(self.text()):
+            raise self.wrong("a timestamp such as 2025-06-01T00:00:00Z is needed here")
         try:
-            read = datetime.fromisoformat(self.text())
+            read = datetime.fromisoformat(self.text().upper())
         except ValueError:
-            raise self.wrong("a timestamp such as 2025-06-01T00:00:00Z is needed here") from None
+            raise self.wrong(f"{self.text()} is no instant of the calendar") from None
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
     def end(self) -> datetime:
         """Read the first instant at which something counts no more: a date counts to its end."""
         if _DATE.fullmatch(self.text()):
-            return datetime.combine(self.day(), _MIDNIGHT) + timedelta(days=1)
+            day = self.day()
+            return _NEVER if day == date.max else datetime.combine(day + _DAY_LONG, _MIDNIGHT)
         return self.moment()
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from sandbox.scenarios.reading import Part
 from services.sharing.domain.rulebook import EVERYWHERE, Rulebook
 
+_BELOW = ".*"
 _PLAIN = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _SAID_FOR = {"UK": "GB"}  # people say UK, ISO 3166-1 says GB
 
@@ -51,9 +52,21 @@ class Words:
         known = self._declared.get("recipients", {})
         if part.text() in known:
             return known[part.text()]
-        if part.text() not in self.rulebook.kind_scopes:
+        scope = part.text().removesuffix(_BELOW)
+        if scope not in self.rulebook.kind_scopes:
             raise part.wrong(f"{part.text()}: neither a recipient declared here nor a kind")
-        return part.text()
+        return scope
+
+    def categories(self, parts: Iterable[Part]) -> list[str]:
+        """Read categories or prefixes of categories; `contact.*` says the same as `contact`."""
+        known = self.rulebook.category_scopes
+        scopes = []
+        for part in parts:
+            scope = part.text().removesuffix(_BELOW)
+            if scope not in known:
+                raise part.wrong(f"{part.text()}: unknown key")
+            scopes.append(scope)
+        return scopes
 
     def country(self, part: Part) -> str:
         """Return a country's code."""

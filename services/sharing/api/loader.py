@@ -43,7 +43,7 @@ class LoaderServicer:
             call, request, request.request_id, lambda _: pb.LoadResponse()
         )
         await load_facts(self._means, once, self._given(request, acting.who), acting)
-        return pb.LoadResponse()
+        return pb.LoadResponse(token=await self._means.feed.token())
 
     def _given(self, request: pb.LoadRequest, who: str) -> GivenFacts:
         region = self._means.region
