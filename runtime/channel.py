@@ -12,7 +12,7 @@ UNAVAILABLE.
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, TypeVar
 
 import grpc
@@ -103,6 +103,32 @@ class Peer(Generic[StubT]):
         `actor` is the token of the person for whom the call is made. Raises the peer's Fault;
         UNAVAILABLE when it did not answer in time.
         """
+        timeout, metadata = self._begin(timeout, actor)
+        try:
+            return await pick(self._stub)(request, timeout=timeout, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_error(error, self._channel.name) from error
+
+    async def stream(
+        self,
+        pick: "Callable[[StubT], grpc.aio.UnaryStreamMultiCallable[Request, Response]]",
+        request: Request,
+        *,
+        timeout: float,  # noqa: ASYNC109  grpc takes the deadline itself
+        actor: str | None = None,
+    ) -> AsyncIterator[Response]:
+        """Call a method that answers with a stream, the whole of it within `timeout` seconds."""
+        timeout, metadata = self._begin(timeout, actor)
+        try:
+            async for response in pick(self._stub)(request, timeout=timeout, metadata=metadata):
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise errors.from_error(error, self._channel.name) from error
+
+    def _begin(
+        self, timeout: float, actor: str | None
+    ) -> tuple[float, tuple[tuple[str, str], ...]]:
+        """Return what is left of the time, and what goes with the call."""
         on = self._channel.current()
         if on is not self._on:
             self._on, self._stub = on, self._make(on)
@@ -111,15 +137,12 @@ class Peer(Generic[StubT]):
             timeout = min(timeout, inbound.remaining - _MARGIN_S)
             if timeout <= 0:
                 raise Fault("DEADLINE_TOO_SHORT", f"no time is left to ask {self._channel.name}")
-        metadata = []
+        metadata: list[tuple[str, str]] = []
         if (parent := telemetry.traceparent()) is not None:
             metadata.append((telemetry.TRACEPARENT, parent))
         if actor is not None:
             metadata.append((actor_tokens.METADATA_KEY, actor))
-        try:
-            return await pick(self._stub)(request, timeout=timeout, metadata=tuple(metadata))
-        except grpc.aio.AioRpcError as error:
-            raise errors.from_error(error, self._channel.name) from error
+        return timeout, tuple(metadata)
 
 
 def _options(host: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str, str | int]]:
