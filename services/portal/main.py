@@ -24,6 +24,8 @@ from accord.sharing.v1 import (
     contract_service_pb2_grpc,
     decision_service_pb2,
     decision_service_pb2_grpc,
+    key_service_pb2,
+    key_service_pb2_grpc,
     preference_service_pb2,
     preference_service_pb2_grpc,
     reach_service_pb2,
@@ -47,6 +49,7 @@ from services.portal.api.render import templates
 from services.portal.api.static import StaticFiles
 from services.portal.peers.account import AccountPeer, SessionPeer, StaffPeer
 from services.portal.peers.audit import LogPeer
+from services.portal.peers.consents import ConsentsPeer
 from services.portal.peers.contracts import ContractPeer
 from services.portal.peers.reach import ReachPeer
 from services.portal.peers.sharing import ChoicesPeer, SharingStubs
@@ -74,6 +77,7 @@ async def assembled(
         consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"],
         contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
         decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"],
+        key_service_pb2.DESCRIPTOR.services_by_name["KeyService"],
         preference_service_pb2.DESCRIPTOR.services_by_name["PreferenceService"],
         reach_service_pb2.DESCRIPTOR.services_by_name["ReachService"],
         recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
@@ -91,7 +95,6 @@ async def assembled(
         stubs = SharingStubs(
             rulebook=Peer(rulebook_service_pb2_grpc.RulebookServiceStub, sharing),
             recipients=Peer(recipient_service_pb2_grpc.RecipientServiceStub, sharing),
-            consents=Peer(consent_service_pb2_grpc.ConsentServiceStub, sharing),
             preferences=Peer(preference_service_pb2_grpc.PreferenceServiceStub, sharing),
             decisions=Peer(decision_service_pb2_grpc.DecisionServiceStub, sharing),
         )
@@ -108,6 +111,10 @@ async def assembled(
                 Peer(link_service_pb2_grpc.LinkServiceStub, account),
             ),
             staff=StaffPeer(Peer(staff_service_pb2_grpc.StaffServiceStub, account)),
+            consents=ConsentsPeer(
+                Peer(consent_service_pb2_grpc.ConsentServiceStub, sharing),
+                Peer(key_service_pb2_grpc.KeyServiceStub, sharing),
+            ),
             choices=ChoicesPeer(stubs, clock),
             reaches=ReachPeer(Peer(reach_service_pb2_grpc.ReachServiceStub, sharing)),
             contracts=ContractPeer(

@@ -11,7 +11,17 @@ from starlette.types import ASGIApp
 from runtime.telemetry import Telemetry
 from services.portal.api.desk import Desk
 from services.portal.api.guard import Guard
-from services.portal.api.routes import account, audit, officer, reach, shared, sharing, staff, start
+from services.portal.api.routes import (
+    account,
+    audit,
+    consents,
+    officer,
+    reach,
+    shared,
+    sharing,
+    staff,
+    start,
+)
 from services.portal.api.static import StaticFiles
 from services.portal.api.visit import Visit
 
@@ -40,6 +50,7 @@ def portal(
             *start.routes(desk),
             *account.routes(desk),
             *sharing.routes(desk),
+            *consents.routes(desk),
             *reach.routes(desk),
             *shared.routes(desk),
             *staff.routes(desk),

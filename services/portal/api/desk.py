@@ -7,7 +7,16 @@ from jinja2 import Environment
 
 from runtime.clock import Clock
 from services.portal.api.catalog import Catalog
-from services.portal.domain.ports import Accounts, Choices, Contracts, Log, Reaches, Sessions, Staff
+from services.portal.domain.ports import (
+    Accounts,
+    Choices,
+    Consents,
+    Contracts,
+    Log,
+    Reaches,
+    Sessions,
+    Staff,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Desk:
     sessions: Sessions
     accounts: Accounts
     staff: Staff
+    consents: Consents
     choices: Choices
     reaches: Reaches
     contracts: Contracts

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from services.portal.domain.offers import NOTICE, OFFERS, Offer
 from services.portal.domain.person import Person
-from services.portal.domain.ports import Accounts, Choices
+from services.portal.domain.ports import Accounts, Choices, Consents
 from services.portal.domain.sharing import (
     Choice,
     Consent,
@@ -25,30 +25,34 @@ class SharingDesk:
 
     vocabulary: Vocabulary
     recipients: Mapping[str, Recipient]
+    asked: Sequence[Consent]
     standing: Sequence[Consent]
     past: Sequence[Consent]
     open_offers: Sequence[Offer]
     opt_outs: Mapping[Choice, Preference | None]
+    restriction: Preference | None
     objections: Sequence[Preference]
     stops: Sequence[Preference]
     objectionable: Sequence[Purpose]
     stoppable: Sequence[Recipient]
     notice: Notice | None
     accepted: datetime | None
+    changed: bool  # something is new in a notice since the version that was accepted
 
 
 async def sharing_desk(
-    choices: Choices, accounts: Accounts, person: Person, now: datetime
+    consents: Consents, choices: Choices, accounts: Accounts, person: Person
 ) -> SharingDesk:
     """Gather the page."""
-    account, vocabulary, recipients, consents, preferences = await asyncio.gather(
+    account, vocabulary, recipients, said, preferences, changes = await asyncio.gather(
         accounts.account(person),
         choices.vocabulary(person),
         choices.recipients(person),
-        choices.consents(person),
+        consents.all(person),
         choices.preferences(person),
+        choices.notice_changes(person),
     )
-    standing = [consent for consent in consents if consent.stands(now)]
+    standing = [consent for consent in said if consent.stands]
     in_force = [preference for preference in preferences if preference.stands]
     objections = [preference for preference in in_force if preference.object_to]
     stops = [preference for preference in in_force if preference.stop_sharing_with]
@@ -59,12 +63,14 @@ async def sharing_desk(
         vocabulary=vocabulary,
         recipients={recipient.name: recipient for recipient in recipients},
         standing=standing,
-        past=[consent for consent in consents if not consent.stands(now)],
+        asked=[consent for consent in said if consent.open],
+        past=[consent for consent in said if not (consent.stands or consent.open)],
         open_offers=[offer for offer in OFFERS if not _answered(offer, standing)],
         opt_outs={
             choice: next((each for each in in_force if each.opt_out is choice), None)
             for choice in Choice
         },
+        restriction=next((each for each in in_force if each.restricted), None),
         objections=objections,
         stops=stops,
         objectionable=[
@@ -73,6 +79,7 @@ async def sharing_desk(
         stoppable=[recipient for recipient in recipients if recipient.name not in stopped],
         notice=notice,
         accepted=notice.accepted(preferences, since=account.since) if notice else None,
+        changed=bool(changes),
     )
 
 

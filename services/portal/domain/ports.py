@@ -23,9 +23,13 @@ from services.portal.domain.sharing import (
     Consent,
     Contract,
     Decision,
+    NoticeChange,
     Outcome,
     Preference,
+    Receipt,
     Recipient,
+    Revision,
+    Saying,
     Scope,
     Terms,
     Vocabulary,
@@ -111,8 +115,53 @@ class Reaches(Protocol):
         ...
 
 
+class Consents(Protocol):
+    """What a person consents to."""
+
+    async def all(self, person: Person) -> Sequence[Consent]:
+        """Return the person's consents, newest first."""
+        ...
+
+    async def life(self, person: Person, key: str) -> tuple[Consent, Sequence[Revision]]:
+        """Return one of the person's consents with its history, oldest step first."""
+        ...
+
+    async def receipt(self, person: Person, key: str) -> Receipt:
+        """Return the signed receipt of one of the person's consents."""
+        ...
+
+    async def receipt_keys(self) -> str:
+        """Return the keys that verify receipts, a JSON Web Key Set, for anyone."""
+        ...
+
+    async def give(
+        self,
+        person: Person,
+        request_id: str,
+        asked: Scope | str,
+        saying: Saying,
+        expires: datetime | None,
+    ) -> None:
+        """Record a yes to a scope, or to the question of that key; once for a request id."""
+        ...
+
+    async def refuse(
+        self, person: Person, request_id: str, asked: Scope | str, saying: Saying
+    ) -> None:
+        """Record a no to a scope, or to the question of that key; once for a request id."""
+        ...
+
+    async def defer(self, person: Person, request_id: str, key: str) -> None:
+        """Put off the answer to a question."""
+        ...
+
+    async def withdraw(self, person: Person, request_id: str, key: str) -> None:
+        """Withdraw a consent from now on."""
+        ...
+
+
 class Choices(Protocol):
-    """What a person consents to, opts out of, objects to, and what was decided about them."""
+    """What a person opts out of and objects to, and what was decided about them."""
 
     async def vocabulary(self, person: Person) -> Vocabulary:
         """Return the words of the rules in force."""
@@ -120,33 +169,6 @@ class Choices(Protocol):
 
     async def recipients(self, person: Person, kind: str = "") -> Sequence[Recipient]:
         """Return the recipients, or those of a kind or kind prefix, by name."""
-        ...
-
-    async def consents(self, person: Person) -> Sequence[Consent]:
-        """Return the person's consents, newest first."""
-        ...
-
-    async def consent(
-        self,
-        person: Person,
-        request_id: str,
-        scope: Scope,
-        *,
-        notice: str,
-        language: str,
-        expires: datetime | None,
-    ) -> None:
-        """Record a yes; once for a request id."""
-        ...
-
-    async def refuse(
-        self, person: Person, request_id: str, scope: Scope, *, notice: str, language: str
-    ) -> None:
-        """Record a no; once for a request id."""
-        ...
-
-    async def withdraw(self, person: Person, request_id: str, key: str) -> None:
-        """Withdraw a consent from now on."""
         ...
 
     async def preferences(self, person: Person) -> Sequence[Preference]:
@@ -163,6 +185,14 @@ class Choices(Protocol):
 
     async def stop_sharing(self, person: Person, request_id: str, recipient: str) -> None:
         """Stop sharing with a recipient or a kind of recipients."""
+        ...
+
+    async def restrict(self, person: Person, request_id: str) -> None:
+        """Restrict the use of the person's data from now on."""
+        ...
+
+    async def notice_changes(self, person: Person) -> Sequence[NoticeChange]:
+        """Return what is new in the notices in force since the versions the person accepted."""
         ...
 
     async def lift(self, person: Person, request_id: str, key: str) -> None:

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accord.sharing.v1 import (
-    consent_pb2,
-    consent_service_pb2,
-    consent_service_pb2_grpc,
     decision_pb2,
     decision_service_pb2,
     decision_service_pb2_grpc,
@@ -25,19 +22,18 @@ from runtime.channel import Peer
 from runtime.clock import Clock
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import (
+    Addition,
     Choice,
-    Consent,
-    ConsentState,
     Decision,
     Ground,
     Hindrance,
+    NoticeChange,
     Outcome,
     Preference,
     Recipient,
-    Scope,
     Vocabulary,
 )
-from services.portal.peers.convert import all_pages, known, moment, stamp
+from services.portal.peers.convert import all_pages, known, moment
 from services.portal.peers.vocabulary import BASES, enum_key, read_vocabulary, reason_key
 
 TIMEOUT = 2.0  # seconds
@@ -52,11 +48,6 @@ _OUTCOMES = {
     decision_pb2.OUTCOME_GAP: Outcome.GAP,
 }
 _OUTCOMES_OUT = {ours: theirs for theirs, ours in _OUTCOMES.items()}
-_STATES = {
-    consent_pb2.CONSENT_STATE_GIVEN: ConsentState.GIVEN,
-    consent_pb2.CONSENT_STATE_REFUSED: ConsentState.REFUSED,
-    consent_pb2.CONSENT_STATE_WITHDRAWN: ConsentState.WITHDRAWN,
-}
 _CHOICES = {
     preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING: Choice.DIRECT_MARKETING,
     preference_pb2.OPT_OUT_CHOICE_PERSONALISATION: Choice.PERSONALISATION,
@@ -70,13 +61,12 @@ class SharingStubs:
 
     rulebook: "Peer[rulebook_service_pb2_grpc.RulebookServiceAsyncStub]"
     recipients: "Peer[recipient_service_pb2_grpc.RecipientServiceAsyncStub]"
-    consents: "Peer[consent_service_pb2_grpc.ConsentServiceAsyncStub]"
     preferences: "Peer[preference_service_pb2_grpc.PreferenceServiceAsyncStub]"
     decisions: "Peer[decision_service_pb2_grpc.DecisionServiceAsyncStub]"
 
 
 class ChoicesPeer:
-    """A person's consents, preferences and decisions, and the words to show them in."""
+    """A person's choices and decisions, and the words to show them in."""
 
     def __init__(self, stubs: SharingStubs, clock: Clock) -> None:
         self._stubs = stubs
@@ -113,68 +103,6 @@ class ChoicesPeer:
             return [recipient_of(each) for each in answer.recipients], answer.next_page_token
 
         return await all_pages(page)
-
-    async def consents(self, person: Person) -> Sequence[Consent]:
-        """Return the person's consents, newest first."""
-
-        async def page(token: str) -> tuple[list[Consent], str]:
-            answer = await self._stubs.consents.call(
-                lambda stub: stub.ListConsents,
-                consent_service_pb2.ListConsentsRequest(page_size=PAGE, page_token=token),
-                timeout=TIMEOUT,
-                actor=person.token,
-            )
-            return [_consent(each) for each in answer.consents], answer.next_page_token
-
-        return await all_pages(page)
-
-    async def consent(
-        self,
-        person: Person,
-        request_id: str,
-        scope: Scope,
-        *,
-        notice: str,
-        language: str,
-        expires: datetime | None,
-    ) -> None:
-        """Record that the person consents."""
-        await self._stubs.consents.call(
-            lambda stub: stub.GiveConsent,
-            consent_service_pb2.GiveConsentRequest(
-                request_id=request_id,
-                scope=_scope_out(scope),
-                expire_time=stamp(expires) if expires else None,
-                notice=notice,
-                language=language,
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
-
-    async def refuse(
-        self, person: Person, request_id: str, scope: Scope, *, notice: str, language: str
-    ) -> None:
-        """Record that the person was asked and said no."""
-        await self._stubs.consents.call(
-            lambda stub: stub.RefuseConsent,
-            consent_service_pb2.RefuseConsentRequest(
-                request_id=request_id, scope=_scope_out(scope), notice=notice, language=language
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
-
-    async def withdraw(self, person: Person, request_id: str, key: str) -> None:
-        """Withdraw a consent from now on."""
-        await self._stubs.consents.call(
-            lambda stub: stub.WithdrawConsent,
-            consent_service_pb2.WithdrawConsentRequest(
-                request_id=request_id, name=f"{person.account}/consents/{key}"
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
 
     async def preferences(self, person: Person) -> Sequence[Preference]:
         """Return the person's standing choices, newest first, lifted ones included."""
@@ -218,6 +146,25 @@ class ChoicesPeer:
             timeout=TIMEOUT,
             actor=person.token,
         )
+
+    async def restrict(self, person: Person, request_id: str) -> None:
+        """Restrict the use of the person's data."""
+        await self._stubs.preferences.call(
+            lambda stub: stub.Restrict,
+            preference_service_pb2.RestrictRequest(request_id=request_id),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+
+    async def notice_changes(self, person: Person) -> Sequence[NoticeChange]:
+        """Return what is new in the notices in force since the versions the person accepted."""
+        answer = await self._stubs.preferences.call(
+            lambda stub: stub.ListNoticeChanges,
+            preference_service_pb2.ListNoticeChangesRequest(),
+            timeout=TIMEOUT,
+            actor=person.token,
+        )
+        return [_notice_change(each) for each in answer.changes]
 
     async def lift(self, person: Person, request_id: str, key: str) -> None:
         """Lift a standing choice from now on."""
@@ -277,33 +224,6 @@ def recipient_of(recipient: recipient_pb2.Recipient) -> Recipient:
     )
 
 
-def _scope_out(scope: Scope) -> consent_pb2.ConsentScope:
-    return consent_pb2.ConsentScope(
-        service=scope.service,
-        purposes=scope.purposes,
-        categories=scope.categories,
-        recipient=scope.recipient,
-    )
-
-
-def _consent(consent: consent_pb2.Consent) -> Consent:
-    return Consent(
-        name=consent.name,
-        scope=Scope(
-            service=consent.scope.service,
-            purposes=tuple(consent.scope.purposes),
-            categories=tuple(consent.scope.categories),
-            recipient=consent.scope.recipient,
-        ),
-        state=known(_STATES, consent.state),
-        indicated=moment(consent.indicate_time),
-        withdrawn=moment(consent.withdraw_time) if consent.HasField("withdraw_time") else None,
-        expires=moment(consent.expire_time) if consent.HasField("expire_time") else None,
-        notice=consent.notice,
-        language=consent.language,
-    )
-
-
 def _preference(preference: preference_pb2.Preference) -> Preference:
     return Preference(
         name=preference.name,
@@ -313,6 +233,25 @@ def _preference(preference: preference_pb2.Preference) -> Preference:
         object_to=preference.object_to,
         stop_sharing_with=preference.stop_sharing_with,
         accepted_notice=preference.accepted_notice,
+        restricted=preference.restricted,
+    )
+
+
+def _notice_change(change: preference_pb2.NoticeChange) -> NoticeChange:
+    return NoticeChange(
+        notice=change.notice,
+        accepted=change.accepted_notice,
+        by_choice=change.accepted_by_choice,
+        services=tuple(change.services),
+        additions=[
+            Addition(
+                kind=each.recipient_kind,
+                purpose=each.purpose,
+                categories=tuple(each.categories),
+                citations=tuple(each.citations),
+            )
+            for each in change.additions
+        ],
     )
 
 

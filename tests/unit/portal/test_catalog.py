@@ -20,7 +20,8 @@ CATALOGS = load_catalogs()
 ENGLISH = CATALOGS["en"].messages
 # Keys that pages put together; each family is used whole.
 FAMILIES = (
-    "assumed", "audit_outcome", "basis", "choice", "consent_state", "contract_state", "decision", "done",
+    "assumed", "audit_outcome", "basis", "choice", "consent_by", "consent_method", "consent_state",
+    "contract_state", "decision", "done",
     "entry.problem", "entry.readability", "error", "fault", "group", "hold", "home",
     "kind", "nav", "obligation",
     "offer", "outcome", "place", "profile", "region", "role", "role_text", "step",

@@ -1,41 +1,32 @@
-"""What a person agrees to, and what they stop."""
+"""What a person agreed to and what they stopped, on one page; their standing choices."""
+
+import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from runtime.fault import Fault
 from services.portal.api.desk import Desk
 from services.portal.api.visit import Handler, Visit, endpoint
 from services.portal.api.words import Words
-from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.sharing_desk import sharing_desk
-from services.portal.domain.offers import NOTICE, Offer, find_offer
 from services.portal.domain.person import Role
-from services.portal.domain.sharing import Choice, Scope
-
-_FIELDS = {
-    "categories": "categories",
-    "recipient": "recipient",
-    "expire_time": "expires",
-    "purpose": "purpose",
-}
+from services.portal.domain.sharing import Choice
 
 
 def routes(desk: Desk) -> list[Route]:
-    """Return the routes of consents and standing choices."""
+    """Return the routes of the sharing page and of standing choices."""
 
     def post(path: str, handler: Handler) -> Route:
         return Route(path, endpoint(desk, handler, Role.PERSON), methods=["POST"])
 
     return [
         Route("/sharing", endpoint(desk, overview, Role.PERSON)),
-        Route("/sharing/offers/{offer}", endpoint(desk, show_offer, Role.PERSON)),
-        post("/sharing/offers/{offer}", answer_offer),
-        post("/sharing/consents/{consent}/withdraw", withdraw),
         post("/sharing/opt-outs/{choice}", opt_out),
         post("/sharing/objections", object_to),
         post("/sharing/stops", stop),
+        post("/sharing/restriction", restrict),
+        Route("/sharing/notices", endpoint(desk, review_notices, Role.PERSON), methods=["GET"]),
         post("/sharing/notices", accept_notice),
         post("/sharing/preferences/{preference}/lift", lift),
     ]
@@ -44,65 +35,10 @@ def routes(desk: Desk) -> list[Route]:
 async def overview(visit: Visit) -> Response:
     """Show consents and choices, the standing ones first."""
     desk = visit.desk
-    found = await sharing_desk(desk.choices, desk.accounts, visit.signed_in, desk.clock.now())
+    found = await sharing_desk(desk.consents, desk.choices, desk.accounts, visit.signed_in)
     return visit.page(
         "sharing.html", found=found, words=Words(visit.t, found.vocabulary, found.recipients)
     )
-
-
-async def show_offer(visit: Visit) -> Response:
-    """Ask one question of consent."""
-    return await _offer_page(visit, [])
-
-
-async def answer_offer(visit: Visit) -> Response:
-    """Record a yes to what was ticked, or a no."""
-    offer, form = _offer(visit), visit.form
-    categories = [each for each in offer.categories if each in form.many("categories")]
-    said_yes = form.text("answer") == "yes"
-    wrong: Wrong = []
-    if said_yes and not categories:
-        wrong.append(("categories", "wrong.categories"))
-    expires = None
-    try:
-        # A consent counts through the end of the day that was named (house rule on dates).
-        expires = form.end_of_day("expires")
-    except ValueError:
-        wrong.append(("expires", "wrong.expires"))
-    if wrong:
-        return await _offer_page(visit, wrong)
-    scope = Scope(
-        service=offer.service,
-        purposes=[offer.purpose],
-        categories=categories if said_yes else offer.categories,
-        recipient=form.text("recipient") or offer.kind,
-    )
-    choices, language = visit.desk.choices, visit.t.language
-    try:
-        if said_yes:
-            await choices.consent(
-                visit.signed_in,
-                form.request_id,
-                scope,
-                notice=NOTICE,
-                language=language,
-                expires=expires,
-            )
-        else:
-            await choices.refuse(
-                visit.signed_in, form.request_id, scope, notice=NOTICE, language=language
-            )
-    except Fault as fault:
-        return await _offer_page(visit, wrong_fields(fault, _FIELDS))
-    return visit.go("/sharing", "consented" if said_yes else "refused")
-
-
-async def withdraw(visit: Visit) -> Response:
-    """Withdraw a consent, with one click."""
-    await visit.desk.choices.withdraw(
-        visit.signed_in, visit.form.request_id, visit.request.path_params["consent"]
-    )
-    return visit.go("/sharing", "withdrawn")
 
 
 async def opt_out(visit: Visit) -> Response:
@@ -131,6 +67,12 @@ async def stop(visit: Visit) -> Response:
     return visit.go("/sharing", "stopped")
 
 
+async def restrict(visit: Visit) -> Response:
+    """Restrict the use of the person's data."""
+    await visit.desk.choices.restrict(visit.signed_in, visit.form.request_id)
+    return visit.go("/sharing", "restricted")
+
+
 async def lift(visit: Visit) -> Response:
     """Lift a standing choice."""
     await visit.desk.choices.lift(
@@ -139,32 +81,18 @@ async def lift(visit: Visit) -> Response:
     return visit.go("/sharing", "lifted")
 
 
+async def review_notices(visit: Visit) -> Response:
+    """Show what is new in the notices since the versions that were accepted."""
+    choices = visit.desk.choices
+    vocabulary, changes = await asyncio.gather(
+        choices.vocabulary(visit.signed_in), choices.notice_changes(visit.signed_in)
+    )
+    return visit.page("notices.html", changes=changes, words=Words(visit.t, vocabulary))
+
+
 async def accept_notice(visit: Visit) -> Response:
     """Accept the notice that was shown."""
     await visit.desk.choices.accept_notice(
         visit.signed_in, visit.form.request_id, visit.form.text("notice")
     )
     return visit.go("/sharing", "accepted_notice")
-
-
-def _offer(visit: Visit) -> Offer:
-    offer = find_offer(visit.request.path_params["offer"])
-    if offer is None:
-        raise HTTPException(404)
-    return offer
-
-
-async def _offer_page(visit: Visit, wrong: Wrong) -> Response:
-    offer = _offer(visit)
-    choices = visit.desk.choices
-    vocabulary = await choices.vocabulary(visit.signed_in)
-    recipients = await choices.recipients(visit.signed_in, offer.kind)
-    return visit.page(
-        "offer.html",
-        status=400 if wrong else 200,
-        wrong=wrong,
-        offer=offer,
-        recipients=recipients,
-        words=Words(visit.t, vocabulary, {each.name: each for each in recipients}),
-        chosen=visit.form.many("categories"),
-    )
