@@ -6,10 +6,11 @@ Several that go together are one CheckBatch.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from accord.sharing.v1 import decision_pb2, decision_service_pb2
 
@@ -24,6 +25,8 @@ from services.sharing.api.doors.entities import Action, Entity, Evaluation, Json
 from services.sharing.cases.means import Means
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import Recipient
+
+T = TypeVar("T")
 
 CheckRequest = decision_service_pb2.CheckRequest
 CheckResponse = decision_service_pb2.CheckResponse
@@ -72,7 +75,9 @@ class Access:
 
     async def evaluation(self, body: Json, call: Call) -> dict[str, object]:
         """Decide one evaluation."""
-        request = await self._asked(entities.evaluation(body), call)
+        (request,) = await self._asked([entities.evaluation(body)], call)
+        if isinstance(request, Fault):
+            raise request
         return self._answered(await self._check(request, call))
 
     async def evaluations(self, body: Json, call: Call) -> dict[str, object]:
@@ -87,10 +92,8 @@ class Access:
             return await self.evaluation(body, call)
         if not isinstance(items, list) or len(items) > _MAX_EVALUATIONS:
             raise invalid("evaluations", f"must be a list of at most {_MAX_EVALUATIONS}")
-        requests = [
-            await self._item(body, item, f"evaluations[{number}]", call)
-            for number, item in enumerate(items)
-        ]
+        read = [_item(body, item, f"evaluations[{number}]") for number, item in enumerate(items)]
+        requests = await self._asked(read, call)
         end = _ENDS[semantic or _EXECUTE_ALL]
         if end is None:
             return {
@@ -102,16 +105,6 @@ class Access:
             if answers[-1]["decision"] is end:
                 break
         return {"evaluations": answers}
-
-    async def _item(
-        self, defaults: Json, item: object, at: str, call: Call
-    ) -> CheckRequest | Fault:
-        try:
-            return await self._asked(
-                entities.evaluation(entities.overridden(defaults, item, at)), call
-            )
-        except Fault as fault:
-            return _of_item(fault)
 
     def _outcome(self, answer: CheckResponse | Fault) -> dict[str, object]:
         """Return a decision; false with the error for what could not be asked."""
@@ -158,7 +151,7 @@ class Access:
         key = asking.NAMED_BY[wanted.type]
         named = entities.text(wanted.properties, key, "resource.properties.") if key else "-"
         resource = replace(wanted, id=named)
-        if not _known(resource, self._means.region) or await self._recipient(subject) is None:
+        if not _known(resource, self._means.region) or not await self._registered(subject):
             return _nothing()
         categories = entities.texts(wanted.properties, "categories", "resource.properties.")
         keys, following = _part(categories or sorted(self._means.rulebook.categories), cursor, size)
@@ -184,7 +177,7 @@ class Access:
         """Find the purposes for which the recipient may have the data; an action is ignored."""
         subject, resource = entities.entity(body, "subject"), entities.entity(body, "resource")
         cursor, size = self._page(body, call)
-        if not _known(resource, self._means.region) or await self._recipient(subject) is None:
+        if not _known(resource, self._means.region) or not await self._registered(subject):
             return _nothing()
         purposes = self._means.rulebook.purposes
         allowed = sorted(key for key, purpose in purposes.items() if not purpose.prohibited)
@@ -238,17 +231,37 @@ class Access:
 
     # --- what both stand on --------------------------------------------------------------------
 
-    async def _asked(self, evaluation: Evaluation, call: Call) -> CheckRequest:
-        """Make the request; NOT_FOUND unless the recipient is registered under this type."""
-        request = asking.asked(evaluation, self._only_service(call))
-        if await self._recipient(evaluation.subject) is None:
-            raise not_found(f"{evaluation.subject.type} {request.question.recipient}")
-        return request
+    async def _asked(
+        self, evaluations: Sequence[Evaluation | Fault], call: Call
+    ) -> list[CheckRequest | Fault]:
+        """Make the requests; NOT_FOUND for a recipient that is not registered under its type."""
+        known = await self._recipients(
+            {each.subject.id for each in evaluations if isinstance(each, Evaluation)}
+        )
+        service = self._only_service(call)
 
-    async def _recipient(self, subject: Entity) -> Recipient | None:
-        name = asking.recipient_name(subject.id)
-        found = await self._means.store.read(lambda records: records.recipients.get(name))
-        return found if found and found.kind == subject.type else None
+        def request(evaluation: Evaluation) -> CheckRequest:
+            made = asking.asked(evaluation, service)
+            subject = evaluation.subject
+            if known.get(subject.id) != subject.type:
+                raise not_found(f"{made.question.recipient} of this type")
+            return made
+
+        return [
+            each if isinstance(each, Fault) else _tried(partial(request, each))
+            for each in evaluations
+        ]
+
+    async def _registered(self, subject: Entity) -> bool:
+        return (await self._recipients({subject.id})).get(subject.id) == subject.type
+
+    async def _recipients(self, ids: Collection[str]) -> dict[str, str]:
+        """Return the kind of each recipient that is registered, by the id as it was written."""
+        names = {each: asking.recipient_name(each) for each in ids}
+        found = await self._means.store.read(
+            lambda records: {each: records.recipients.get(name) for each, name in names.items()}
+        )
+        return {each: recipient.kind for each, recipient in found.items() if recipient}
 
     def _only_service(self, call: Call) -> str:
         """Return the service of an app that is bound to one alone."""
@@ -290,6 +303,18 @@ class Access:
 
     def _answered(self, response: CheckResponse) -> dict[str, object]:
         return asking.answered(response, self._means.rulebook)
+
+
+def _item(defaults: Json, item: object, at: str) -> Evaluation | Fault:
+    return _tried(lambda: entities.evaluation(entities.overridden(defaults, item, at)))
+
+
+def _tried(make: Callable[[], T]) -> T | Fault:
+    """Return what is made, or the fault of the one evaluation that it is made for."""
+    try:
+        return make()
+    except Fault as fault:
+        return _of_item(fault)
 
 
 def _alike(requests: Sequence[CheckRequest]) -> bool:
