@@ -81,6 +81,7 @@ class Accord:
         self._keys = Keys()
         self._fetched = float("-inf")
         self._recording: set[asyncio.Task[None]] = set()
+        self._word = asyncio.Event()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -105,6 +106,10 @@ class Accord:
     def counters(self) -> Counters:
         """What this client has done so far."""
         return self._cache.counters
+
+    async def heard(self) -> None:
+        """Returns with the next word of Watch, such as the first: from then on permits are kept."""
+        await self._word.wait()
 
     def recall(self, ask: Ask) -> Verdict | None:
         """The answer from memory, if a permit holds; may be called from any thread."""
@@ -207,6 +212,8 @@ class Accord:
                 async with asyncio.timeout(_UNHEARD_S):
                     message = await answer(anext(messages))
                 self._cache.heard(message, opened)
+                word, self._word = self._word, asyncio.Event()
+                word.set()
         except (StopAsyncIteration, TimeoutError):
             return
         finally:
