@@ -306,7 +306,15 @@ def _engine(url: str, *, write: bool) -> Engine:
 
 def _prepare_writer(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's comes too late
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+        # Pages that many commits write again and again go from the log into the file together.
+        "wal_autocheckpoint=10000",
+        "cache_size=-32768",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

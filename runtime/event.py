@@ -7,7 +7,8 @@ transaction, `runtime.relay` numbers and delivers it.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import uuid4
+
+from runtime.randomness import random_bytes
 
 LARGEST = 65_535  # bytes of an entry of the log, sealed
 ROOM = 60_000  # of these, what the sections of one event may take together
@@ -59,7 +60,7 @@ class Event:
     resource: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     trace: Trace = Trace()
-    event_id: str = field(default_factory=lambda: uuid4().hex)
+    event_id: str = field(default_factory=lambda: random_bytes(16).hex())
     sections: tuple[Section, ...] = ()
 
     @property

@@ -6,7 +6,6 @@ travels this way, since telemetry may drop.
 """
 
 import re
-import secrets
 from contextvars import ContextVar, Token
 from typing import Self
 
@@ -24,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, Tracer
 
 from runtime.event import Trace
+from runtime.randomness import random_bytes
 
 TRACEPARENT = "traceparent"
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
@@ -56,7 +56,7 @@ class Telemetry:
         """Open a span for a `with`; `parent` is the `traceparent` of a caller that we trust."""
         match = _TRACEPARENT.fullmatch(parent) if parent else None
         if self._tracer is None:
-            fresh = secrets.token_hex(24)
+            fresh = random_bytes(24).hex()
             trace_id = match[1] if match else fresh[16:]
             return Span(Trace(trace_id, fresh[:16]), None)
         kept = self._tracer.start_span(name, _remote(match), kind)
