@@ -95,7 +95,7 @@ class Accord:
         """
         async with RenewedChannel(profile, "sharing", _SERVICES) as channel:
             accord = cls(channel, profile.region, silence=silence)
-            watching = asyncio.create_task(accord._watch())
+            watching = asyncio.create_task(accord._watch(), name="accord-watch")
             try:
                 yield accord
             finally:
