@@ -18,12 +18,16 @@ from accord.account.v1 import (
 )
 from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
 from accord.sharing.v1 import (
+    analysis_service_pb2,
+    analysis_service_pb2_grpc,
     consent_service_pb2,
     consent_service_pb2_grpc,
     contract_service_pb2,
     contract_service_pb2_grpc,
     decision_service_pb2,
     decision_service_pb2_grpc,
+    instrument_service_pb2,
+    instrument_service_pb2_grpc,
     key_service_pb2,
     key_service_pb2_grpc,
     preference_service_pb2,
@@ -32,6 +36,8 @@ from accord.sharing.v1 import (
     reach_service_pb2_grpc,
     recipient_service_pb2,
     recipient_service_pb2_grpc,
+    revocation_service_pb2,
+    revocation_service_pb2_grpc,
     rulebook_service_pb2,
     rulebook_service_pb2_grpc,
 )
@@ -48,6 +54,8 @@ from services.portal.api.desk import Desk
 from services.portal.api.render import templates
 from services.portal.api.static import StaticFiles
 from services.portal.peers.account import AccountPeer, SessionPeer, StaffPeer
+from services.portal.peers.agreements import AgreementPeer
+from services.portal.peers.analysis import AnalysisPeer
 from services.portal.peers.audit import LogPeer
 from services.portal.peers.consents import ConsentsPeer
 from services.portal.peers.contracts import ContractPeer
@@ -77,10 +85,13 @@ async def assembled(
         consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"],
         contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
         decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"],
+        instrument_service_pb2.DESCRIPTOR.services_by_name["InstrumentService"],
         key_service_pb2.DESCRIPTOR.services_by_name["KeyService"],
         preference_service_pb2.DESCRIPTOR.services_by_name["PreferenceService"],
+        analysis_service_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
         reach_service_pb2.DESCRIPTOR.services_by_name["ReachService"],
         recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
+        revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
         rulebook_service_pb2.DESCRIPTOR.services_by_name["RulebookService"],
     ]
     audit_services = [read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]]
@@ -116,9 +127,16 @@ async def assembled(
                 Peer(key_service_pb2_grpc.KeyServiceStub, sharing),
             ),
             choices=ChoicesPeer(stubs, clock),
+            analysis=AnalysisPeer(Peer(analysis_service_pb2_grpc.AnalysisServiceStub, sharing)),
             reaches=ReachPeer(Peer(reach_service_pb2_grpc.ReachServiceStub, sharing)),
             contracts=ContractPeer(
                 stubs.recipients, Peer(contract_service_pb2_grpc.ContractServiceStub, sharing)
+            ),
+            agreements=AgreementPeer(
+                stubs.recipients,
+                Peer(contract_service_pb2_grpc.ContractServiceStub, sharing),
+                Peer(instrument_service_pb2_grpc.InstrumentServiceStub, sharing),
+                Peer(revocation_service_pb2_grpc.RevocationServiceStub, sharing),
             ),
             log=LogPeer(Peer(read_service_pb2_grpc.ReadServiceStub, audit), settings.log_keys),
         )

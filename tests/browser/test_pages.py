@@ -92,6 +92,7 @@ def test_pages_of_an_officer(
     contract = author.path
     visitor = _reader(open_window, look, staff[PIETER])
     pages = ["/officer/recipients", "/officer/contracts", "/officer/contracts/new"]
+    pages += ["/officer/explore", "/officer/what-if"]
     parts = [contract, f"{contract}/amend", f"{contract}/suspend", f"{contract}/terminate"]
     assert _judge(visitor, [*pages, *parts]) == {}
 

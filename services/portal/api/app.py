@@ -13,6 +13,8 @@ from services.portal.api.desk import Desk
 from services.portal.api.guard import Guard
 from services.portal.api.routes import (
     account,
+    agreements,
+    analysis,
     audit,
     consents,
     officer,
@@ -54,7 +56,9 @@ def portal(
             *reach.routes(desk),
             *shared.routes(desk),
             *staff.routes(desk),
+            *analysis.routes(desk),
             *officer.routes(desk),
+            *agreements.routes(desk),
             *audit.routes(desk),
         ],
         exception_handlers={HTTPException: http_error},

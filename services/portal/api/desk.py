@@ -9,6 +9,8 @@ from runtime.clock import Clock
 from services.portal.api.catalog import Catalog
 from services.portal.domain.ports import (
     Accounts,
+    Agreements,
+    Analysis,
     Choices,
     Consents,
     Contracts,
@@ -34,5 +36,7 @@ class Desk:
     consents: Consents
     choices: Choices
     reaches: Reaches
+    analysis: Analysis
     contracts: Contracts
+    agreements: Agreements
     log: Log

@@ -1,6 +1,7 @@
 """Keys of the rules and names of recipients, in the words of the person's language."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.portal.api.catalog import Catalog
@@ -8,6 +9,7 @@ from services.portal.domain.sharing import Recipient, Vocabulary
 
 ANYWHERE = "*"
 EEA = "EEA"
+_PLACE = re.compile(r"[A-Z]{2,3}|\*")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,23 @@ class Words:
         if code in {ANYWHERE, EEA}:
             return self.t(f"place.{'anywhere' if code == ANYWHERE else 'eea'}")
         return self.t.territory(code)
+
+    def any(self, values: Iterable[str]) -> str:
+        """Return keys, places and names as a list in prose."""
+        return self.t.join(
+            [self.place(each) if _PLACE.fullmatch(each) else self(each) for each in values]
+        )
+
+    def options(self, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """Return keys with their words, as the options of a field."""
+        return [(key, self(key)) for key in keys]
+
+    def receivers(self) -> list[tuple[str, str]]:
+        """Return every recipient with its name and kind, as the options of a field."""
+        return [
+            (each.name, f"{each.display_name} · {self(each.kind)}")
+            for each in self.recipients.values()
+        ]
 
     def notice(self, citation: str) -> str:
         """Return a citation with the notice's name in the place of its id."""

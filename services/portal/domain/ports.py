@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from services.portal.domain.agreements import Expiry, Instrument, Paper, Revocation, Shown
+from services.portal.domain.analysis import Explanation, Inquiry, Simulation, Supposition
 from services.portal.domain.person import (
     Account,
     Arrival,
@@ -160,6 +162,18 @@ class Consents(Protocol):
         ...
 
 
+class Analysis(Protocol):
+    """Questions taken apart, and what would be otherwise."""
+
+    async def explain(self, officer: Person, inquiry: Inquiry) -> Explanation:
+        """Evaluate every gate for a question, now or at a past moment."""
+        ...
+
+    async def simulate(self, officer: Person, supposed: Supposition, sample: int) -> Simulation:
+        """Replay at most `sample` recorded questions under a change."""
+        ...
+
+
 class Choices(Protocol):
     """What a person opts out of and objects to, and what was decided about them."""
 
@@ -247,6 +261,66 @@ class Contracts(Protocol):
         self, officer: Person, request_id: str, key: str, *, step: str, version: int, note: str
     ) -> None:
         """Take a step of `Contract.steps_for` on the version that the officer read."""
+        ...
+
+
+class Agreements(Protocol):
+    """What officers keep beside contracts, and what the person is told of it."""
+
+    async def expiries(self, officer: Person, days: int) -> Sequence[Expiry]:
+        """Return what ends within so many days, in the order of the days."""
+        ...
+
+    async def instruments(self, officer: Person) -> Sequence[Instrument]:
+        """Return every instrument, newest first."""
+        ...
+
+    async def own_instruments(self, person: Person) -> Sequence[Instrument]:
+        """Return the instruments about a person that the person may be told of, newest first."""
+        ...
+
+    async def instrument(self, officer: Person, key: str) -> Instrument:
+        """Return an instrument."""
+        ...
+
+    async def create_instrument(self, officer: Person, request_id: str, paper: Paper) -> str:
+        """Record an instrument; return its key."""
+        ...
+
+    async def activate_instrument(self, officer: Person, request_id: str, key: str) -> None:
+        """Put an instrument in force that another officer recorded."""
+        ...
+
+    async def revoke_instrument(
+        self, officer: Person, request_id: str, key: str, note: str
+    ) -> None:
+        """End an instrument for good."""
+        ...
+
+    async def revocations(self, officer: Person, shown: Shown) -> Sequence[Revocation]:
+        """Return notices to recipients, newest first."""
+        ...
+
+    async def revocation(self, officer: Person, key: str) -> Revocation:
+        """Return a notice to a recipient."""
+        ...
+
+    async def retry(self, officer: Person, request_id: str, key: str) -> None:
+        """Have a notice sent anew."""
+        ...
+
+    async def acknowledge(self, officer: Person, request_id: str, key: str, note: str) -> None:
+        """Note that the recipient acknowledged in another way."""
+        ...
+
+    async def endpoint(self, officer: Person, recipient: str) -> str:
+        """Return the address where a recipient takes notices, or empty."""
+        ...
+
+    async def set_endpoint(
+        self, officer: Person, request_id: str, recipient: str, url: str
+    ) -> None:
+        """Set where a recipient takes notices; empty takes it back."""
         ...
 
 

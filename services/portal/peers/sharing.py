@@ -42,12 +42,12 @@ _DECISIONS = 25
 # A new rulebook shows in the pages after at most this long; decisions never wait for it.
 _VOCABULARY_AGE = timedelta(seconds=60)
 
-_OUTCOMES = {
+OUTCOMES = {
     decision_pb2.OUTCOME_PERMIT: Outcome.PERMIT,
     decision_pb2.OUTCOME_DENY: Outcome.DENY,
     decision_pb2.OUTCOME_GAP: Outcome.GAP,
 }
-_OUTCOMES_OUT = {ours: theirs for theirs, ours in _OUTCOMES.items()}
+_OUTCOMES_OUT = {ours: theirs for theirs, ours in OUTCOMES.items()}
 _CHOICES = {
     preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING: Choice.DIRECT_MARKETING,
     preference_pb2.OPT_OUT_CHOICE_PERSONALISATION: Choice.PERSONALISATION,
@@ -259,7 +259,7 @@ def _decision(decision: decision_pb2.Decision) -> Decision:
     question = decision.question
     return Decision(
         name=decision.name,
-        outcome=known(_OUTCOMES, decision.outcome),
+        outcome=known(OUTCOMES, decision.outcome),
         at=moment(decision.decide_time),
         service=question.service,
         recipient=question.recipient,

@@ -22,9 +22,9 @@ ENGLISH = CATALOGS["en"].messages
 FAMILIES = (
     "assumed", "audit_outcome", "basis", "choice", "consent_by", "consent_method", "consent_state",
     "contract_state", "decision", "done",
-    "entry.problem", "entry.readability", "error", "fault", "group", "hold", "home",
+    "entry.problem", "entry.readability", "error", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
     "kind", "nav", "obligation",
-    "offer", "outcome", "place", "profile", "region", "role", "role_text", "step",
+    "offer", "outcome", "party", "place", "profile", "region", "role", "role_text", "step",
     "terms.diligence", "welcome", "wrong",
 )  # fmt: skip
 
