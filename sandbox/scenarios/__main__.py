@@ -109,8 +109,10 @@ def _json(result: Result) -> str:
 
 
 def _stated(answer: Expected | Got) -> dict[str, object]:
-    """Return what an answer says; of what is expected only what is stated."""
-    return {key: value for key, value in asdict(answer).items() if value is not None}
+    """Return what an answer says: of what is expected what is stated, of what came no blanks."""
+    blank = {"gaps": (), "refusal": ""}
+    said = asdict(answer).items()
+    return {key: value for key, value in said if value is not None and value != blank.get(key)}
 
 
 if __name__ == "__main__":

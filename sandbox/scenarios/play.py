@@ -89,7 +89,7 @@ class _Stages:
         try:
             got = _got(await stage.ask(check))
         except Fault as fault:
-            got = Got(errors.code_of(fault).name, (fault.reason,), refusal=_why(fault))
+            got = Got(errors.code_of(fault).name, (fault.reason,), refusal=str(fault))
         return got, self._refused.get(stage, ())
 
     async def _stage(self, check: Check) -> Stage:
@@ -110,7 +110,7 @@ class _Stages:
             try:
                 await do(stage, step)
             except Fault as fault:
-                said = f"{step.said}: {_why(fault)}"
+                said = f"{step.said}: {fault}"
                 self._refused[stage] = (*self._refused.get(stage, ()), said)
         self._done[stage] = len(self._taken)
 
@@ -151,11 +151,6 @@ def _named(
         for found in reasons
         if found.outcome == outcome
     )
-
-
-def _why(fault: Fault) -> str:
-    """Say why something was refused, and in which fields."""
-    return "; ".join([str(fault), *(f"{field} {what}" for field, what in fault.violations)])
 
 
 def _sets(
