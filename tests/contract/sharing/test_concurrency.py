@@ -1,0 +1,215 @@
+"""Invariants 1, 2 and 9 while several people write and ask at once, on every replica there is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from accord.sharing.v1 import (
+    consent_pb2,
+    consent_service_pb2,
+    contract_service_pb2,
+    decision_pb2,
+    decision_service_pb2,
+    freshness_pb2,
+    preference_service_pb2,
+    subject_pb2,
+)
+from accord.sharing.v1.decision_pb2 import OUTCOME_PERMIT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime.ids import new_account
+from runtime.testing import serving
+from services.sharing.main import assembled
+from tests.contract.sharing.conftest import Sharing, request_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+BOUND_S = 1.0  # invariant 2, without a token
+MARKETING = {"purpose": "direct_marketing", "categories": ["contact.email"]}
+FRAUD = {"purpose": "fraud_prevention", "categories": ["account.reliability"]}
+# What stands in the way of each question.
+STOPS = {"ads": {"withdrawn", "stopped"}, "guard": {"objected", "frozen", "suspended"}}
+WRITES = sorted(set().union(*STOPS.values()))
+
+
+@pytest.fixture
+async def replicas(sharing: Sharing) -> AsyncIterator[list[Sharing]]:
+    """Every process that a database may have: one with SQLite, two with PostgreSQL."""
+    if sharing.url.startswith("sqlite"):
+        yield [sharing]
+        return
+    bench = sharing.bench
+    async with (
+        assembled(
+            sharing.settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
+        ) as server,
+        serving(server),
+    ):
+        yield [sharing, Sharing(bench, server, sharing.url, sharing.stack, sharing.settings)]
+
+
+@dataclass
+class World:
+    """A person, an advertiser, a partner against fraud, and what stands in the way now."""
+
+    replicas: list[Sharing]
+    standing: set[str] = field(default_factory=lambda: {"withdrawn"})
+    token: str = ""
+    version: int = 1
+    contract: Any = None
+    made: dict[str, str] = field(default_factory=dict)
+    answers: list[decision_pb2.Decision] = field(default_factory=list)
+
+    async def begin(self) -> None:
+        first, person = self.replicas[0], new_account("nl")
+        for replica in self.replicas:
+            replica.person = person
+            replica.officer, replica.second = first.officer, first.second
+        tail = person[-8:]
+        await first.know_person()
+        self.ads = await first.register(f"ads-{tail}", "service_provider.advertising")
+        self.guard = await first.register(f"guard-{tail}", "fraud_partner")
+        await first.in_force(self.ads, purposes=["direct_marketing"])
+        self.contract = await first.in_force(
+            self.guard, purposes=["fraud_prevention"], categories=["account"]
+        )
+
+    # --- what the writers do: each turns one thing on or off, at the replica it is told -----------
+
+    async def withdrawn(self, at: Sharing, on: bool) -> Any:
+        if on:
+            request = consent_service_pb2.WithdrawConsentRequest(
+                request_id=request_id(), name=self.made["consent"]
+            )
+            return await at.by_person("consents", "WithdrawConsent", request)
+        scope = consent_pb2.ConsentScope(
+            purposes=["direct_marketing"], categories=["contact.email"], recipient=self.ads
+        )
+        give = consent_service_pb2.GiveConsentRequest(
+            request_id=request_id(), scope=scope, notice="mi-store@2025-05-20", language="en"
+        )
+        answer = await at.by_person("consents", "GiveConsent", give)
+        self.made["consent"] = answer.consent.name
+        return answer
+
+    async def stopped(self, at: Sharing, on: bool) -> Any:
+        request = preference_service_pb2.StopSharingRequest(
+            request_id=request_id(), recipient=self.ads
+        )
+        return await self._choose(at, on, "StopSharing", request)
+
+    async def objected(self, at: Sharing, on: bool) -> Any:
+        request = preference_service_pb2.ObjectRequest(
+            request_id=request_id(), purpose="fraud_prevention"
+        )
+        return await self._choose(at, on, "Object", request)
+
+    async def _choose(self, at: Sharing, on: bool, method: str, request: Any) -> Any:
+        if on:
+            answer = await at.by_person("preferences", method, request)
+            self.made[method] = answer.preference.name
+            return answer
+        lift = preference_service_pb2.LiftRequest(request_id=request_id(), name=self.made[method])
+        return await at.by_person("preferences", "Lift", lift)
+
+    async def frozen(self, at: Sharing, on: bool) -> Any:
+        self.version += 1
+        status = subject_pb2.SUBJECT_STATUS_FROZEN if on else subject_pb2.SUBJECT_STATUS_ACTIVE
+        return await at.know_person(version=self.version, status=status)
+
+    async def suspended(self, at: Sharing, on: bool) -> Any:
+        if on:
+            suspend = contract_service_pb2.SuspendContractRequest(
+                request_id=request_id(), name=self.contract.name
+            )
+            return await at.by_officer("contracts", "SuspendContract", suspend)
+        resume = contract_service_pb2.ActivateContractRequest(
+            request_id=request_id(), name=self.contract.name, version=1
+        )
+        return await at.by_officer("contracts", "ActivateContract", resume, who=at.second)
+
+    # --- what everybody asks ----------------------------------------------------------------------
+
+    def question(self, of: str) -> decision_pb2.Question:
+        given = MARKETING if of == "ads" else FRAUD
+        return self.replicas[0].question(**{**given, "recipient": getattr(self, of)})
+
+    async def ask(self, at: Sharing, of: str, token: str = "") -> decision_pb2.Decision:
+        request = decision_service_pb2.CheckRequest(question=self.question(of))
+        if token:
+            request.freshness.at_least_as_fresh = token
+        decision = (await at.app("decisions", "Check", request)).decision
+        self.answers.append(decision)
+        return decision  # type: ignore[no-any-return]  # stubs are chosen by name here
+
+    async def turn(self, writes: dict[str, int], asks: list[tuple[str, int]]) -> None:
+        """Let writers and askers loose at once, then hold every replica to what now stands."""
+        before, after = set(self.standing), self.standing.symmetric_difference(writes)
+        writers = [
+            getattr(self, name)(self.replicas[at % len(self.replicas)], name in after)
+            for name, at in writes.items()
+        ]
+        askers = [self.ask(self.replicas[at % len(self.replicas)], of) for of, at in asks]
+        answers = await asyncio.gather(*writers, *askers)
+        acknowledged = time.monotonic()
+        self.standing = after
+        for (of, _), decision in zip(asks, answers[len(writers) :], strict=True):
+            if decision.outcome == OUTCOME_PERMIT:
+                assert not STOPS[of] & before & after, "a permit that no order of events allows"
+            else:
+                assert STOPS[of] & (before | after), "a refusal that no order of events allows"
+        self.token = max([self.token, *(answer.token for answer in answers[: len(writers)])])
+        await asyncio.gather(*(self._hold(replica, acknowledged) for replica in self.replicas))
+
+    async def _hold(self, at: Sharing, acknowledged: float) -> None:
+        for of, stops in STOPS.items():
+            permitted = not stops & self.standing
+            # Without a token: within a second of the acknowledgement.
+            while ((await self.ask(at, of)).outcome == OUTCOME_PERMIT) != permitted:
+                assert time.monotonic() - acknowledged < BOUND_S
+            # With it: at once, and in a batch as alone.
+            alone = await self.ask(at, of, self.token)
+            assert (alone.outcome == OUTCOME_PERMIT) == permitted
+            batch = decision_service_pb2.CheckBatchRequest(
+                questions=[self.question(of)] * 2,
+                freshness=freshness_pb2.Freshness(at_least_as_fresh=self.token),
+            )
+            answers = (await at.app("decisions", "CheckBatch", batch)).responses
+            for decision in (answer.decision for answer in answers):
+                assert (decision.outcome, decision.reasons) == (alone.outcome, alone.reasons)
+                self.answers.append(decision)
+
+    async def all_on_record(self) -> None:
+        """Every answer that was received is on record, as it was received, on any replica."""
+        for number, decision in enumerate(self.answers):
+            at = self.replicas[number % len(self.replicas)]
+            request = decision_service_pb2.GetDecisionRequest(name=decision.name)
+            assert (await at.app("decisions", "GetDecision", request)).decision == decision
+
+
+TURNS = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from(WRITES), st.integers(0, 1), min_size=1, max_size=3),
+        st.lists(st.tuples(st.sampled_from(sorted(STOPS)), st.integers(0, 1)), max_size=4),
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@given(turns=TURNS)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_invariant_1_2_and_9_hold_under_concurrent_writers(
+    replicas: list[Sharing], turns: list[tuple[dict[str, int], list[tuple[str, int]]]]
+) -> None:
+    world = World(replicas)
+    await world.begin()
+    for writes, asks in turns:
+        await world.turn(writes, asks)
+    await world.all_on_record()
