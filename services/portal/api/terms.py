@@ -5,9 +5,16 @@ from datetime import date
 
 from services.portal.api.forms import Form
 from services.portal.api.wrong import Wrong
-from services.portal.domain.sharing import Document, DueDiligence, Terms
+from services.portal.domain.sharing import (
+    Document,
+    DueDiligence,
+    SafeguardDetail,
+    Subprocessor,
+    Terms,
+)
 
 _PLACE = re.compile(r"[A-Z]{2}|EEA|\*")
+_MODULES = frozenset("1234")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -30,6 +37,9 @@ def read_terms(form: Form) -> tuple[Terms | None, Wrong]:
         confidentiality=form.ticked("confidentiality"),
         delete_on_termination=form.ticked("delete_on_termination"),
         document=read.document(),
+        subprocessor_chain=read.chain(),
+        safeguard_details=read.details(),
+        obligations=form.lines("obligations"),
     )
     return (None if read.wrong else terms), [(name, f"wrong.{name}") for name in read.wrong]
 
@@ -71,6 +81,41 @@ class _Reader:
             on=self.day("diligence_on", "due_diligence"),
             expires=self.day("diligence_expires", "due_diligence"),
         )
+
+    def chain(self) -> tuple[Subprocessor, ...]:
+        """Read one link a line: name, country, activity and, perhaps, for whom it works."""
+        links = []
+        for line in self._form.lines("chain"):
+            parts = [part.strip() for part in line.split("|")]
+            if len(parts) not in (3, 4):
+                self.wrong["chain"] = None
+                continue
+            name, country, activity, parent = (*parts, "")[:4]
+            links.append(Subprocessor(name, country.upper(), activity, parent))
+        return tuple(links)
+
+    def details(self) -> tuple[SafeguardDetail, ...]:
+        """Read what stands behind each safeguard that is ticked; nothing said is no detail."""
+        details = []
+        for key in self._form.many("safeguards"):
+            module = self._form.text(f"{key}_module")
+            detail = SafeguardDetail(
+                safeguard=key,
+                scc_module=int(module) if module in _MODULES else 0,
+                reference=self._form.text(f"{key}_reference"),
+                impact_assessment=self._form.text(f"{key}_assessment"),
+                expires=self._last_day(f"{key}_expires"),
+            )
+            if detail != SafeguardDetail(key, 0, "", "", None):
+                details.append(detail)
+        return tuple(details)
+
+    def _last_day(self, name: str) -> date | None:
+        try:
+            return self._form.day(name)
+        except ValueError:
+            self.wrong["safeguards"] = None
+            return None
 
     def document(self) -> Document | None:
         digest, location = self._form.text("document_sha256"), self._form.text("document_location")
@@ -119,4 +164,21 @@ def terms_as_fields(terms: Terms) -> dict[str, tuple[str, ...]]:
         "delete_on_termination": ("yes",) if terms.delete_on_termination else (),
         "document_sha256": (document.sha256,) if document else (),
         "document_location": (document.location,) if document else (),
+        "obligations": ("\n".join(terms.obligations),),
+        "chain": ("\n".join(map(_link, terms.subprocessor_chain)),),
+        **{
+            f"{detail.safeguard}_{name}": (value,)
+            for detail in terms.safeguard_details
+            for name, value in (
+                ("module", str(detail.scc_module or "")),
+                ("reference", detail.reference),
+                ("assessment", detail.impact_assessment),
+                ("expires", detail.expires.isoformat() if detail.expires else ""),
+            )
+        },
     }
+
+
+def _link(link: Subprocessor) -> str:
+    parts = [link.name, link.jurisdiction, link.activity]
+    return " | ".join([*parts, link.parent] if link.parent else parts)

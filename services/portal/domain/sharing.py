@@ -366,6 +366,27 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Subprocessor:
+    """One who works for the recipient, or for another sub-processor: its `parent`."""
+
+    name: str
+    jurisdiction: str
+    activity: str
+    parent: str
+
+
+@dataclass(frozen=True)
+class SafeguardDetail:
+    """What stands behind a transfer safeguard. `scc_module` is 1 to 4, or 0."""
+
+    safeguard: str
+    scc_module: int
+    reference: str
+    impact_assessment: str
+    expires: date | None
+
+
+@dataclass(frozen=True)
 class Terms:
     """What was agreed with a recipient."""
 
@@ -381,6 +402,13 @@ class Terms:
     confidentiality: bool
     delete_on_termination: bool
     document: Document | None
+    subprocessor_chain: Sequence[Subprocessor] = ()
+    safeguard_details: Sequence[SafeguardDetail] = ()
+    obligations: Sequence[str] = ()
+
+    def detail(self, safeguard: str) -> SafeguardDetail | None:
+        """Return what stands behind a safeguard, if anything was said."""
+        return next((each for each in self.safeguard_details if each.safeguard == safeguard), None)
 
 
 @dataclass(frozen=True)
@@ -399,6 +427,7 @@ class Contract:
     """An agreement with a recipient, at its latest version.
 
     `active_version` is the version in force, which an amendment may wait to follow; 0 when none is.
+    `suspended_version` is the one that is suspended, and may be resumed; 0 when none is.
     """
 
     name: str
@@ -410,6 +439,7 @@ class Contract:
     author: str
     since: datetime
     history: Sequence[ContractEvent] = field(default_factory=tuple)
+    suspended_version: int = 0
 
     @property
     def key(self) -> str:
@@ -426,9 +456,10 @@ class Contract:
         steps = []
         if self.state is ContractState.DRAFT:
             steps.append("submit")
-        reviewed = self.state in {ContractState.UNDER_REVIEW, ContractState.SUSPENDED}
-        if reviewed and not self.own_work(officer):
+        if self.state is ContractState.UNDER_REVIEW and not self.own_work(officer):
             steps.append("activate")
+        if self.suspended_version and self._author_of(self.suspended_version) != officer:
+            steps.append("resume")
         if self.active_version:  # in force, also while an amendment waits
             steps.append("suspend")
         return [*steps, "terminate"]
@@ -436,3 +467,7 @@ class Contract:
     def own_work(self, officer: str) -> bool:
         """Tell whether the officer wrote what waits for a second person."""
         return self.author == officer
+
+    def _author_of(self, version: int) -> str:
+        wrote = (each for each in self.history if each.state is ContractState.DRAFT)
+        return next((each.actor for each in wrote if each.version == version), self.author)

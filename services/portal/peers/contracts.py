@@ -20,6 +20,8 @@ from services.portal.domain.sharing import (
     ContractState,
     Document,
     DueDiligence,
+    SafeguardDetail,
+    Subprocessor,
     Terms,
 )
 from services.portal.peers.convert import all_pages, known, moment
@@ -133,7 +135,7 @@ class ContractPeer:
                 timeout=TIMEOUT,
                 actor=officer.token,
             )
-        elif step == "activate":
+        elif step in {"activate", "resume"}:
             await self._contracts.call(
                 lambda stub: stub.ActivateContract,
                 contract_service_pb2.ActivateContractRequest(
@@ -185,6 +187,22 @@ def _terms_out(terms: Terms) -> contract_pb2.ContractTerms:
         )
         message.due_diligence.on_date = terms.due_diligence.on.isoformat()
         message.due_diligence.expire_date = terms.due_diligence.expires.isoformat()
+    for link in terms.subprocessor_chain:
+        message.subprocessor_chain.add(
+            name=link.name,
+            jurisdiction=link.jurisdiction,
+            activity=link.activity,
+            parent=link.parent,
+        )
+    for detail in terms.safeguard_details:
+        message.safeguard_details.add(
+            safeguard=detail.safeguard,
+            scc_module=contract_pb2.SccModule.ValueType(detail.scc_module),
+            reference=detail.reference,
+            impact_assessment=detail.impact_assessment,
+            expire_date=detail.expires.isoformat() if detail.expires else "",
+        )
+    message.obligations.extend(terms.obligations)
     if terms.document:
         message.document.sha256 = bytes.fromhex(terms.document.sha256)
         message.document.location = terms.document.location
@@ -201,6 +219,7 @@ def _contract(contract: contract_pb2.Contract) -> Contract:
         active_version=contract.active_version,
         author=contract.author,
         since=moment(contract.create_time),
+        suspended_version=contract.suspended_version,
         history=[
             ContractEvent(
                 each.version,
@@ -235,4 +254,19 @@ def _terms(terms: contract_pb2.ContractTerms) -> Terms:
         confidentiality=terms.confidentiality,
         delete_on_termination=terms.delete_on_termination,
         document=document and Document(document.sha256.hex(), document.location),
+        subprocessor_chain=tuple(
+            Subprocessor(link.name, link.jurisdiction, link.activity, link.parent)
+            for link in terms.subprocessor_chain
+        ),
+        safeguard_details=tuple(
+            SafeguardDetail(
+                detail.safeguard,
+                int(detail.scc_module),
+                detail.reference,
+                detail.impact_assessment,
+                date.fromisoformat(detail.expire_date) if detail.expire_date else None,
+            )
+            for detail in terms.safeguard_details
+        ),
+        obligations=tuple(terms.obligations),
     )

@@ -23,6 +23,8 @@ FAMILIES = (
     "assumed", "audit_outcome", "basis", "choice", "consent_by", "consent_method", "consent_state",
     "contract_state", "decision", "done",
     "entry.problem", "entry.readability", "error", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
+    "cause", "expiry", "instrument_kind", "instrument_state", "notice_state", "revocations.show",
+    "scc_module",
     "kind", "nav", "obligation",
     "offer", "outcome", "party", "place", "profile", "region", "role", "role_text", "step",
     "terms.diligence", "welcome", "wrong",

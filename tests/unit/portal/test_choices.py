@@ -13,6 +13,7 @@ from services.portal.domain.offers import NOTICE
 from services.portal.domain.sharing import (
     Basis,
     Contract,
+    ContractEvent,
     ContractState,
     Notice,
     Preference,
@@ -95,7 +96,7 @@ def test_a_notice_that_the_rules_do_not_hold_is_found_nowhere() -> None:
         (ContractState.UNDER_REVIEW, 0, ["activate", "terminate"]),
         (ContractState.UNDER_REVIEW, 1, ["activate", "suspend", "terminate"]),
         (ContractState.ACTIVE, 2, ["suspend", "terminate"]),
-        (ContractState.SUSPENDED, 0, ["activate", "terminate"]),
+        (ContractState.SUSPENDED, 0, ["resume", "terminate"]),
         (ContractState.TERMINATED, 0, []),
     ],
 )
@@ -104,7 +105,40 @@ def test_a_version_in_force_can_be_suspended_whatever_waits(
 ) -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     contract = Contract(
-        "contracts/c", "recipients/r", 2, state, TERMS, active_version, AUTHOR, since
+        "contracts/c",
+        "recipients/r",
+        2,
+        state,
+        TERMS,
+        active_version,
+        AUTHOR,
+        since,
+        suspended_version=2 if state is ContractState.SUSPENDED else 0,
     )
     assert contract.steps_for(OTHER) == steps
-    assert contract.steps_for(AUTHOR) == [step for step in steps if step != "activate"]
+    second = {"activate", "resume"}
+    assert contract.steps_for(AUTHOR) == [step for step in steps if step not in second]
+
+
+def test_who_wrote_the_amendment_may_resume_the_version_before() -> None:
+    """And who wrote that one may not, whoever wrote what waits."""
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    draft = ContractState.DRAFT
+    history = [
+        ContractEvent(1, draft, AUTHOR, since, ""),
+        ContractEvent(2, draft, OTHER, since, ""),
+    ]
+    contract = Contract(
+        "contracts/c",
+        "recipients/r",
+        2,
+        draft,
+        TERMS,
+        0,
+        OTHER,
+        since,
+        history=history,
+        suspended_version=1,
+    )
+    assert contract.steps_for(OTHER) == ["submit", "resume", "terminate"]
+    assert contract.steps_for(AUTHOR) == ["submit", "terminate"]

@@ -13,8 +13,9 @@ from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.contract_desk import ContractDesk, contract_desk, one_contract
 from services.portal.domain.person import Role
 from services.portal.domain.sharing import Contract, Terms
+from services.portal.domain.timeline import timeline
 
-_STEPS = frozenset({"submit", "activate", "suspend", "terminate"})
+_STEPS = frozenset({"submit", "activate", "resume", "suspend", "terminate"})
 _ASKED_FIRST = frozenset({"suspend", "terminate"})
 _RECIPIENT_FIELDS = {
     "recipient_id": "key",
@@ -33,6 +34,9 @@ _TERMS_FIELDS = {
     "effective_date": "effective",
     "expire_date": "expires",
     "subprocessors": "subprocessors",
+    "subprocessor_chain": "chain",
+    "safeguard_details": "safeguards",
+    "obligations": "obligations",
     "document": "document",
 }
 
@@ -91,7 +95,8 @@ async def create_recipient(visit: Visit) -> Response:
 async def contracts(visit: Visit) -> Response:
     """Show the contracts, newest first."""
     found = await _desk(visit)
-    return visit.page("contracts.html", found=found, words=_words(visit, found))
+    drawn = timeline(found.contracts, visit.desk.clock.now().date())
+    return visit.page("contracts.html", found=found, drawn=drawn, words=_words(visit, found))
 
 
 async def contract(visit: Visit) -> Response:
@@ -209,7 +214,13 @@ async def _contract_page(visit: Visit, template: str, step: str = "") -> Respons
         visit.signed_in,
         visit.request.path_params["contract"],
     )
-    return visit.page(template, contract=found.contracts[0], words=_words(visit, found), step=step)
+    return visit.page(
+        template,
+        contract=found.contracts[0],
+        drawn=timeline(found.contracts, visit.desk.clock.now().date()),
+        words=_words(visit, found),
+        step=step,
+    )
 
 
 async def _terms_page(visit: Visit, old: Contract | None, wrong: Wrong) -> Response:

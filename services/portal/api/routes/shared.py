@@ -29,9 +29,11 @@ async def overview(visit: Visit) -> Response:
     page = visit.request.query_params.get("page", "")[:_LONGEST_PAGE_TOKEN]
     found = await review_shared(visit.desk.choices, visit.signed_in, outcome, page)
     words = Words(visit.t, found.vocabulary, found.recipients)
+    orders = await visit.desk.agreements.own_instruments(visit.signed_in)
     return visit.page(
         "shared.html",
         found=found,
+        orders=orders,
         words=words,
         outcome=outcome,
         outcomes=list(Outcome),
