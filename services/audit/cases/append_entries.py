@@ -1,13 +1,14 @@
 """Appends: the log's single writer, which many callers wait for and commit with together.
 
-Requests queue up while one group is being committed; the next group takes all that wait. A group
-is one transaction of entries, tiles and the checkpoint over them, so whoever is acknowledged is
-durable and covered by a signature at once.
+Requests queue up while a group is being sealed; the next group takes all that wait. A group is one
+transaction of entries, tiles and the checkpoint over them, so whoever is acknowledged is durable
+and covered by a signature at once. While one group is written the next is sealed on top of it, and
+sealed anew should that write fail.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime import logs
@@ -63,11 +64,20 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The stored log as the writer knows it: as it was last verified or committed."""
+    """The log as the writer knows it: verified or committed, or with one group still being so."""
 
     edge: Edge
-    checkpoint: Checkpoint
     last: dict[str, int]  # highest number of each producer seen since
+    storing: Group | None = None  # the newest group, while it is not stored yet
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """A group that waits for the one before it to be stored."""
+
+    requests: Sequence[_Request]
+    outcomes: Sequence[list[Receipt] | Fault]
+    group: Group
 
 
 class AppendEntries:
@@ -79,6 +89,7 @@ class AppendEntries:
         self._envelope = envelope
         self._signer = signer
         self._state: _State | None = None
+        self._checkpoint: Checkpoint | None = None  # the newest that is stored
         self._queue: deque[_Request] = deque()
         self._waiting = 0
         self._weight = 0
@@ -103,23 +114,37 @@ class AppendEntries:
 
     async def open(self) -> None:
         """Verify what is stored; LogDamagedError when the log must not go on."""
-        edge, checkpoint = await open_log(self._log, self._signer)
-        self._state = _State(edge, checkpoint, {})
+        edge, self._checkpoint = await open_log(self._log, self._signer)
+        self._state = _State(edge, {})
 
     async def run(self) -> None:
         """Commit groups until cancelled; ends with LogDamagedError when the log must not go on."""
+        storing = asyncio.create_task(_nothing())
+        requests: Sequence[_Request] = ()
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while group := self._next_group():
-                    await self._commit(group)
+                while requests := self._next_group():
+                    sealed = await self._seal(requests)
+                    await storing
+                    if sealed is not None and self._state is None:
+                        sealed = await self._seal(requests)
+                    if sealed is not None:
+                        group = sealed.group
+                        self._state = _State(group.edge, group.last, group)
+                        storing = asyncio.create_task(self._store(sealed))
+                        storing.add_done_callback(lambda _: self._wake.set())
+                if storing.done():
+                    await storing  # a damage ends the log also when nobody writes any more
         except LogDamagedError as damage:
             log.exception("the log stops", reason=str(damage))
             raise
         finally:
             self._stopped = True
-            for request in self._queue:
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
+            for request in (*requests, *self._queue):
                 request.settle(log_unavailable())
 
     def _next_group(self) -> list[_Request]:
@@ -132,55 +157,69 @@ class AppendEntries:
             if not request.done.done():  # a caller that has gone will repeat its request
                 group.append(request)
                 entries += len(request.submissions)
+        # Of requests that a producer sent at once, a later one may have arrived before an earlier.
+        group.sort(key=lambda request: request.submissions[0].sequence)
         return group
 
     def _next_size(self) -> int:
         return len(self._queue[0].submissions)
 
-    async def _commit(self, requests: Sequence[_Request]) -> None:
-        """Commit one group and settle each of its requests."""
+    async def _seal(self, requests: Sequence[_Request]) -> _Sealed | None:
+        """Seal a group on top of the newest; None when that cannot be, and everyone is told so."""
         try:
-            outcomes = await self._attempt(requests)
-        except BaseException as error:
+            if self._state is None:
+                await self.open()
+            state = self._state
+            assert state is not None  # noqa: S101  open has set it, or raised
+            known, fresh = await self._look_up(requests, state)
+            keys = await self._keys.ensure({party for event in fresh for party in parties(event)})
+            group = Group(self._signer.key.name, self._envelope, keys, state.edge, known)
+            # Sealing a full group takes tens of milliseconds: not on the loop that answers others.
+            outcomes = await asyncio.to_thread(_take_all, group, requests)
+        except BaseException as error:  # noqa: BLE001  what must end the log is raised again
+            self._give_up(requests, error)
+            return None
+        return _Sealed(requests, outcomes, group)
+
+    async def _store(self, sealed: _Sealed) -> None:
+        """Store a sealed group and settle each of its requests."""
+        group = sealed.group
+        growth = group.growth()
+        try:
+            if growth.entries:
+                self._checkpoint = await self._log.grow(growth, self._signer)
+        except BaseException as error:  # noqa: BLE001  what must end the log is raised again
             # Stored or not: only the store knows. It is looked at before anything else is written.
             self._state = None
-            for request in requests:
-                request.settle(log_unavailable())
-            if isinstance(error, LogDamagedError) or not isinstance(error, Exception):
-                raise
-            if isinstance(error, Fault | StaleWriterError):
-                log.warning("group not committed", count=len(requests), reason=str(error))
-            else:
-                log.exception("group not committed: a bug", count=len(requests), exc_info=error)
+            self._give_up(sealed.requests, error)
             return
-        for request, outcome in zip(requests, outcomes, strict=True):
-            request.settle(outcome)
+        self._state = _State(group.edge, group.last)
+        checkpoint = self._checkpoint
+        assert checkpoint is not None  # noqa: S101  of this growth, or of the log that was opened
+        for request, outcome in zip(sealed.requests, sealed.outcomes, strict=True):
+            if isinstance(outcome, Fault):
+                request.settle(outcome)
+            else:
+                request.settle(Appended(outcome, checkpoint))
 
-    async def _attempt(self, requests: Sequence[_Request]) -> Sequence[Appended | Fault]:
-        if self._state is None:
-            await self.open()
-        state = self._state
-        assert state is not None  # noqa: S101  open has set it, or raised
-        known, fresh = await self._look_up(requests, state.last)
-        keys = await self._keys.ensure({party for event in fresh for party in parties(event)})
-        group = Group(self._signer.key.name, self._envelope, keys, state.edge, known)
-        # Sealing a full group takes tens of milliseconds: not on the loop that answers others.
-        outcomes = await asyncio.to_thread(_take_all, group, requests)
-        growth = group.growth()
-        checkpoint = state.checkpoint
-        if growth.entries:
-            checkpoint = await self._log.grow(growth, self._signer)
-        self._state = _State(group.edge, checkpoint, group.last)
-        return [
-            outcome if isinstance(outcome, Fault) else Appended(outcome, checkpoint)
-            for outcome in outcomes
-        ]
+    @staticmethod
+    def _give_up(requests: Sequence[_Request], error: BaseException) -> None:
+        """Tell everyone to come again; raise the error again when the log must not go on."""
+        for request in requests:
+            request.settle(log_unavailable())
+        if isinstance(error, LogDamagedError) or not isinstance(error, Exception):
+            raise error
+        if isinstance(error, Fault | StaleWriterError):
+            log.warning("group not committed", count=len(requests), reason=str(error))
+        else:
+            log.error("group not committed: a bug", count=len(requests), exc_info=error)
 
     async def _look_up(
-        self, requests: Sequence[_Request], seen: Mapping[str, int]
+        self, requests: Sequence[_Request], state: _State
     ) -> tuple[Known, list[Event]]:
         """Read what the log holds of the requests; return it, and the events that are new."""
-        last = dict(seen)
+        last = dict(state.last)
+        newest = state.storing.taken if state.storing else {}
         repeated: dict[str, set[int]] = {}
         fresh = []
         for request in requests:
@@ -188,26 +227,22 @@ class AppendEntries:
             if producer not in last:
                 last[producer] = await self._log.last_sequence(producer)
             for submission in request.submissions:
-                if submission.sequence <= last[producer]:
-                    repeated.setdefault(producer, set()).add(submission.sequence)
-                else:
+                if submission.sequence > last[producer]:
                     fresh.append(submission.event)
+                elif (producer, submission.sequence) not in newest:
+                    repeated.setdefault(producer, set()).add(submission.sequence)
         stored = []
         for producer, numbers in repeated.items():
             stored += await self._log.by_sequence(producer, numbers)
         keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
         taken = await self._log.by_event_id({event.event_id for event in fresh})
-        known = Known(
-            last,
-            {
-                (entry.sealed.producer, entry.sealed.sequence): open_entry(
-                    self._signer.key.name, entry, keys
-                )
-                for entry in stored
-            },
-            frozenset(entry.sealed.event_id for entry in taken),
-        )
-        return known, fresh
+        opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
+        entries = {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
+        return Known(last, entries, newest, frozenset(e.sealed.event_id for e in taken)), fresh
+
+
+async def _nothing() -> None:
+    """Stand for the group before the first."""
 
 
 def _take_all(group: Group, requests: Sequence[_Request]) -> list[list[Receipt] | Fault]:

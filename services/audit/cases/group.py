@@ -31,7 +31,8 @@ class Known:
     """What the log already holds of what a group is asked to take."""
 
     last: Mapping[str, int]  # highest number of each producer
-    entries: Mapping[tuple[str, int], OpenedEntry]  # by producer and number
+    entries: Mapping[tuple[str, int], OpenedEntry]  # stored, by producer and number
+    taken: Mapping[tuple[str, int], tuple[Event, Receipt]]  # by the group before, maybe not stored
     event_ids: frozenset[str]
 
 
@@ -53,8 +54,8 @@ class Group:
         self._base_size = edge.size
         self._entries: list[StoredEntry] = []
         self._tiles: list[Tile] = []
-        self._taken: dict[tuple[str, int], tuple[Event, Receipt]] = {}
-        self._event_ids = set(known.event_ids)
+        self._event_ids = {event.event_id for event, _ in known.taken.values()} | known.event_ids
+        self.taken: dict[tuple[str, int], tuple[Event, Receipt]] = {}
         self.edge = edge.copy()
         self.last = dict(known.last)
 
@@ -83,7 +84,7 @@ class Group:
         self._event_ids |= event_ids
         for submission, entry in zip(fresh, sealed, strict=True):
             receipt = self._append(entry)
-            self._taken[producer, submission.sequence] = (submission.event, receipt)
+            self.taken[producer, submission.sequence] = (submission.event, receipt)
             receipts.append(receipt)
             self.last[producer] = submission.sequence
         return receipts
@@ -95,8 +96,8 @@ class Group:
     def _receipt(self, producer: str, submission: Submission) -> Receipt:
         """Return the receipt of an entry that came before, if this is its content."""
         place = (producer, submission.sequence)
-        if place in self._taken:
-            event, receipt = self._taken[place]
+        if taken := self.taken.get(place) or self._known.taken.get(place):
+            event, receipt = taken
             if event != submission.event:
                 raise sequence_reused(submission.sequence)
             return receipt
