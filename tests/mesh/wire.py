@@ -115,11 +115,17 @@ class Wire:
         actor: str = "",
         timeout: float = 10.0,
     ) -> Answer:
-        """Send bytes to a method."""
+        """Send bytes to a method; of a stream the first message is taken."""
         path = f"/{method.containing_service.full_name}/{method.name}"
         metadata = (("accord-actor", actor),) if actor else ()
         ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(path)
         try:
+            if method.server_streaming:
+                many: Any = self._channel.unary_stream(path)
+                stream = many(body, timeout=timeout, metadata=metadata)
+                first: bytes = next(stream)
+                stream.cancel()
+                return Answer(grpc.StatusCode.OK, body=first)
             return Answer(grpc.StatusCode.OK, body=ask(body, timeout=timeout, metadata=metadata))
         except grpc.RpcError as error:
             return _answer(error)
