@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 
 from services.portal.api.forms import Form
 from services.portal.api.terms import TermsField, read_terms, terms_as_fields
-from services.portal.domain.sharing import Document, DueDiligence, Terms
+from services.portal.domain.sharing import (
+    Document,
+    DueDiligence,
+    SafeguardDetail,
+    Subprocessor,
+    Terms,
+)
 
 keys = st.lists(
     st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,8})?", fullmatch=True), unique=True, min_size=1, max_size=5
@@ -22,6 +29,7 @@ days = st.dates(date(2000, 1, 1), date(2099, 12, 31))
 names = st.lists(
     st.from_regex(r"[A-Z][a-z]{1,9}( [A-Z][a-z]{1,9})?", fullmatch=True), unique=True, max_size=4
 )
+said = st.from_regex(r"[A-Z][a-z]{1,9}( [a-z]{1,9})?", fullmatch=True)
 documents = st.builds(
     Document,
     sha256=st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
@@ -41,10 +49,43 @@ terms = st.builds(
     confidentiality=st.booleans(),
     delete_on_termination=st.booleans(),
     document=st.none() | documents,
+    subprocessor_chain=st.lists(
+        st.builds(
+            Subprocessor,
+            name=said,
+            jurisdiction=st.sampled_from(["DE", "PL"]),
+            activity=said,
+            parent=st.just("") | said,
+        ),
+        unique=True,
+        max_size=3,
+    ).map(tuple),
+    obligations=st.lists(said, unique=True, max_size=3).map(tuple),
 )
 
 
-@given(terms)
+def detailed(original: Terms) -> st.SearchStrategy[Terms]:
+    """Say something of some of the safeguards."""
+    detail = st.builds(
+        SafeguardDetail,
+        safeguard=st.just(""),
+        scc_module=st.integers(0, 4),
+        reference=said,
+        impact_assessment=st.just("") | said,
+        expires=st.none() | days,
+    )
+    return st.lists(detail, max_size=len(original.safeguards)).map(
+        lambda details: replace(
+            original,
+            safeguard_details=tuple(
+                replace(each, safeguard=key)
+                for each, key in zip(details, original.safeguards, strict=False)
+            ),
+        )
+    )
+
+
+@given(terms.flatmap(detailed))
 def test_what_the_form_shows_is_what_it_reads(original: Terms) -> None:
     shown = terms_as_fields(original)
     field = TermsField(Form(), original)
