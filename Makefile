@@ -1,4 +1,4 @@
-.PHONY: up test check protos bench help
+.PHONY: up test check protos bench scenarios help
 help:   ## what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
 up:     ## set up, start one region with sandbox providers, play the tour, stay up
@@ -11,3 +11,5 @@ protos: ## regenerate gen/ from protos/
 	@bin/protos
 bench:  ## figures as JSON lines
 	@bin/bench
+scenarios: ## policy tests, as privacy staff read them
+	@bin/scenarios

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(wrong), file=sys.stderr)
         return _UNREADABLE
     logs.configure("scenarios", "test", "CRITICAL")  # what is refused is told in the lines
-    line = _json if given.format == "json" else _text
+    line = _json if given.format == "json" else in_words
     return asyncio.run(_play(scenarios, line))
 
 
@@ -72,7 +72,7 @@ async def _play(scenarios: Sequence[Scenario], line: Callable[[Result], str]) ->
     return _FAILS if failed else _HOLDS
 
 
-def _text(result: Result) -> str:
+def in_words(result: Result) -> str:
     """Tell a check on one line; of one that does not hold, at its end, what differs."""
     differences = result.differences
     parts = [

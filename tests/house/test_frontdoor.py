@@ -8,7 +8,7 @@ import subprocess
 
 from tests.house.repository import ROOT, files, text
 
-_TARGETS = {"up", "test", "check", "protos", "bench"}
+_TARGETS = {"up", "test", "check", "protos", "bench", "scenarios"}
 
 
 def test_targets_are_one_line_each_that_calls_the_script_of_the_name() -> None:
