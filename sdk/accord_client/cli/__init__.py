@@ -12,10 +12,12 @@ from accord_client.cli.checkpoints import checkpoint, consistent
 from accord_client.cli.consent import consent
 from accord_client.cli.contracts import contracts
 from accord_client.cli.exchange import expiries, export_contracts, import_contracts
+from accord_client.cli.explain import explain
 from accord_client.cli.instruments import instruments
 from accord_client.cli.recipients import recipients
 from accord_client.cli.revocations import revocations
 from accord_client.cli.session import Session
+from accord_client.cli.simulate import simulate
 from accord_client.cli.staff import staff
 
 _FILE = click.Path(dir_okay=False)
@@ -50,6 +52,8 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
       accord --profile var/nl/clients/mi-store.toml check accounts/nl-… mi_store recipients/dhl \\
           delivery contact.name contact.phone contact.address --relation order-4711
       accord --profile var/nl/clients/officer.toml contracts list
+      accord --profile var/nl/clients/officer.toml explain accounts/nl-… mi_store \\
+          recipients/dhl delivery contact.name
       accord --profile var/nl/clients/auditor.toml audit list --trace 4bf92f35…
       accord audit verify decision.tlog-proof --key log.vkey
 
@@ -69,7 +73,7 @@ for command in (checkpoint, consistent):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)
-for command in (instruments, revocations):
+for command in (explain, simulate, instruments, revocations):
     cli.add_command(command)
 for command in (check, recipients, contracts, consent, audit, staff):
     cli.add_command(command)
