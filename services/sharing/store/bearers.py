@@ -48,8 +48,7 @@ class Bearers:
         try:
             version = self._stat()
             if version != self._version:
-                self._version, self._found = version, ()
-                self._found = self._read()
+                self._version, self._found = version, self._read()
         except (OSError, BearersError):
             self._version, self._found = 0, ()
             log.warning("bearer tokens not read")
