@@ -127,8 +127,9 @@ def test_what_is_new_is_read_and_accepted_or_left_for_later(twan: Visitor, regio
     twan.follow("See what is new")
     assert twan.heading == "What is new in our notices"
     assert "In force when your account began: mi.com privacy policy of 22 July 2021." in twan.text
-    twan.page.locator("summary").first.press("Enter")  # reachable by keyboard, and without scripts
-    assert "mi-store@2025-05-20" in twan.page.locator("details[open]").first.inner_text()
+    new = twan.page.locator("li.card", has_text="Fraud detection provider")
+    assert "Preventing fraud" in new.inner_text()
+    assert "mi-store@2025-05-20 §4.1.3" in new.inner_text()
     for width in (PHONE, DESKTOP):
         twan.look(width)
         wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -157,3 +158,11 @@ def test_a_minor_is_asked_for_a_guardian_and_never_for_marketing(
     twan.page.get_by_role("checkbox").first.check()
     twan.press("Yes, I agree")
     assert twan.heading == "Not for minors"
+    ask(region, twan.account, "survey")
+    twan.open("/sharing")
+    twan.page.locator("section", has_text="You are asked").get_by_role(
+        "button", name="Yes, I agree"
+    ).click()
+    assert "so a parent or guardian agrees" in twan.text
+    twan.press("No, thank you")  # a minor alone may always say no
+    assert "We will not do it" in twan.text

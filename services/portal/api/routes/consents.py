@@ -82,18 +82,7 @@ async def answer_offer(visit: Visit) -> Response:
 
 async def one(visit: Visit) -> Response:
     """Show one consent with its history and its receipt."""
-    person, desk = visit.signed_in, visit.desk
-    (consent, life), vocabulary, recipients = await asyncio.gather(
-        desk.consents.life(person, visit.request.path_params["consent"]),
-        desk.choices.vocabulary(person),
-        desk.choices.recipients(person),
-    )
-    return visit.page(
-        "consent.html",
-        consent=consent,
-        life=life,
-        words=Words(visit.t, vocabulary, {each.name: each for each in recipients}),
-    )
+    return await _consent_page(visit, [])
 
 
 async def receipt(visit: Visit) -> Response:
@@ -112,7 +101,12 @@ async def answer(visit: Visit) -> Response:
     key, consents = visit.request.path_params["consent"], visit.desk.consents
     match form.text("answer"):
         case "yes":
-            await consents.give(person, form.request_id, key, _saying(visit), None)
+            try:
+                await consents.give(person, form.request_id, key, _saying(visit), None)
+            except Fault as fault:
+                if fault.reason != "GUARDIAN_REQUIRED":
+                    raise
+                return await _consent_page(visit, [("guardian", "wrong.guardian")])
             return visit.go("/sharing", "consented")
         case "no":
             await consents.refuse(person, form.request_id, key, _saying(visit))
@@ -161,4 +155,21 @@ async def _offer_page(visit: Visit, wrong: Wrong) -> Response:
         recipients=recipients,
         words=Words(visit.t, vocabulary, {each.name: each for each in recipients}),
         chosen=visit.form.many("categories"),
+    )
+
+
+async def _consent_page(visit: Visit, wrong: Wrong) -> Response:
+    person, desk = visit.signed_in, visit.desk
+    (consent, life), vocabulary, recipients = await asyncio.gather(
+        desk.consents.life(person, visit.request.path_params["consent"]),
+        desk.choices.vocabulary(person),
+        desk.choices.recipients(person),
+    )
+    return visit.page(
+        "consent.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        consent=consent,
+        life=life,
+        words=Words(visit.t, vocabulary, {each.name: each for each in recipients}),
     )
