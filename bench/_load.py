@@ -20,12 +20,14 @@ def report(name: str, value: float, unit: str, store: str) -> None:
     print(json.dumps(line), flush=True)
 
 
-def connect(directory: Path, port: int, service: str = "sharing") -> grpc.aio.Channel:
-    """Open a connection of the app that asks."""
+def connect(
+    directory: Path, port: int, service: str = "sharing", caller: str = "app"
+) -> grpc.aio.Channel:
+    """Open a connection to a service, by default of the app that asks."""
     credentials = grpc.ssl_channel_credentials(
         root_certificates=(directory / "bundle.pem").read_bytes(),
-        private_key=(directory / "app.key").read_bytes(),
-        certificate_chain=(directory / "app.crt").read_bytes(),
+        private_key=(directory / f"{caller}.key").read_bytes(),
+        certificate_chain=(directory / f"{caller}.crt").read_bytes(),
     )
     options = [
         ("grpc.ssl_target_name_override", f"{service}.{DOMAIN}"),
