@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from accord.audit.v1 import entry_pb2
+from accord.audit.v1 import entry_pb2, log_entry_pb2
 from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 from accord_client.merkle import leaf_hash, root_of
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.portal.domain.trace import Proof, Readability
+from services.portal.domain.trace import Proof, Readability, Section
 from services.portal.peers.proof import read_proof
-from tests.unit.sdk.evidence import ORIGIN, Signer, entry, proof_file
+from tests.unit.sdk.evidence import ORIGIN, Signer, commitment, entry, proof_file
 
 LOG = Signer(ORIGIN)
 FIELDS = {"@account": "accounts/nl-a", "@actor": "accounts/nl-b", "purpose": "delivery"}
@@ -79,6 +79,32 @@ def test_what_was_not_opened_is_not_shown(opened: int, readability: Readability)
     assert shown.readability is readability
     assert shown.fields == []
     assert "liar" not in shown.account + shown.actor + shown.resource
+
+
+def test_what_is_said_about_several_people_is_shown_of_each_as_far_as_it_was_opened() -> None:
+    message = log_entry_pb2.LogEntry.FromString(entry(1, {"count": "2"}))
+    message.account_pseudonym = b""
+    said = [{"@account": "accounts/nl-a", "answer": "permit"}, {"@account": "accounts/nl-b"}]
+    for number, fields in enumerate(said):
+        section = message.sections.add(pseudonym=bytes([number]) * 16, sealed=b"sealed")
+        section.commitments.extend(commitment(bytes(32), n, v) for n, v in fields.items())
+    leaf = message.SerializeToString(deterministic=True)
+    proof = proof_file(LOG, [leaf], 0, None)
+    answer = ProveInclusionResponse(
+        entry=entry_pb2.Entry(leaf=leaf, sections=[entry_pb2.EventSection(account="liar")]),
+        openings=[
+            entry_pb2.Opening(section=1, position=n, name=name, salt=bytes(32), value=value)
+            for n, (name, value) in enumerate(said[0].items())
+        ],
+    )
+    answer.checkpoint.note = proof.checkpoint.decode()
+    shown = _read(answer, 0)
+    assert shown.problem == ""
+    assert shown.entry.sections == [
+        Section("accounts/nl-a", [("answer", "permit")]),
+        Section("", []),
+    ]
+    assert (shown.entry.account, shown.entry.readability) == ("", Readability.PARTIAL)
 
 
 def test_an_opening_that_is_repeated_opens_nothing_more() -> None:

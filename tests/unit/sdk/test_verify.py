@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 from accord_client.failure import VerificationError
-from accord_client.verify import verify_proof
+from accord_client.verify import parse_entry, people_of, verify_proof
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.sdk.evidence import ORIGIN, Signer, entry, proof_file
+from tests.unit.sdk.evidence import ORIGIN, Signer, commitment, entry, proof_file
 
 LOG = Signer(ORIGIN)
 FIELDS = {"recipient": "recipients/dhl", "姓名": "purpose"}
@@ -50,6 +50,26 @@ def test_a_proof_shows_the_entry_and_its_opened_values() -> None:
     assert verified.entry.sequence == 5
     assert verified.shown == tuple(FIELDS.items())
     assert verified.commitments == 2
+
+
+def test_what_is_shown_of_several_people_is_kept_apart() -> None:
+    message = parse_entry(entry(1, FIELDS))
+    section = message.sections.add(pseudonym=b"q" * 16)
+    section.commitments.append(commitment(bytes(32), "recipient", "recipients/ads"))
+    assert people_of(message) == {b"p" * 16, b"q" * 16}
+    leaf = message.SerializeToString(deterministic=True)
+    content = json.loads(extra(leaf))
+    told = {"section": 1, "position": 0, "name": "recipient", "value": "recipients/ads"}
+    told["salt"] = base64.b64encode(bytes(32)).decode()
+    content["openings"] += [told, told]
+    proof = proof_file(LOG, [leaf], 0, json.dumps(content).encode())
+    verified = verify_proof(proof, [LOG.key])
+    assert verified.shown == tuple(FIELDS.items())
+    assert verified.shown_of_several == {1: (("recipient", "recipients/ads"),)}
+    assert len(verified.openings) == verified.commitments == 3
+    # An actor who is somebody else has the second section: then it is not about the actor.
+    message.actor_pseudonym = b"q" * 16
+    assert people_of(message) == {b"p" * 16}
 
 
 def test_1_key_another_key_of_the_same_name_does_not_do() -> None:
