@@ -10,7 +10,7 @@ import argparse
 
 import uvloop
 
-from bench import _batch, _checks, _people
+from bench import _batch, _checks, _guard, _people
 from bench._load import report
 from bench._people import FULL, SMALL, Size
 from bench._region import STORES, region
@@ -30,6 +30,7 @@ async def measure(store: str, size: Size, seconds: float) -> None:
         await _batch.drained(here)
         await _checks.half_load(here, people, capacity)
         await _checks.token_cost(here, people)
+        await _guard.cached(here, people)
         await _batch.drained(here)
         await _batch.batches(here, people, seconds)
         report("rss_mb", here.rss_mb("sharing"), "MiB", store)
