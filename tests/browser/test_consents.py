@@ -12,6 +12,7 @@ from accord.sharing.v1 import consent_service_pb2, subject_pb2, subject_service_
 from accord_client import receipt
 from accord_client.jws import Keys
 
+from tests.browser.assess import assess
 from tests.browser.visitor import DESKTOP, PHONE
 from tests.mesh.wire import Wire, identity, method
 
@@ -64,6 +65,17 @@ def begin_earlier(region: Mesh, account: str, *, version: int, born: str) -> Non
     call(region, "account", "SubjectService.PutSubject", request)
 
 
+def judged(visitor: Visitor) -> dict[int, list[str]]:
+    """What is wrong with the page, by the width of the window."""
+    found = {}
+    for width in (PHONE, DESKTOP):
+        visitor.look(width)
+        wrong = assess(visitor.page)
+        if wrong:
+            found[width] = wrong
+    return found
+
+
 def test_a_service_asks_and_the_person_answers_when_they_like(twan: Visitor, region: Mesh) -> None:
     ask(region, twan.account, "newsletter")
     twan.open("/sharing")
@@ -77,6 +89,7 @@ def test_a_service_asks_and_the_person_answers_when_they_like(twan: Visitor, reg
     assert "You can take it back below at any time" in twan.text
     twan.follow("History and receipt")
     assert twan.heading == "Newsletter"
+    assert judged(twan) == {}
     steps = twan.page.get_by_role("rowheader").all_inner_texts()
     assert steps == ["Asked", "Put off", "Agreed"]
     twan.press("Withdraw")
@@ -130,10 +143,7 @@ def test_what_is_new_is_read_and_accepted_or_left_for_later(twan: Visitor, regio
     new = twan.page.locator("li.card", has_text="Fraud detection provider")
     assert "Preventing fraud" in new.inner_text()
     assert "mi-store@2025-05-20 §4.1.3" in new.inner_text()
-    for width in (PHONE, DESKTOP):
-        twan.look(width)
-        wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        assert not twan.page.evaluate(wide)
+    assert judged(twan) == {}
     twan.follow("Not now")
     assert "A notice has changed" in twan.text
     twan.open("/sharing/notices")

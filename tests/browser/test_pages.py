@@ -23,6 +23,7 @@ PERSONAL = [
     "/account",
     "/account/link/facebook",
     "/sharing",
+    "/sharing/notices",
     *(f"/sharing/offers/{offer}" for offer in ("newsletter", "advertising", "posting")),
     "/map",
     "/shared",
