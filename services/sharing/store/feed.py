@@ -22,7 +22,8 @@ log = logs.get(__name__)
 
 POLL_S = 0.1
 FRESH_S = 0.8  # older than this nobody decides on it: an answer leaves within a second of its facts
-_LOOK_S = 1.0  # a look that takes longer has failed
+_LOOK_S = 5.0  # a look that takes longer has failed
+_WAIT_S = 1.0  # for a look, when the caller wants an answer soon
 _PURGE_S = 3600.0
 _BEGINNING = 1 << 62  # a position behind everything: there is nothing in memory to be told of
 _MOST_NEWS = 1024  # news that may wait for one follower
@@ -66,7 +67,7 @@ class Feed:
                     raise invalid_token("ahead", "it is newer than anything written here")
             case _:
                 if not self.is_fresh:
-                    await self.look()
+                    await self._look_soon()
 
     async def news(self, token: str) -> AsyncGenerator[News]:
         """Yield what changed since a token, for ever; empty news say that nothing did."""
@@ -135,6 +136,13 @@ class Feed:
         if self._next is None:
             self._next = asyncio.create_task(self._look_next())
         await asyncio.shield(self._next)
+
+    async def _look_soon(self) -> None:
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                await self.look()
+        except TimeoutError:
+            raise _unheard() from None
 
     async def _look_next(self) -> None:
         if self._looking is not None:
