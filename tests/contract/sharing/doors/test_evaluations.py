@@ -15,8 +15,10 @@ from tests.contract.sharing.doors.conftest import (
     EVALUATION,
     EVALUATIONS,
     NEWSLETTER,
+    RESOURCES,
     data,
     request,
+    tool,
 )
 
 if TYPE_CHECKING:
@@ -118,6 +120,41 @@ async def test_names_may_come_with_their_collection_and_a_service_may_go_without
         context={"relation": "order-4711"},
     )
     assert (await client.post(EVALUATION, json=body)).json()["decision"] is True
+
+
+async def test_a_permit_may_be_asked_for(sharing: Sharing, client: httpx.AsyncClient) -> None:
+    asking = {**CIRCUMSTANCES, "permit": True}
+    answer = (await client.post(EVALUATION, json=request(sharing, context=asking))).json()
+    assert answer["context"]["permit"].count(".") == 2
+    denied = request(sharing, context=asking, action=NEWSLETTER)
+    assert "permit" not in (await client.post(EVALUATION, json=denied)).json()["context"]
+
+
+async def test_the_data_of_a_guest(sharing: Sharing) -> None:
+    await sharing.in_force(
+        await sharing.register("model", "service_provider.llm"),
+        purposes=["chat_response"],
+        categories=["chat"],
+    )
+    chat = await tool(sharing, "app/live-chat")
+    asked = {
+        "subject": {"type": "service_provider.llm", "id": "model"},
+        "action": {"name": "share", "properties": {"purpose": "chat_response"}},
+        "resource": {
+            "type": "guest_data",
+            "id": "session-1",
+            "properties": {"jurisdiction": "NL", "categories": ["chat.text"]},
+        },
+        "context": {"service": "live_chat", "relation": "chat-1"},
+    }
+    answer = await chat.post(EVALUATION, json=asked)
+    assert answer.json()["decision"] is True, answer.text
+    asked["resource"] = {
+        "type": "guest_data",
+        "properties": {"session": "session-1", "jurisdiction": "NL", "categories": ["chat.text"]},
+    }
+    found = (await chat.post(RESOURCES, json=asked)).json()["results"]
+    assert [(each["type"], each["id"]) for each in found] == [("guest_data", "session-1")]
 
 
 async def test_aggregates_of_nobody(sharing: Sharing, client: httpx.AsyncClient) -> None:
