@@ -536,7 +536,7 @@ class Signer(Protocol):
     async def sign(self, claims: Mapping[str, object], typ: str) -> str:
         """Return the claims as a JWS (RFC 7515, ES256) in compact form; `typ` is its media type.
 
-        Costs some 40 µs of this process, which serves others between one and the next.
+        Costs some 50 µs of this process, which serves others between one and the next.
         """
         ...
 
