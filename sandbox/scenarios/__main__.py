@@ -68,7 +68,8 @@ async def _play(scenarios: Sequence[Scenario], line: Callable[[Result], str]) ->
                 asked += 1
                 failed += bool(result.differences)
     held = "all hold" if not failed else f"{failed} do not hold"
-    print(f"{asked} checks of {len(scenarios)} scenarios: {held}", file=sys.stderr)
+    several = "s" if len(scenarios) > 1 else ""
+    print(f"{asked} checks of {len(scenarios)} scenario{several}: {held}", file=sys.stderr)
     return _FAILS if failed else _HOLDS
 
 

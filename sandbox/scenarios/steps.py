@@ -11,13 +11,15 @@ from sandbox.scenarios import given
 from sandbox.scenarios.reading import Mapping, Part
 from sandbox.scenarios.words import Words
 
-# The keys of a choice under `given`, and what the product's own requests call them.
+# The keys of a choice under `given`, the steps' own names, and what the product's requests say.
 _CHOICES = {
     "opt_out": "opt_out",
     "choice": "opt_out",
     "object_to": "object_to",
+    "object": "object_to",
     "purpose": "object_to",
     "stop_sharing_with": "stop_sharing_with",
+    "stop_sharing": "stop_sharing_with",
     "recipient": "stop_sharing_with",
 }
 _CHOICE_OF = {"opt_out": "opt_out", "object": "object_to", "stop_sharing": "stop_sharing_with"}

@@ -29,7 +29,7 @@ def test_one_line_a_check_and_what_differs_at_its_end() -> None:
     refused, summary = ran.stderr.splitlines()
     assert refused.startswith("A parcel: refused: give account=kid purposes=[newsletter]")
     assert refused.endswith("NOT_FOR_MINORS: data of minors is never used for this purpose")
-    assert summary == "4 checks of 1 scenarios: 2 do not hold"
+    assert summary == "4 checks of 1 scenario: 2 do not hold"
 
 
 def test_json_lines() -> None:
@@ -74,7 +74,7 @@ def test_all_that_hold_end_well(tmp_path: Path) -> None:
     ran = run(held)
     assert ran.returncode == 0, ran.stdout
     assert re.fullmatch(r"(ok  .*\n){4}", ran.stdout)
-    assert ran.stderr.endswith("4 checks of 1 scenarios: all hold\n")
+    assert ran.stderr.endswith("4 checks of 1 scenario: all hold\n")
 
 
 def test_a_file_that_is_wrong_is_named_with_its_line_and_nothing_runs(tmp_path: Path) -> None:
