@@ -5,6 +5,7 @@ once no backup of it can be unwrapped any more nothing of the party can be read 
 """
 
 import hmac
+import os
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
@@ -32,8 +33,8 @@ class StoredPartyKeys:
         self.pseudonym = pseudonym
 
     def encrypt(self, plain: bytes, associated: bytes) -> bytes:
-        """Encrypt with a random nonce: 2^32 entries a party keep collisions below 2^-32."""
-        nonce = secrets.token_bytes(NONCE_SIZE)
+        """Encrypt with a random nonce: 2^32 sections a party keep collisions below 2^-32."""
+        nonce = os.urandom(NONCE_SIZE)
         return nonce + self._cipher.encrypt(nonce, plain, associated)
 
     def decrypt(self, sealed: bytes, associated: bytes) -> bytes:
