@@ -135,6 +135,7 @@ class Feed:
         """Look once, beginning after this call; UNAVAILABLE when that fails."""
         if self._next is None:
             self._next = asyncio.create_task(self._look_next())
+            self._next.add_done_callback(_failed)  # whoever waited may have gone
         await asyncio.shield(self._next)
 
     async def _look_soon(self) -> None:
@@ -190,6 +191,10 @@ class _Follower:
                 return await self._waiting.get()
         except TimeoutError:
             raise _unheard() from None
+
+
+def _failed(look: "asyncio.Task[None]") -> bool:
+    return not look.cancelled() and look.exception() is not None
 
 
 def _unheard() -> Fault:

@@ -1,0 +1,197 @@
+"""CheckBatch over the wire: the same answers as Check, one record, one entry for the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from accord.audit.v1.append_service_pb2 import NewEntry
+from accord.sharing.v1 import decision_pb2, freshness_pb2
+from accord.sharing.v1 import decision_service_pb2 as pb
+from sqlalchemy import create_engine, select
+
+from runtime.errors import from_error
+from runtime.ids import new_account
+from services.sharing.store import decisions as stored
+from services.sharing.store import tables
+from tests.contract.sharing.conftest import Sharing, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+async def ask(sharing: Sharing, questions: Sequence[decision_pb2.Question], **more: Any) -> Any:
+    request = pb.CheckBatchRequest(questions=questions, **more)
+    return (await sharing.app("decisions", "CheckBatch", request)).responses
+
+
+def bare(decision: decision_pb2.Decision) -> decision_pb2.Decision:
+    copy = decision_pb2.Decision()
+    copy.CopyFrom(decision)
+    for field in ("name", "decide_time", "trace_id", "token"):  # what no two decisions share
+        copy.ClearField(field)
+    return copy
+
+
+def entries(url: str) -> list[NewEntry]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        events = connection.execute(select(tables.outbox.c.event).order_by(tables.outbox.c.id))
+        found = [NewEntry.FromString(event) for (event,) in events]
+    engine.dispose()
+    return found
+
+
+async def refused(call: Any) -> Any:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_error(caught.value, "sharing")
+
+
+def varied(sharing: Sharing) -> list[decision_pb2.Question]:
+    """A permit, a gap, a denial, somebody unknown, nobody, and no destination."""
+    marketing = {"purpose": "direct_marketing", "categories": ["contact.email"]}
+    return [
+        sharing.question(),
+        sharing.question(relation=""),
+        sharing.question(**marketing),
+        sharing.question(account=new_account("nl")),
+        sharing.question(
+            account="", purpose="statistics", categories=["usage.statistics"], relation=""
+        ),
+        sharing.question(destination="US"),
+        sharing.question(purpose="sale", categories=["contact.email", "account.id"]),
+    ]
+
+
+async def test_invariant_9_each_answer_of_a_batch_is_that_of_the_question_alone(
+    sharing: Sharing,
+) -> None:
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    questions = varied(sharing)
+    responses = await ask(sharing, questions)
+    alone = [
+        (await sharing.app("decisions", "Check", pb.CheckRequest(question=question))).decision
+        for question in questions
+    ]
+    assert [bare(response.decision) for response in responses] == [bare(each) for each in alone]
+    assert len({decision_pb2.Outcome.Name(each.outcome) for each in alone}) == 3
+    assert len({response.decision.token for response in responses}) == 1
+    assert len({response.decision.name for response in responses}) == len(questions)
+
+
+async def test_a_batch_is_one_record_and_each_decision_is_found(sharing: Sharing) -> None:
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    before = rows(sharing.url, "decisions")
+    responses = await ask(sharing, varied(sharing))
+    assert rows(sharing.url, "decisions") == before + 1
+    for response in responses:
+        request = pb.GetDecisionRequest(name=response.decision.name)
+        found = await sharing.app("decisions", "GetDecision", request)
+        assert found.decision == response.decision
+    record = responses[0].decision.name.removesuffix("-0")
+    for name in (record, f"{record}-7", f"{record}-00"):
+        fault = await refused(
+            sharing.app("decisions", "GetDecision", pb.GetDecisionRequest(name=name))
+        )
+        assert fault.reason == "NOT_FOUND"
+
+
+async def test_a_person_finds_their_own_decisions_among_those_of_batches(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_number", lambda _holder: 7)  # two people with one number
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    mine = [sharing.question(relation=f"order-{n}") for n in range(3)]
+    other = sharing.question(account=new_account("nl"))
+    asked = [mine[0], other, mine[1]]
+    names = [response.decision.name for response in await ask(sharing, asked)]
+    names.append((await sharing.check(relation="order-2")).name)
+    listed = await sharing.by_person("decisions", "ListDecisions", pb.ListDecisionsRequest())
+    assert [decision.name for decision in listed.decisions] == [names[3], names[2], names[0]]
+
+
+async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Sharing) -> None:
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    before = len(entries(sharing.url))
+    questions = varied(sharing)
+    responses = await ask(sharing, questions)
+    batch, nobody = entries(sharing.url)[before:]
+    assert (batch.action, batch.outcome) == ("sharing:decision:batch", "recorded")
+    assert not batch.account
+    personal = [question.account for question in questions if question.account]
+    assert [section.account for section in batch.sections] == personal
+    first = {field.name: field.value for field in batch.sections[0].fields}
+    assert first["decision"] == responses[0].decision.name
+    assert first["asked"].startswith("mi_store delivery recipients/dhl DE contact.name,")
+    assert first["answer"].startswith("PERMIT; contracts/")
+    about_nobody = {field.name: field.value for field in nobody.fields}
+    assert about_nobody["decision"] == responses[4].decision.name
+    assert not nobody.sections
+
+
+async def test_a_large_batch_is_told_in_as_many_entries_as_the_log_needs(
+    sharing: Sharing,
+) -> None:
+    await sharing.register()
+    before = len(entries(sharing.url))
+    questions = [sharing.question(account=new_account("nl")) for _ in range(1000)]
+    responses = await ask(sharing, questions)
+    told = entries(sharing.url)[before:]
+    assert len(told) > 1
+    assert [section.account for each in told for section in each.sections] == [
+        question.account for question in questions
+    ]
+    assert len({each.resource for each in told}) == 1
+    assert len(responses) == 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "field"),
+    [
+        ({"purpose": "x"}, "INVALID_FIELD", "questions[1].purpose"),
+        ({"recipient": "dhl"}, "INVALID_FIELD", "questions[1].recipient"),
+        ({"account": "accounts/nl-1"}, "INVALID_FIELD", "questions[1].account"),
+        ({"account": ""}, "INVALID_FIELD", "questions[1].account"),
+        ({"recipient": "recipients/nobody"}, "NOT_FOUND", "questions[1].recipient"),
+        ({"account": new_account("in")}, "WRONG_REGION", ""),
+        ({"service": "live_chat"}, "APP_NOT_BOUND", ""),
+    ],
+)
+async def test_the_first_question_that_is_refused_is_named_and_nothing_is_kept(
+    sharing: Sharing, change: dict[str, Any], reason: str, field: str
+) -> None:
+    await sharing.register()
+    before = len(entries(sharing.url))
+    questions = [sharing.question(), sharing.question(**change)]
+    if reason != "NOT_FOUND":  # which only the records tell: after all that is malformed
+        questions.append(sharing.question(purpose="x"))
+    fault = await refused(ask(sharing, questions))
+    assert fault.reason == reason
+    assert fault.violations[0][0] == (field or "questions[1]")
+    assert rows(sharing.url, "decisions") == 0
+    assert len(entries(sharing.url)) == before
+
+
+async def test_a_batch_is_bounded(sharing: Sharing) -> None:
+    question = sharing.question(categories=["contact.name"])
+    for questions in ([], [question] * 1001):
+        fault = await refused(ask(sharing, questions))
+        assert fault.violations[0][0] == "questions"
+
+
+async def test_freshness_is_of_the_whole_batch(sharing: Sharing) -> None:
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    decision = await sharing.check()
+    freshness = freshness_pb2.Freshness(at_least_as_fresh=decision.token)
+    (response,) = await ask(sharing, [sharing.question()], freshness=freshness)
+    assert response.decision.token >= decision.token
+    foreign = freshness_pb2.Freshness(at_least_as_fresh="in" + decision.token[2:])
+    fault = await refused(ask(sharing, [sharing.question()], freshness=foreign))
+    assert (fault.reason, fault.metadata["problem"]) == ("FRESHNESS_TOKEN_INVALID", "other_region")
