@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.portal.domain.sharing import Hindrance, Outcome, last_part
+from services.portal.domain.sharing import Ground, Hindrance, Outcome, last_part
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Explanation:
     gates: Sequence[Gate]
     destination: str
     permitted: Sequence[str]
+    grounds: Sequence[Ground]
     obligations: Sequence[str]
     contract: str
     moment: datetime

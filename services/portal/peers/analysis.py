@@ -23,6 +23,7 @@ from services.portal.domain.analysis import (
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import Hindrance
 from services.portal.peers.convert import known, moment, stamp
+from services.portal.peers.reach import ground_of
 from services.portal.peers.sharing import OUTCOMES, TIMEOUT
 from services.portal.peers.vocabulary import enum_key, reason_key
 
@@ -108,6 +109,7 @@ def _explanation(message: explanation_pb2.Explanation) -> Explanation:
         ],
         destination=message.question.destination,
         permitted=tuple(message.permitted_categories),
+        grounds=[ground_of(each) for each in message.grounds],
         obligations=[
             enum_key(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower()
             for each in message.obligations

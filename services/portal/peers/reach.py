@@ -69,7 +69,7 @@ def _reached(message: reach_pb2.RecipientReach) -> Reached:
                 first=moment(each.first_time),
                 last=moment(each.last_time),
                 decision=each.decision,
-                grounds=[_ground(ground) for ground in each.grounds],
+                grounds=[ground_of(ground) for ground in each.grounds],
             )
             for each in message.holdings
         ],
@@ -77,7 +77,7 @@ def _reached(message: reach_pb2.RecipientReach) -> Reached:
             Prospect(
                 purpose=each.purpose,
                 service=each.service,
-                grounds=[_ground(ground) for ground in each.grounds],
+                grounds=[ground_of(ground) for ground in each.grounds],
                 until=date.fromisoformat(each.until_date) if each.until_date else None,
                 relation_assumed=each.relation_assumed,
                 signed_in_assumed=each.signed_in_assumed,
@@ -88,7 +88,8 @@ def _reached(message: reach_pb2.RecipientReach) -> Reached:
     )
 
 
-def _ground(message: decision_pb2.Ground) -> Ground:
+def ground_of(message: decision_pb2.Ground) -> Ground:
+    """Read on what categories rest."""
     return Ground(
         categories=tuple(message.categories),
         citation=message.citation,
