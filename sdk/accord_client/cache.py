@@ -109,7 +109,7 @@ class PermitCache:
         self._number = 0  # of the last revocation
         self._asking = 0  # questions on their way
         self._revoked: dict[str | Ask, int] = {}  # only while there are any
-        self._floor = 0  # permits asked for before this revocation are not kept, whatever they say
+        self._floor = 0  # of this revocation and those before it is no longer known what they say
 
     def lookup(self, key: Ask) -> Verdict | None:
         """The answer to a question if a permit for it holds now."""
@@ -150,10 +150,11 @@ class PermitCache:
         """Keeps a permit; False when it was overtaken, so that the question is asked again."""
         with self._lock:
             names: tuple[str | Ask, ...] = (key, *permit.watch)
-            if any(self._revoked.get(name, 0) > ticket.number for name in names):
+            latest = max(self._floor, *(self._revoked.get(name, 0) for name in names))
+            if latest > ticket.number:
                 self.counters.overtaken += 1
                 return False
-            if ticket.number >= self._floor and permit.rulebook == self._rulebook:
+            if permit.rulebook == self._rulebook:
                 self._keep(key, ticket, permit, verdict)
             return True
 
@@ -213,6 +214,9 @@ class PermitCache:
         self._number += 1
         if self._asking:
             self._revoked[name] = self._number
+            if len(self._revoked) > self._most:
+                self._revoked.clear()
+                self._floor = self._number
 
     def _clear(self) -> None:
         self.counters.revoked += len(self._entries)

@@ -184,7 +184,7 @@ def test_a_gap_in_watch_ends_all_permits_also_those_on_their_way(clock: Time) ->
         assert kept(permits, "b")
         permits.begin_anew()
         permits.heard(message(), clock.now)
-        permits.permitted(ask(), ticket, permit(), YES)
+        assert not permits.permitted(ask(), ticket, permit(), YES)
     assert permits.lookup(ask()) is None
     assert permits.lookup(ask("b")) is None
     assert permits.token == "nl-9"
@@ -207,6 +207,18 @@ def test_it_is_bounded_and_forgets_the_oldest(clock: Time) -> None:
     found = [permits.lookup(ask(person)) for person in ("a", "b", "c")]
     assert found == [None, YES, YES]
     assert not permits._watched.keys() - {"dhl", "b", "c"}
+
+
+def test_revocations_are_remembered_only_as_long_as_they_can_matter(clock: Time) -> None:
+    permits = PermitCache(most=10)
+    permits.heard(message(), clock.now)
+    with permits.asking() as ticket:
+        for number in range(100):
+            permits.heard(message(f"person-{number}"), clock.now)
+        assert len(permits._revoked) <= 10
+        assert not permits.permitted(ask(), ticket, permit(), YES)  # who knows: it is asked again
+    assert not permits._revoked
+    assert kept(permits)
 
 
 PEOPLE = st.sampled_from("ab")
