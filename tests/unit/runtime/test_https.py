@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,8 +14,10 @@ import pytest
 
 from runtime.authority import Authority
 from runtime.https import CALLER, Https
+from runtime.server import Server
 from runtime.settings import GrpcSettings
 from runtime.testing import ANY_PORT, Bench
+from runtime.testing import serving as running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,3 +104,30 @@ async def test_only_tls_1_3_is_spoken(tmp_path: Path) -> None:
     async with serving(bench) as origin, httpx.AsyncClient(verify=old) as client:
         with pytest.raises(httpx.ConnectError):
             await client.get(origin)
+
+
+async def test_a_door_closes_before_what_it_stands_on(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    ended: list[str] = []
+    begun = asyncio.Event()
+
+    async def task(name: str) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(name)
+
+    server = Server(
+        bench.settings(GrpcSettings, "sharing"),
+        "sharing",
+        clock=bench.clock,
+        actor_keys=bench.actor_keys,
+        traces=bench.traces,
+    )
+    for name in ("feed", "relay", "door"):
+        server.also(name, partial(task, name))
+    async with running(server):
+        await begun.wait()
+    assert ended == ["door", "relay", "feed"]
