@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
@@ -121,20 +123,31 @@ def consent_of(row: Row[tuple[object, ...]]) -> Consent:
     """Read a revision."""
     return Consent(
         name=row.name,
-        scope=Scope(
-            service=row.service,
-            purposes=frozenset(json.loads(row.purposes)),
-            categories=frozenset(json.loads(row.categories)),
-            recipient=row.recipient,
-        ),
+        scope=_scope(row.service, row.purposes, row.categories, row.recipient),
         state=ConsentState(row.state),
         at=row.at,
         expires=row.expires,
         withdrawn=row.withdrawn,
-        notice=row.notice,
-        language=row.language,
-        indication=Indication(
-            IndicationMethod(row.method), Indicator(row.indicator), row.indicator_name
-        ),
+        notice=intern(row.notice),
+        language=intern(row.language),
+        indication=_indication(row.method, row.indicator)
+        if not row.indicator_name
+        else Indication(IndicationMethod(row.method), Indicator(row.indicator), row.indicator_name),
         ahead=row.at if row.at > row.recorded else None,
     )
+
+
+# A million consents have a few hundred scopes: each is in memory once.
+@lru_cache(maxsize=20_000)
+def _scope(service: str, purposes: str, categories: str, recipient: str) -> Scope:
+    return Scope(
+        service=intern(service),
+        purposes=frozenset(map(intern, json.loads(purposes))),
+        categories=frozenset(map(intern, json.loads(categories))),
+        recipient=recipient,
+    )
+
+
+@lru_cache(maxsize=100)
+def _indication(method: str, by: str) -> Indication:
+    return Indication(IndicationMethod(method), Indicator(by))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from sys import intern
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
@@ -79,7 +80,7 @@ def preference_of(row: Row[tuple[object, ...]]) -> Preference:
     return Preference(
         name=row.name,
         kind=PreferenceKind(row.kind),
-        value=row.value,
+        value=intern(row.value),
         at=row.at,
         lifted=row.lifted,
         ahead=row.at if row.at > row.recorded else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from sys import intern
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
@@ -50,7 +51,7 @@ def subject_of(row: Row[tuple[object, ...]]) -> Subject:
     """Read a version."""
     return Subject(
         account=row.account,
-        jurisdiction=row.jurisdiction,
+        jurisdiction=intern(row.jurisdiction),
         birth_date=date.fromisoformat(row.birth_date) if row.birth_date else None,
         status=SubjectStatus(row.status),
         since=row.since,
