@@ -183,7 +183,9 @@ def test_a_gap_in_watch_ends_all_permits_also_those_on_their_way(clock: Time) ->
     with permits.asking() as ticket:
         assert kept(permits, "b")
         permits.begin_anew()
+        assert kept(permits, "c")
         permits.heard(message(), clock.now)
+        assert permits.lookup(ask("c")) is None  # perhaps revoked before the stream began
         assert not permits.permitted(ask(), ticket, permit(), YES)
     assert permits.lookup(ask()) is None
     assert permits.lookup(ask("b")) is None
