@@ -1,23 +1,20 @@
 """Decides many questions on one state of the facts, as one record with a section for each."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import count
 
 from runtime.event import Event, Section, in_entries
 from runtime.fault import Fault
 from runtime.ids import ordered_id
-from services.sharing.cases.check_sharing import (
-    ATTEMPTS,
-    judged,
-    too_late,
-)
+from services.sharing.cases.check_sharing import ATTEMPTS, judged, too_late
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.freshness import Freshness
 from services.sharing.domain.question import Facts, Question, check_question
 
-MOST = 1000
+_TURN = 50  # questions between which others have their turn
 
 
 async def check_batch(
@@ -43,7 +40,11 @@ async def check_batch(
         stem = f"decisions/{means.region}-{ordered_id(means.clock.now())}"
         names = (f"{stem}-{place}" for place in count())
         named = zip(names, questions, known, strict=False)
-        decided = list(judged(means, named, gathered.token, asker, acting))
+        decided: list[Decided] = []
+        for each in judged(means, named, gathered.token, asker, acting):
+            decided.append(each)
+            if len(decided) % _TURN == 0:
+                await asyncio.sleep(0)  # a single question waits for some of a batch, not for all
         events = _events(stem, [each.decision for each in decided], acting)
         await means.register.keep(Record(stem, asker, decided, events))
         if await means.facts.still_hold(gathered):

@@ -1,6 +1,5 @@
 """Decides a question from the facts in memory and puts the answer on the record."""
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,12 +12,10 @@ from services.sharing.domain.acting import Acting
 from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.engine import decide
 from services.sharing.domain.freshness import Freshness
-from services.sharing.domain.ports import Gathered
 from services.sharing.domain.question import Facts, Question, check_question
 
 ATTEMPTS = 2  # of an answer whose facts changed while its record waited
 _RETRY_AFTER = timedelta(milliseconds=200)
-_BOUND_S = 1.0  # an answer that leaves is at most so much older than what is acknowledged
 
 
 async def check_sharing(
@@ -60,11 +57,6 @@ def judged(
         answer = decide(rulebook, asked, facts, now)
         decision = Decision(name, asked, answer, now, digest, trace_id, asker, token)
         yield Decided(decision, encode(decision))
-
-
-def is_in_time(gathered: Gathered) -> bool:
-    """Tell whether an answer may still leave: its record may have waited for a slow disk."""
-    return time.monotonic() - gathered.confirmed < _BOUND_S
 
 
 def too_late() -> Fault:
