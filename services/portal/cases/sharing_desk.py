@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.portal.domain.consents import Consent
 from services.portal.domain.offers import NOTICE, OFFERS, Offer
 from services.portal.domain.person import Person
 from services.portal.domain.ports import Accounts, Choices, Consents
 from services.portal.domain.sharing import (
     Choice,
-    Consent,
     Notice,
     Preference,
     Purpose,

@@ -6,6 +6,14 @@ from typing import Protocol
 
 from services.portal.domain.agreements import Expiry, Instrument, Paper, Revocation, Shown
 from services.portal.domain.analysis import Explanation, Inquiry, Simulation, Supposition
+from services.portal.domain.consents import (
+    Consent,
+    NoticeChange,
+    Receipt,
+    Revision,
+    Saying,
+    Scope,
+)
 from services.portal.domain.person import (
     Account,
     Arrival,
@@ -22,17 +30,11 @@ from services.portal.domain.person import (
 from services.portal.domain.reach import Reached
 from services.portal.domain.sharing import (
     Choice,
-    Consent,
     Contract,
     Decision,
-    NoticeChange,
     Outcome,
     Preference,
-    Receipt,
     Recipient,
-    Revision,
-    Saying,
-    Scope,
     Terms,
     Vocabulary,
 )

@@ -13,8 +13,7 @@ from accord.sharing.v1 import (
 )
 
 from runtime.channel import Peer
-from services.portal.domain.person import Person
-from services.portal.domain.sharing import (
+from services.portal.domain.consents import (
     Answer,
     Consent,
     ConsentState,
@@ -23,6 +22,7 @@ from services.portal.domain.sharing import (
     Saying,
     Scope,
 )
+from services.portal.domain.person import Person
 from services.portal.peers.convert import all_pages, known, moment, stamp
 from services.portal.peers.sharing import PAGE, TIMEOUT
 from services.portal.peers.vocabulary import enum_key

@@ -20,14 +20,13 @@ from accord.sharing.v1 import (
 
 from runtime.channel import Peer
 from runtime.clock import Clock
+from services.portal.domain.consents import Addition, NoticeChange
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import (
-    Addition,
     Choice,
     Decision,
     Ground,
     Hindrance,
-    NoticeChange,
     Outcome,
     Preference,
     Recipient,

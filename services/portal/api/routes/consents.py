@@ -11,9 +11,9 @@ from services.portal.api.desk import Desk
 from services.portal.api.visit import Handler, Visit, endpoint
 from services.portal.api.words import Words
 from services.portal.api.wrong import Wrong, wrong_fields
+from services.portal.domain.consents import Saying, Scope
 from services.portal.domain.offers import NOTICE, Offer, find_offer
 from services.portal.domain.person import Role
-from services.portal.domain.sharing import Saying, Scope
 
 _FIELDS = {
     "categories": "categories",
