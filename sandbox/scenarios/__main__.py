@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong:
         print("\n".join(wrong), file=sys.stderr)
         return _UNREADABLE
-    logs.configure("scenarios", "test", "CRITICAL")  # what is refused is told in the lines
+    logs.configure("scenarios", "test", "ERROR")  # what is refused, the lines tell
     line = _json if given.format == "json" else in_words
     return asyncio.run(_play(scenarios, line))
 
