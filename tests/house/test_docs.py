@@ -70,7 +70,8 @@ def test_modules_that_are_run_know_their_command(name: str) -> None:
 def _accord_commands() -> set[tuple[str, ...]]:
     """Every `accord …` command that some page names, without its arguments."""
     pattern = re.compile(
-        r"(?:^|[`/ ])(?<!--namespace )accord (?:--profile \S+ )?(?P<words>[a-z]+(?: [a-z]+)?)",
+        r"(?:^|[`/ ])(?<!--namespace )accord (?:--profile \S+ )?"
+        r"(?P<words>[a-z]+(?: [a-z][a-z-]*)?)",
         re.MULTILINE,
     )
     named = {
