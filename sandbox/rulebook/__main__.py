@@ -1,6 +1,7 @@
 """`bin/rulebook lint | show | diff`: the rulebook for those who write it."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from sandbox.rulebook import differences, show
+from runtime.clock import SystemClock
+from sandbox.rulebook import differences, sample, show
 from sandbox.rulebook.lint import lint
 from services.sharing.domain.rulebook import RulebookError
 from services.sharing.store.rulebook import (
@@ -23,7 +25,8 @@ from services.sharing.store.rulebook import (
 _HELP = {
     "lint": "find what is wrong in a rulebook, each with file and line",
     "show": "show a notice as a table",
-    "diff": "show what differs between two rulebooks",
+    "diff": "show what differs between two rulebooks, and whose answers change",
+    "sample": "write recorded questions to a file, to replay them elsewhere",
 }
 _ABSENT = "(absent)"
 _GOOD, _DIFFERENT, _UNREADABLE = 0, 1, 2
@@ -34,7 +37,7 @@ categories, services, borders, regions, reasons and rules of our own. Start with
   cp -r services/sharing/rulebook draft
   bin/rulebook show mi-store@2025-05-20          what the notice says, as a table
   bin/rulebook lint draft                        what is wrong with the draft, by file and line
-  bin/rulebook diff services/sharing/rulebook draft
+  bin/rulebook diff services/sharing/rulebook draft --database sqlite:///var/nl/sharing.db
 """
 
 
@@ -47,12 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, add in (("lint", _add_lint), ("show", _add_show), ("diff", _add_diff)):
+    adding = {"lint": _add_lint, "show": _add_show, "diff": _add_diff, "sample": _add_sample}
+    for name, add in adding.items():
         add(commands.add_parser(name, help=_HELP[name]))
     given = parser.parse_args(arguments)
     try:
         status: int = given.run(given)
-    except RulebookError as error:
+    except (RulebookError, sample.SampleError) as error:
         print(error, file=sys.stderr)
         return _UNREADABLE
     return status
@@ -125,25 +129,84 @@ def _show(given: argparse.Namespace) -> int:
 
 def _add_diff(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Shows what differs between two rulebooks, as a table."
-        " Exit status 0: nothing; 1: something."
+        "Shows what differs between two rulebooks, as a table. With recorded questions, replays"
+        " them under both, as things stand today, and lists those that would be answered"
+        " otherwise. Exit status 0: nothing differs; 1: something."
     )
     parser.add_argument("before", type=Path, metavar="A")
     parser.add_argument("after", type=Path, metavar="B")
+    recorded = parser.add_mutually_exclusive_group()
+    recorded.add_argument("--decisions", type=Path, metavar="FILE", help="as `sample` writes it")
+    recorded.add_argument("--database", metavar="URL", help="sharing's database, only read")
+    _add_size(parser)
     parser.set_defaults(run=_diff)
+
+
+def _add_sample(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Prints the newest recorded questions with the facts that bear on them today, one a line,"
+        " as JSON. Accounts, sessions, orders and guardians are not named; keep the file as what"
+        " it is all the same: facts about people."
+    )
+    parser.add_argument("--database", metavar="URL", required=True, help="sharing's database")
+    _add_size(parser)
+    parser.set_defaults(run=_sample)
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sample", type=int, default=1000, metavar="N", help="at most so many (default: 1000)"
+    )
 
 
 def _diff(given: argparse.Namespace) -> int:
     found = differences.differences(_tree(given.before), _tree(given.after))
-    if not found:
+    if found:
+        heads = ("where", str(given.before), str(given.after))
+        table = Table(*(Column(head, overflow="fold") for head in heads), show_lines=True)
+        for difference in found:
+            table.add_row(
+                difference.where, difference.before or _ABSENT, difference.after or _ABSENT
+            )
+        Console().print(table)
+    else:
         print("they say the same", file=sys.stderr)
-        return _GOOD
-    heads = ("where", str(given.before), str(given.after))
-    table = Table(*(Column(head, overflow="fold") for head in heads), show_lines=True)
-    for difference in found:
-        table.add_row(difference.where, difference.before or _ABSENT, difference.after or _ABSENT)
-    Console().print(table)
-    return _DIFFERENT
+    changed = 0
+    if given.decisions:
+        changed = _replay(given, sample.read_lines(given.decisions.read_text(encoding="utf-8")))
+    elif given.database:
+        changed = _replay(given, asyncio.run(sample.read_database(given.database, given.sample)))
+    return _DIFFERENT if found or changed else _GOOD
+
+
+def _replay(given: argparse.Namespace, recorded: Sequence[sample.Recorded]) -> int:
+    """Print the recorded questions that are answered otherwise; return how many."""
+    rules = load_rulebook(given.before), load_rulebook(given.after)
+    heads = ("decision", "service", "recipient kind", "purpose", "A", "B", "because")
+    table = Table(*(Column(head, overflow="fold") for head in heads))
+    changed = 0
+    for each, both in sample.differing(recorded, rules, SystemClock().now()):
+        changed += 1
+        after = both.after
+        table.add_row(
+            each.decision,
+            each.question.service,
+            each.facts.recipient.kind,
+            each.question.purpose,
+            both.before.outcome,
+            after.outcome if after else "unknown word",
+            "\n".join(found.reason for found in after.findings) if after else "",
+        )
+    if changed:
+        Console().print(table)
+    print(f"{len(recorded)} questions replayed, {changed} answered otherwise", file=sys.stderr)
+    return changed
+
+
+def _sample(given: argparse.Namespace) -> int:
+    for line in sample.write_lines(asyncio.run(sample.read_database(given.database, given.sample))):
+        print(line)
+    return _GOOD
 
 
 def _tree(folder: Path) -> Tree:

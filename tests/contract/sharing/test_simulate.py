@@ -15,7 +15,10 @@ from accord.sharing.v1.decision_pb2 import (
     OUTCOME_UNSPECIFIED,
 )
 
-from services.sharing.store.rulebook import FOLDER, read_files
+from sandbox.rulebook.sample import differing, read_database, read_lines, write_lines
+from services.sharing.domain.engine import decide
+from services.sharing.domain.vocabulary import Outcome
+from services.sharing.store.rulebook import FOLDER, load_rulebook, read_files
 from tests.contract.sharing.conftest import Sharing, rows, terms_of
 from tests.contract.sharing.test_explain import refusal
 from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand
@@ -192,3 +195,19 @@ async def test_a_simulation_is_on_record(sharing: Sharing) -> None:
     before = rows(sharing.url, "outbox")
     await simulated(sharing, {"rulebook": draft()})
     assert rows(sharing.url, "outbox") == before + 1
+
+
+async def test_a_sample_for_elsewhere_names_nobody(sharing: Sharing) -> None:
+    await asked(sharing)
+    sample = await read_database(sharing.url, 10)
+    assert [each.question.purpose for each in sample] == ["fraud_prevention", "direct_marketing"]
+    text = "\n".join(write_lines(sample))
+    assert sharing.person not in text
+    assert "order-4711" not in text
+    sample = read_lines(text)
+    same = load_rulebook()
+    now = sharing.bench.clock.now()
+    assert [*differing(sample, (same, same), now)] == []
+    for each in sample:
+        answer = decide(same, each.question, each.facts, now)
+        assert answer.outcome is Outcome.PERMIT

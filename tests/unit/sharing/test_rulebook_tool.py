@@ -9,9 +9,11 @@ import pytest
 
 from sandbox.rulebook.__main__ import main
 from sandbox.rulebook.lint import lint
+from sandbox.rulebook.sample import Recorded, read_lines, write_lines
 from services.sharing.domain.rulebook import RulebookError
 from services.sharing.store.rulebook import FOLDER, compile_rulebook, read_files
 from tests.house.repository import ROOT
+from tests.unit.sharing.facts import facts, question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +156,40 @@ def test_diff_tells_what_is_otherwise(
     assert main(["diff", str(tmp_path), str(tmp_path)]) == 0
     (tmp_path / "kinds.yaml").unlink()
     assert main(["diff", str(FOLDER), str(tmp_path)]) == 2
+
+
+def test_diff_replays_recorded_questions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    known = facts("fraud_partner")
+    asked = question(purpose="fraud_prevention", categories=("account.reliability",))
+    recorded = [
+        Recorded("decisions/one", asked, known),
+        Recorded("decisions/two", question(), facts()),
+    ]
+    file = tmp_path / "sample.jsonl"
+    file.write_text("\n".join(write_lines(recorded)), encoding="utf-8")
+    read = read_lines(file.read_text(encoding="utf-8"))
+    assert [each.question for each in read] == [each.question for each in recorded]
+    assert [each.facts.subject for each in read] == [each.facts.subject for each in recorded]
+    draft = tmp_path / "draft"
+    narrower = edited(
+        "notices/mi-store@2025-05-20.yaml",
+        "[account.id, account.reliability]\n    basis",
+        "[account.id]\n    basis",
+    )
+    for name, content in narrower.items():
+        (draft / name).parent.mkdir(parents=True, exist_ok=True)
+        (draft / name).write_bytes(content)
+    assert main(["diff", str(FOLDER), str(draft), "--decisions", str(file)]) == 1
+    told = capsys.readouterr()
+    assert "decisions/one" in told.out
+    assert "NOT_IN_NOTICE" in told.out
+    assert "decisions/two" not in told.out
+    assert "2 questions replayed, 1 answered otherwise" in told.err
+    file.write_text("{}\n", encoding="utf-8")
+    assert main(["diff", str(FOLDER), str(draft), "--decisions", str(file)]) == 2
 
 
 def test_the_command_is_where_people_look_for_it() -> None:
