@@ -12,7 +12,7 @@ from services.sharing.cases.check_batch import check_batch
 from services.sharing.cases.check_sharing import check_sharing
 from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_decisions import get_decision
+from services.sharing.cases.read_decisions import get_decision, list_decisions
 from services.sharing.domain.decision import Decided, Decision
 from services.sharing.domain.question import Question
 
@@ -70,13 +70,11 @@ class DecisionServicer:
     async def list_decisions(
         self, request: pb.ListDecisionsRequest, call: Call
     ) -> pb.ListDecisionsResponse:
-        """List the decisions about the person who acts, newest first."""
+        """List the decisions that the person who acts may be told of, newest first."""
         account = fields.person(call, self._means.region)
         outcome = decoding.outcome(request.outcome)
         page = fields.page(call, request, request.page_size, request.page_token)
-        found, following = await self._means.store.read(
-            lambda records: records.decisions.list(page, account, outcome)
-        )
+        found, following = await list_decisions(self._means, page, account, outcome)
         return pb.ListDecisionsResponse(
             decisions=[encoding.decision(decision) for decision in found],
             next_page_token=fields.next_token(call, request, following),
@@ -87,7 +85,12 @@ class DecisionServicer:
     ) -> pb.GetDecisionResponse:
         """Return one decision."""
         name = fields.name("name", request.name, "decisions")
-        decision = await get_decision(self._means, name, lambda decision: _may_see(decision, call))
+        decision = await get_decision(
+            self._means,
+            name,
+            lambda decision: _may_see(decision, call),
+            for_person=call.actor is not None and "auditor" not in call.actor.roles,
+        )
         return pb.GetDecisionResponse(decision=encoding.decision(decision))
 
     def _require_bound(self, app: str, service: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-from accord.sharing.v1 import decision_pb2, instrument_pb2
+from accord.sharing.v1 import decision_pb2, decision_service_pb2, instrument_pb2
 from accord.sharing.v1 import instrument_service_pb2 as pb
 
 from runtime.errors import from_error
@@ -136,6 +136,34 @@ async def test_the_person_is_told_unless_it_forbids_that_and_then_from_the_day_a
     assert (shown.authority, shown.reference) == ("Rechtbank Amsterdam", "AMS 25/1")
     assert not shown.HasField("document")
     assert not any((shown.recorder, shown.activator, shown.revoker, shown.note))
+
+
+async def test_nothing_that_was_decided_under_a_secret_order_gives_it_away(
+    sharing: Sharing,
+) -> None:
+    today = sharing.bench.clock.now().date()
+    await sharing.know_person()
+    await sharing.register("police", "law_enforcement", "NL")
+    secret = (await activated(sharing, secret_until_date=str(today))).name
+    plain = (await activated(sharing)).name
+    hidden = (await sharing.check(**LAW, instrument=secret)).name
+    shown = (await sharing.check(**LAW, instrument=plain)).name
+
+    async def seen() -> list[str]:
+        listed = decision_service_pb2.ListDecisionsRequest()
+        answer = await sharing.by_person("decisions", "ListDecisions", listed)
+        return [decision.name for decision in answer.decisions]
+
+    get = decision_service_pb2.GetDecisionRequest(name=hidden)
+    assert await seen() == [shown]
+    assert (await refused(sharing.by_person("decisions", "GetDecision", get))).reason == "NOT_FOUND"
+    auditor = await sharing.call("decisions", "GetDecision", get, as_="staff/auditor/eva")
+    assert auditor.decision.name == hidden
+    assert (await sharing.app("decisions", "GetDecision", get)).decision.name == hidden
+
+    sharing.bench.clock.advance(timedelta(days=1))
+    assert await seen() == [shown, hidden]
+    assert (await sharing.by_person("decisions", "GetDecision", get)).decision.name == hidden
 
 
 async def test_officers_and_auditors_read_all(sharing: Sharing) -> None:

@@ -91,7 +91,8 @@ class DecisionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDecisions(self, request, context):
-        """Lists the decisions about the person who acts, newest first.
+        """Lists the decisions about the person who acts, newest first, without those under a legal
+        instrument that forbids telling the person today; a page may hold fewer than asked for.
         Called by the portal for that person.
         Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """

@@ -54,7 +54,8 @@ class DecisionServiceStub:
     `questions[3].purpose`; then nothing is decided.
     """
     ListDecisions: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]
-    """Lists the decisions about the person who acts, newest first.
+    """Lists the decisions about the person who acts, newest first, without those under a legal
+    instrument that forbids telling the person today; a page may hold fewer than asked for.
     Called by the portal for that person.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
@@ -90,7 +91,8 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     `questions[3].purpose`; then nothing is decided.
     """
     ListDecisions: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.ListDecisionsRequest, _decision_service_pb2.ListDecisionsResponse]  # type: ignore[assignment]
-    """Lists the decisions about the person who acts, newest first.
+    """Lists the decisions about the person who acts, newest first, without those under a legal
+    instrument that forbids telling the person today; a page may hold fewer than asked for.
     Called by the portal for that person.
     Fails with PAGE_TOKEN_INVALID for a page token of another list.
     """
@@ -141,7 +143,8 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _decision_service_pb2.ListDecisionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.ListDecisionsResponse, _abc.Awaitable[_decision_service_pb2.ListDecisionsResponse]]:
-        """Lists the decisions about the person who acts, newest first.
+        """Lists the decisions about the person who acts, newest first, without those under a legal
+        instrument that forbids telling the person today; a page may hold fewer than asked for.
         Called by the portal for that person.
         Fails with PAGE_TOKEN_INVALID for a page token of another list.
         """
