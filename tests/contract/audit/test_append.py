@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
@@ -16,52 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
-from runtime.clock import SettableClock
 from runtime.event import Event
 from runtime.fault import Fault
-from runtime.testing import NOON
-from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases import append_entries
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
-from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import StoredEntry, Submission
+from services.audit.domain.entry import Submission
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
 from services.audit.domain.merkle import EMPTY_ROOT, HASH_SIZE
-from services.audit.domain.note import Signer
 from services.audit.domain.ports import Growth
 from services.audit.domain.tiles import TILE_WIDTH
-from services.audit.store.log import StoredLog
 from services.audit.store.tables import tiles
+from tests.contract.audit.failing import FailingLog
 from tests.contract.audit.log import ORIGIN, Log, event, run_writer, running
-
-
-class FailingLog(StoredLog):
-    """The store of a bad day: a growth fails before, or after, it is durable."""
-
-    when = ""
-
-    def __init__(self, log: Log) -> None:
-        super().__init__(log.database, LogEntryEnvelope(), SettableClock(NOON))
-        self.growing, self.go_on = asyncio.Event(), asyncio.Event()
-        self.go_on.set()
-        self.looked_up = asyncio.Event()  # since the last growth began
-
-    async def by_event_id(self, event_ids: Collection[str]) -> list[StoredEntry]:
-        self.looked_up.set()
-        return await super().by_event_id(event_ids)
-
-    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
-        self.looked_up.clear()
-        self.growing.set()
-        await self.go_on.wait()
-        when, self.when = self.when, ""
-        if when == "before":
-            raise Fault("UNAVAILABLE", "disk full")
-        checkpoint = await super().grow(growth, signer)
-        if when == "after":
-            raise Fault("UNAVAILABLE", "connection lost during commit")
-        return checkpoint
 
 
 async def test_a_new_log_says_signed_that_it_is_empty(log: Log) -> None:
@@ -263,61 +229,6 @@ async def test_invariant_3_two_writers_never_sign_two_histories(log: Log) -> Non
     with pytest.raises(StaleWriterError):
         await log.store.grow(Growth(0, (), (), EMPTY_ROOT), log.signer)
     assert await log.check() == 2
-
-
-async def _grow_slowly(log: Log) -> FailingLog:
-    """Begin a growth that waits to go on."""
-    store = FailingLog(log)
-    log.writer = log.writer_on(store)
-    await log.writer.open()
-    store.go_on.clear()
-    return store
-
-
-async def test_invariant_3_a_group_is_sealed_on_top_of_the_one_that_is_being_stored(
-    log: Log,
-) -> None:
-    store = await _grow_slowly(log)
-    async with run_writer(log.writer):
-        first = asyncio.create_task(log.append(1, [event(n) for n in range(1, 301)]))
-        await store.growing.wait()
-        following = [
-            asyncio.create_task(log.append(n, [event(n), event(n + 1)])) for n in (303, 301, 299)
-        ]
-        reused = asyncio.create_task(log.append(1, [event(300)], "sharing"))
-        other = asyncio.create_task(log.append(300, [event(999)]))
-        await store.looked_up.wait()
-        assert not any(task.done() for task in (first, *following, reused, other))
-        store.go_on.set()
-        assert (await first).receipts[-1].index == 299
-        indexes = [[r.index for r in (await task).receipts] for task in following]
-        assert indexes == [[302, 303], [300, 301], [298, 299]]
-        with pytest.raises(Fault, match="EVENT_ID_REUSED"):
-            await reused
-        with pytest.raises(Fault, match="SEQUENCE_REUSED"):
-            await other
-    assert await log.check(every=11) == 304
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_invariant_3_a_group_is_sealed_anew_when_the_one_below_it_failed(
-    log: Log, when: str
-) -> None:
-    store = await _grow_slowly(log)
-    async with run_writer(log.writer):
-        first = asyncio.create_task(log.append(1, [event(1)]))
-        await store.growing.wait()
-        store.when = when
-        second = asyncio.create_task(log.append(1, [event(2)], "sharing"))
-        third = asyncio.create_task(log.append(1, [event(1), event(3)]))
-        await store.looked_up.wait()
-        store.go_on.set()
-        with pytest.raises(Fault, match="UNAVAILABLE"):
-            await first
-        await asyncio.gather(second, third)
-        again = await log.append(1, [event(1), event(3), event(4)])
-        assert len(again.receipts) == 3
-    assert await log.check() == 4
 
 
 STEPS = st.tuples(

@@ -1,0 +1,45 @@
+"""A log's store that fails, or waits, when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from runtime.clock import SettableClock
+from runtime.fault import Fault
+from runtime.testing import NOON
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import StoredEntry
+from services.audit.domain.note import Signer
+from services.audit.domain.ports import Growth
+from services.audit.store.log import StoredLog
+from tests.contract.audit.log import Log
+
+
+class FailingLog(StoredLog):
+    """The store of a bad day: a growth fails before, or after, it is durable."""
+
+    when = ""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log.database, LogEntryEnvelope(), SettableClock(NOON))
+        self.growing, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
+        self.looked_up = asyncio.Event()  # since the last growth began
+
+    async def by_event_id(self, event_ids: Collection[str]) -> list[StoredEntry]:
+        self.looked_up.set()
+        return await super().by_event_id(event_ids)
+
+    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+        self.looked_up.clear()
+        self.growing.set()
+        await self.go_on.wait()
+        when, self.when = self.when, ""
+        if when == "before":
+            raise Fault("UNAVAILABLE", "disk full")
+        checkpoint = await super().grow(growth, signer)
+        if when == "after":
+            raise Fault("UNAVAILABLE", "connection lost during commit")
+        return checkpoint
