@@ -73,7 +73,7 @@ def _event(question: Question, as_of: datetime | None, now: datetime, acting: Ac
         action="sharing:explanation:read",
         outcome="ok",
         time=now,
-        account=question.account,
+        account=question.holder,
         actor=acting.who,
         resource=question.holder,
         fields={

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from runtime.event import Event
+from runtime.event import Event, Section
 from runtime.fault import not_found
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -89,6 +89,11 @@ async def list_reached_subjects(
                 resource=recipient,
                 fields={"shown": str(len(found))},
                 trace=acting.trace,
+                # Each finds it under their own key that somebody read about them.
+                sections=tuple(
+                    Section(each.holder, {"told": "has" if each.holdings else "may"})
+                    for each in found
+                ),
             )
         )
         return found, _following(page, looked_at)
