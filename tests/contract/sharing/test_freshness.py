@@ -46,6 +46,21 @@ async def withdraw(sharing: Sharing) -> None:
     await sharing.by_person("consents", "WithdrawConsent", request)
 
 
+async def revoke(sharing: Sharing) -> None:
+    listed = await sharing.by_person(
+        "consents", "ListConsents", consent_service_pb2.ListConsentsRequest()
+    )
+    request = consent_service_pb2.RevokeConsentRequest(
+        request_id=request_id(), name=listed.consents[0].name, note="by order of a court"
+    )
+    await sharing.by_officer("consents", "RevokeConsent", request)
+
+
+async def restrict(sharing: Sharing) -> None:
+    request = preference_service_pb2.RestrictRequest(request_id=request_id())
+    await sharing.by_person("preferences", "Restrict", request)
+
+
 async def object_to(sharing: Sharing) -> None:
     request = preference_service_pb2.ObjectRequest(
         request_id=request_id(), purpose="fraud_prevention"
@@ -88,7 +103,14 @@ async def stand(sharing: Sharing) -> None:
 
 @pytest.mark.parametrize(
     ("change", "asked"),
-    [(withdraw, MARKETING), (object_to, FRAUD), (freeze, FRAUD), (terminate, MARKETING)],
+    [
+        (withdraw, MARKETING),
+        (revoke, MARKETING),
+        (object_to, FRAUD),
+        (restrict, FRAUD),
+        (freeze, FRAUD),
+        (terminate, MARKETING),
+    ],
 )
 async def test_invariant_2_after_it_is_acknowledged_no_permit_leaves(
     sharing: Sharing,
