@@ -14,7 +14,7 @@ import pytest
 from accord.sharing.v1 import consent_service_pb2, decision_service_pb2
 from accord.sharing.v1.watch_service_pb2 import WatchRequest
 from accord.sharing.v1.watch_service_pb2_grpc import WatchServiceStub
-from accord_client import blocking
+from accord_client import blocking, guard
 from accord_client.asgi import Guarded
 from accord_client.cache import Ask
 from accord_client.fault import Fault
@@ -100,6 +100,20 @@ async def test_a_permit_is_asked_for_once_and_answers_until_it_is_withdrawn(
         assert (denied.permitted, denied.reasons) == (False, ("CONSENT_WITHDRAWN",))
         assert accord._cache.token >= acknowledged[0]
     assert rows(sharing.url, "decisions") == 2
+
+
+async def test_streams_follow_each_other_and_memory_goes_on(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_STREAM_S", 0.6)
+    await advertising(sharing)
+    question = sharing.question(**MARKETING)
+    async with watched(sharing) as accord:
+        first = await accord.check(question)
+        while accord.counters.streams < 4:
+            await accord.heard()
+            assert (await accord.check(question)).decision == first.decision
+        assert accord.counters.revoked == 0
 
 
 async def test_a_denial_is_asked_again_each_time(sharing: Sharing) -> None:
