@@ -6,7 +6,7 @@ then marks how far back the list goes.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,9 +20,11 @@ from sqlalchemy import (
     update,
 )
 
+from runtime.clock import SystemClock
 from services.sharing.domain.freshness import Change, ChangeKind
 from services.sharing.store.tables import changes
 
+_CLOCK = SystemClock()  # of the list alone: no fact is judged by it
 KEPT = timedelta(days=1)
 _READ = 100_000  # rows in one read at most; whoever is further behind begins anew
 _PURGED = 10_000  # rows in one unit, so that no writer waits long
@@ -50,7 +52,7 @@ class Reading:
 
 def note(tx: Connection, kind: ChangeKind, key: str) -> None:
     """Put a change on the list, if and only if the unit commits: whatever alters a fact does."""
-    values = {"kind": kind.value, "key": key, "time": datetime.now(UTC)}
+    values = {"kind": kind.value, "key": key, "time": _CLOCK.now()}
     tx.execute(_ADD[tx.dialect.name], values)
 
 
