@@ -20,6 +20,7 @@ from accord.sharing.v1 import (
 )
 from accord.sharing.v1.reason_pb2 import Reason
 from accord_client import receipt
+from accord_client.guests import Guests
 from accord_client.jws import Keys
 from sqlalchemy import create_engine, select
 
@@ -380,3 +381,24 @@ async def test_a_question_without_an_answer_has_no_receipt(sharing: Sharing) -> 
         "WRONG_STATE",
         {"state": "requested"},
     )
+
+
+async def test_an_app_speaks_for_its_guests_through_the_sdk(sharing: Sharing) -> None:
+    await ready(sharing)
+    async with sharing.bench.client(sharing.server, "sharing", "app/mi-store") as channel:
+        guests = Guests(channel)
+        scope = consent_pb2.ConsentScope(**ADS)
+        soon = sharing.bench.clock.now() + timedelta(days=1)
+        given = await guests.give(GUEST, scope, expires=soon, **NOTICE)
+        assert given.expire_time.ToDatetime(tzinfo=soon.tzinfo) == soon
+        ended = await guests.withdraw(GUEST, given.name)
+        assert ended.state == STATE.CONSENT_STATE_WITHDRAWN
+        refused_one = await guests.refuse(GUEST, scope, **NOTICE)
+        assert refused_one.state == STATE.CONSENT_STATE_REFUSED
+        choice = preference_pb2.OPT_OUT_CHOICE_PERSONALISATION
+        assert (await guests.opt_out(GUEST, choice)).opt_out == choice
+        assert (await guests.object_to(GUEST, "fraud_prevention")).object_to == "fraud_prevention"
+        stopped = await guests.stop_sharing(GUEST, "affiliate")
+        assert (await guests.lift(GUEST, stopped.name)).HasField("lift_time")
+        asked = await guests.ask(sharing.person, scope)
+        assert asked.state == STATE.CONSENT_STATE_REQUESTED
