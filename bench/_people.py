@@ -48,6 +48,8 @@ _WANTED = (
     ("feedback", "affiliate"),
     ("review_display", "public"),
 )
+# Who sees what is published.
+PUBLIC = "recipients/everyone"
 _CHUNK = 10_000
 
 _METADATA = MetaData()
@@ -110,6 +112,7 @@ def _record(records: Records, account: str, now: datetime) -> None:
         for number in range(CONTRACTS_EACH):
             terms = _terms(purposes, categories, now.date())
             _in_force(records, f"contracts/{stem}-{number}", recipient, terms, now)
+    records.recipients.add(Recipient(PUBLIC, "Everyone", "public", "NL", now))
     since = now - timedelta(days=100)
     subject = Subject(account, "NL", date(1990, 4, 2), SubjectStatus.ACTIVE, since, 1)
     records.subjects.put(subject, since)
