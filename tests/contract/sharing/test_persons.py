@@ -1,35 +1,27 @@
-"""What people and guests say about their data: kept whole, counted at once, theirs alone."""
+"""What people say about their data: kept whole, counted at once, theirs alone."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import pytest
-from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import (
     consent_pb2,
     consent_service_pb2,
     decision_pb2,
     decision_service_pb2,
     key_service_pb2,
-    preference_pb2,
     preference_service_pb2,
     rulebook_service_pb2,
 )
 from accord.sharing.v1.reason_pb2 import Reason
 from accord_client import receipt
-from accord_client.guests import Guests
 from accord_client.jws import Keys
-from sqlalchemy import create_engine, select
 
 from runtime.errors import from_error
-from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id, rows
-
-if TYPE_CHECKING:
-    from google.protobuf.message import Message
 
 NOTICE: Any = {"notice": "mi-store@2025-05-20", "language": "en"}
 ADS: Any = {
@@ -45,7 +37,6 @@ MARKETING: Any = {
     "relation": "",
 }
 STATE = consent_pb2.ConsentState
-GUEST = decision_pb2.Guest(jurisdiction="DE", session="Session_1")
 
 
 async def ready(sharing: Sharing) -> None:
@@ -81,16 +72,6 @@ async def refused(call: Any) -> tuple[str, dict[str, str]]:
         await call
     fault = from_error(error.value, "sharing")
     return fault.reason, dict(fault.metadata)
-
-
-def published(sharing: Sharing, account: str) -> set[str]:
-    """What was done about an account or a guest by the events for the audit log."""
-    engine = create_engine(sharing.url)
-    with engine.connect() as connection:
-        found = connection.scalars(select(tables.outbox.c.event)).all()
-    engine.dispose()
-    events = [NewEntry.FromString(event) for event in found]
-    return {event.action for event in events if event.account == account}
 
 
 async def test_the_life_of_a_consent_is_kept_whole(sharing: Sharing) -> None:
@@ -236,86 +217,6 @@ async def test_a_minor_consents_with_a_guardian_who_is_named(sharing: Sharing) -
     assert (await step(sharing, given.name, "Withdraw")).state == STATE.CONSENT_STATE_WITHDRAWN
 
 
-async def test_guests_consent_and_choose_for_their_session_alone(sharing: Sharing) -> None:
-    await ready(sharing)
-    marketing: Any = MARKETING | {"account": "", "guest": GUEST}
-    assert "CONSENT_MISSING" in await why(sharing, **marketing)
-    request = consent_service_pb2.GiveConsentRequest(
-        request_id=request_id(), scope=ADS, guest=GUEST, **NOTICE
-    )
-    given = (await sharing.app("consents", "GiveConsent", request)).consent
-    assert given.name.startswith("guests/Session_1/consents/")
-    assert given.indication.method == consent_pb2.INDICATION_METHOD_APP_FORM
-    assert await why(sharing, **marketing) == ["AGE_UNKNOWN"]
-    other = decision_pb2.Guest(jurisdiction="DE", session="Session_2")
-    assert "CONSENT_MISSING" in await why(sharing, **marketing | {"guest": other})
-    out = preference_service_pb2.OptOutRequest(
-        request_id=request_id(), choice=preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING, guest=GUEST
-    )
-    chosen = (await sharing.app("preferences", "OptOut", out)).preference
-    assert "MARKETING_OPTED_OUT" in await why(sharing, **marketing)
-    lift = preference_service_pb2.LiftRequest(
-        request_id=request_id(), name=chosen.name, guest=GUEST
-    )
-    await sharing.app("preferences", "Lift", lift)
-    withdraw = consent_service_pb2.WithdrawConsentRequest(
-        request_id=request_id(), name=given.name, guest=GUEST
-    )
-    await sharing.app("consents", "WithdrawConsent", withdraw)
-    assert await why(sharing, **marketing) == ["CONSENT_WITHDRAWN", "AGE_UNKNOWN"]
-    assert published(sharing, "guests/Session_1") >= {
-        "sharing:consent:give",
-        "sharing:consent:withdraw",
-        "sharing:decision:deny",
-    }
-
-
-def consenting(**change: Any) -> Message:
-    wanted: dict[str, Any] = (
-        {"request_id": request_id(), "scope": ADS, "guest": GUEST} | NOTICE | change
-    )
-    return consent_service_pb2.GiveConsentRequest(**wanted)
-
-
-async def test_an_app_touches_its_guests_and_the_portal_its_person(sharing: Sharing) -> None:
-    await ready(sharing)
-    mine = await give(sharing)
-    given = (await sharing.app("consents", "GiveConsent", consenting())).consent
-
-    async def app(method: str, request: Message, *, name: str = "mi-store") -> str:
-        service = "preferences" if method in {"Object", "OptOut"} else "consents"
-        call = sharing.call(service, method, request, as_=f"app/{name}")
-        return (await refused(call))[0]
-
-    assert await app("GiveConsent", consenting(guest=None)) == "INVALID_FIELD"
-    india = decision_pb2.Guest(jurisdiction="IN", session="s")
-    assert await app("GiveConsent", consenting(guest=india)) == "WRONG_REGION"
-    bad = decision_pb2.Guest(jurisdiction="DE", session="a@b.example")
-    assert await app("GiveConsent", consenting(guest=bad)) == "INVALID_FIELD"
-    anywhere = consenting(scope=ADS | {"service": ""})
-    assert await app("GiveConsent", anywhere) == "INVALID_FIELD"
-    chat = consenting(scope=ADS | {"service": "live_chat"})
-    assert await app("GiveConsent", chat) == "APP_NOT_BOUND"
-    assert await app("GiveConsent", consenting(), name="mi-home") == "APP_NOT_BOUND"
-    said = {"indicator": "INDICATOR_REPRESENTATIVE", "name": "X"}
-    assert await app("GiveConsent", consenting(indication=said)) == "INVALID_FIELD"
-
-    def withdrawal(name: str) -> Message:
-        return consent_service_pb2.WithdrawConsentRequest(
-            request_id=request_id(), name=name, guest=GUEST
-        )
-
-    assert await app("WithdrawConsent", withdrawal(mine.name)) == "NOT_FOUND"
-    assert await app("WithdrawConsent", withdrawal(given.name), name="live-chat") == "NOT_FOUND"
-    listing = consent_service_pb2.ListConsentsRequest()
-    assert await app("ListConsents", listing) == "CALLER_NOT_ALLOWED"
-    for_guest = sharing.by_person("consents", "GiveConsent", consenting())
-    assert (await refused(for_guest))[0] == "INVALID_FIELD"
-    of_guest = consent_service_pb2.WithdrawConsentRequest(request_id=request_id(), name=given.name)
-    theirs = sharing.by_person("consents", "WithdrawConsent", of_guest)
-    assert (await refused(theirs))[0] == "NOT_FOUND"
-
-
 async def test_a_restriction_leaves_the_data_alone_until_it_is_lifted(sharing: Sharing) -> None:
     await ready(sharing)
     dhl = await sharing.register()
@@ -381,24 +282,3 @@ async def test_a_question_without_an_answer_has_no_receipt(sharing: Sharing) -> 
         "WRONG_STATE",
         {"state": "requested"},
     )
-
-
-async def test_an_app_speaks_for_its_guests_through_the_sdk(sharing: Sharing) -> None:
-    await ready(sharing)
-    async with sharing.bench.client(sharing.server, "sharing", "app/mi-store") as channel:
-        guests = Guests(channel)
-        scope = consent_pb2.ConsentScope(**ADS)
-        soon = sharing.bench.clock.now() + timedelta(days=1)
-        given = await guests.give(GUEST, scope, expires=soon, **NOTICE)
-        assert given.expire_time.ToDatetime(tzinfo=soon.tzinfo) == soon
-        ended = await guests.withdraw(GUEST, given.name)
-        assert ended.state == STATE.CONSENT_STATE_WITHDRAWN
-        refused_one = await guests.refuse(GUEST, scope, **NOTICE)
-        assert refused_one.state == STATE.CONSENT_STATE_REFUSED
-        choice = preference_pb2.OPT_OUT_CHOICE_PERSONALISATION
-        assert (await guests.opt_out(GUEST, choice)).opt_out == choice
-        assert (await guests.object_to(GUEST, "fraud_prevention")).object_to == "fraud_prevention"
-        stopped = await guests.stop_sharing(GUEST, "affiliate")
-        assert (await guests.lift(GUEST, stopped.name)).HasField("lift_time")
-        asked = await guests.ask(sharing.person, scope)
-        assert asked.state == STATE.CONSENT_STATE_REQUESTED
