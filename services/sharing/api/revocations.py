@@ -7,7 +7,7 @@ from runtime.call import Call
 from services.sharing.api import encoding, fields
 from services.sharing.cases.keep_notices import acknowledge_by_hand, get_notice, retry_notice
 from services.sharing.cases.means import Means
-from services.sharing.domain.ports import NoticeFilter
+from services.sharing.domain.agreement_ports import NoticeFilter
 from services.sharing.domain.revocation import Cause, Notice, NoticeState
 
 _MAX_NOTE = 400

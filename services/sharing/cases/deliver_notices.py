@@ -14,7 +14,8 @@ from runtime.event import Trace
 from runtime.fault import Fault
 from services.sharing.cases.tell_recipients import notice_event
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.ports import Delivery, Post, Records, Signer, Store
+from services.sharing.domain.agreement_ports import Delivery, Post
+from services.sharing.domain.ports import Records, Signer, Store
 from services.sharing.domain.revocation import Notice, NoticeState
 
 log = logs.get(__name__)

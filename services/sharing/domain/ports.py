@@ -7,17 +7,14 @@ that raises leaves nothing behind.
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from runtime.event import Event
-from services.sharing.domain.agreement import Agreement, Step
-from services.sharing.domain.calendar import Expiry
+from services.sharing.domain import agreement_ports
 from services.sharing.domain.decision import Decision, Record
 from services.sharing.domain.disclosure import Disclosure
-from services.sharing.domain.endpoint import Endpoint
 from services.sharing.domain.freshness import Change, Freshness, News
-from services.sharing.domain.instrument import LegalInstrument
 from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import (
     Consent,
@@ -28,7 +25,6 @@ from services.sharing.domain.records import (
     Recipient,
     Subject,
 )
-from services.sharing.domain.revocation import Notice, NoticeState, Received
 from services.sharing.domain.vocabulary import Outcome
 
 T = TypeVar("T")
@@ -40,15 +36,6 @@ class Page:
 
     cursor: str
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeFilter:
-    """Which notices to list; what is empty or false filters nothing."""
-
-    recipient: str = ""
-    state: NoticeState | None = None
-    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,50 +57,6 @@ class SubjectRecords(Protocol):
 
     def put(self, subject: Subject, recorded: datetime) -> None:
         """Let a newer version count from now on; `recorded` says since when it does."""
-        ...
-
-
-class RecipientRecords(Protocol):
-    """Organisations, immutable, and where they take notices."""
-
-    def get(self, name: str) -> Recipient | None:
-        """Return a recipient."""
-        ...
-
-    def add(self, recipient: Recipient) -> bool:
-        """Store a recipient; False when the name is taken."""
-        ...
-
-    def endpoint(self, name: str) -> Endpoint:
-        """Return where a recipient takes notices; without an address when none was ever set."""
-        ...
-
-    def set_endpoint(self, endpoint: Endpoint) -> None:
-        """Store where a recipient takes notices."""
-        ...
-
-    def list(self, page: Page, kind: str) -> tuple[list[Recipient], str]:
-        """List by name those of a kind or kind prefix; return the cursor of what follows."""
-        ...
-
-
-class ContractRecords(Protocol):
-    """Contracts, their versions and their steps."""
-
-    def with_recipient(self, recipient: str) -> Sequence[Contract]:
-        """Return each contract with a recipient, at the version that decides, by effect."""
-        ...
-
-    def get(self, name: str) -> Agreement | None:
-        """Return a contract with its history."""
-        ...
-
-    def save(self, agreement: Agreement, step: Step) -> None:
-        """Store where a contract stands after a step, and the terms of a new version."""
-        ...
-
-    def list(self, page: Page, recipient: str) -> tuple[list[Agreement], str]:
-        """List newest first, without histories; return the cursor of what follows, or empty."""
         ...
 
 
@@ -165,34 +108,6 @@ class PreferenceRecords(Protocol):
         ...
 
 
-class InstrumentRecords(Protocol):
-    """Legal instruments; what they say is immutable."""
-
-    def deciding(self, name: str) -> Instrument | None:
-        """Return what an instrument orders; None unless it was put in force and not revoked."""
-        ...
-
-    def get(self, name: str) -> LegalInstrument | None:
-        """Return an instrument."""
-        ...
-
-    def save(self, instrument: LegalInstrument) -> None:
-        """Store a new instrument, or where a known one stands."""
-        ...
-
-    def told(self, page: Page, account: str, today: date) -> tuple[list[LegalInstrument], str]:
-        """List those ever in force about a person which the person may be told of on that day."""
-        ...
-
-    def secret(self, account: str, today: date) -> frozenset[str]:
-        """Return the names of those that the person may not be told of on that day."""
-        ...
-
-    def list(self, page: Page, account: str) -> tuple[list[LegalInstrument], str]:
-        """List newest first, all or those about an account; return the cursor of what follows."""
-        ...
-
-
 class History(Protocol):
     """The records as they stood at a past moment; the sequences as `Facts` wants them."""
 
@@ -214,54 +129,6 @@ class History(Protocol):
 
     def instrument(self, name: str, at: datetime) -> Instrument | None:
         """Return what an instrument ordered, if it was put in force by then and not revoked."""
-        ...
-
-
-class NoticeRecords(Protocol):
-    """Notices to recipients, and what they received."""
-
-    def received_about(self, holder: str) -> list[Received]:
-        """Return what recipients hold of a person or guest, oldest first."""
-        ...
-
-    def has_received(self, recipient: str) -> bool:
-        """Tell whether a recipient ever received anybody's data."""
-        ...
-
-    def get(self, name: str) -> Notice | None:
-        """Return a notice."""
-        ...
-
-    def add(self, notice: Notice) -> None:
-        """Store a new notice."""
-        ...
-
-    def save(self, notice: Notice) -> None:
-        """Store where a notice stands; whoever had it to send has it no longer."""
-        ...
-
-    def waiting(self, now: datetime) -> bool:
-        """Tell whether any is due, or has turned late."""
-        ...
-
-    def take(self, now: datetime, until: datetime, most: int) -> list[Notice]:
-        """Return notices that are due and that no worker has, and have them until an instant."""
-        ...
-
-    def turned_late(self, now: datetime, most: int) -> list[Notice]:
-        """Return those whose deadline passed unacknowledged; each is returned once."""
-        ...
-
-    def list(self, page: Page, wanted: NoticeFilter, now: datetime) -> tuple[list[Notice], str]:
-        """List newest first; return the cursor of what follows, or empty."""
-        ...
-
-
-class ExpiryRecords(Protocol):
-    """The calendar, kept by the records of contracts and instruments."""
-
-    def list(self, page: Page, first: date, last: date) -> tuple[list[Expiry], str]:
-        """List from a day through another in their order; return the cursor of what follows."""
         ...
 
 
@@ -377,12 +244,12 @@ class Records(Protocol):
         ...
 
     @property
-    def recipients(self) -> RecipientRecords:
+    def recipients(self) -> agreement_ports.RecipientRecords:
         """Organisations."""
         ...
 
     @property
-    def contracts(self) -> ContractRecords:
+    def contracts(self) -> agreement_ports.ContractRecords:
         """Contracts."""
         ...
 
@@ -397,7 +264,7 @@ class Records(Protocol):
         ...
 
     @property
-    def instruments(self) -> InstrumentRecords:
+    def instruments(self) -> agreement_ports.InstrumentRecords:
         """Legal instruments."""
         ...
 
@@ -407,12 +274,12 @@ class Records(Protocol):
         ...
 
     @property
-    def notices(self) -> NoticeRecords:
+    def notices(self) -> agreement_ports.NoticeRecords:
         """Notices to recipients."""
         ...
 
     @property
-    def expiries(self) -> ExpiryRecords:
+    def expiries(self) -> agreement_ports.ExpiryRecords:
         """The calendar."""
         ...
 
@@ -511,22 +378,6 @@ class WatchKeys(Protocol):
 
     def of(self, change: Change) -> str:
         """Return the key of what was altered: opaque for a person and an instrument."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What came of sending a notice: acknowledged without a problem; `final`: do not try again."""
-
-    problem: str = ""
-    final: bool = False
-
-
-class Post(Protocol):
-    """Takes notices to the endpoints of recipients."""
-
-    async def deliver(self, url: str, token: str, name: str) -> Delivery:
-        """Hand in the signed notice of that name; bounded in time, raises nothing."""
         ...
 
 

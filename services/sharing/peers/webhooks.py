@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx
 
 from runtime.fault import Fault
+from services.sharing.domain.agreement_ports import Delivery
 from services.sharing.domain.endpoint import callable_address, check_url
-from services.sharing.domain.ports import Delivery
 
 _ATTEMPT_S = 15.0  # of everything
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -41,7 +41,7 @@ class _Unanswered(Exception):  # noqa: N818  it is what came of an attempt
 
 
 class Webhooks:
-    """`domain.ports.Post`."""
+    """`domain.agreement_ports.Post`."""
 
     def __init__(
         self, ca_file: Path | None, *, loopback: bool, resolve: Resolve | None = None

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 
-from services.sharing.domain.ports import NoticeFilter, Page
+from services.sharing.domain.agreement_ports import NoticeFilter
+from services.sharing.domain.ports import Page
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import disclosures, recipients

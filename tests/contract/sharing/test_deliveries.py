@@ -17,8 +17,9 @@ from runtime.db import Database
 from runtime.migrations import migrate
 from services.sharing.api.codec import ProtoDecisions
 from services.sharing.cases.deliver_notices import Deliveries
+from services.sharing.domain.agreement_ports import Delivery
 from services.sharing.domain.endpoint import Endpoint
-from services.sharing.domain.ports import Delivery, Records
+from services.sharing.domain.ports import Records
 from services.sharing.domain.records import Recipient
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, pause
 from services.sharing.store.records import MIGRATIONS, SqlStore

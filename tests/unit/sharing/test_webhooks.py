@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runtime.authority import Authority
-from services.sharing.domain.ports import Delivery
+from services.sharing.domain.agreement_ports import Delivery
 from services.sharing.peers.webhooks import Webhooks
 from tests.contract.sharing.receiver import Push, acknowledging, answer, receiving
 
