@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 
+from services.sharing.domain.compiled import Cell, Place, Speaking
 from services.sharing.domain.consents import ConsentJudge, ConsentVerdict
 from services.sharing.domain.question import Facts, Finding, Question
 from services.sharing.domain.records import (
@@ -11,7 +12,7 @@ from services.sharing.domain.records import (
     PreferenceKind,
     Subject,
 )
-from services.sharing.domain.rulebook import Cell, Kind, Place, Purpose, Rulebook, Speaking
+from services.sharing.domain.rulebook import Kind, Purpose, Rulebook
 from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, STATISTICS, Basis, Reason
 
 

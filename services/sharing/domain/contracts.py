@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import date
 
 from services.sharing.domain.case import Case
+from services.sharing.domain.compiled import Place
 from services.sharing.domain.question import Finding
 from services.sharing.domain.records import Contract, ContractState, Terms
-from services.sharing.domain.rulebook import Place
 from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, Reason
 
 

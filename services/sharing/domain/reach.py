@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from services.sharing.domain.compiled import Cells
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.engine import decide
 from services.sharing.domain.question import Answer, Facts, Ground, Question
 from services.sharing.domain.records import Contract, Recipient
-from services.sharing.domain.rulebook import Cells, Kind, Purpose, Rulebook
+from services.sharing.domain.rulebook import Kind, Purpose, Rulebook
 from services.sharing.domain.vocabulary import (
     LEGAL_DISCLOSURE,
     STATISTICS,
