@@ -193,10 +193,7 @@ class DisclosureRecords(Protocol):
     def told(
         self, page: Page, holder: str, decision: str, secret: Collection[str]
     ) -> tuple[list[Disclosure], str]:
-        """List those about a person, under one decision or any, newest first.
-
-        Those that an instrument in `secret` ordered are left out. Returns the cursor as well.
-        """
+        """List those about a person, under one decision or any, that nothing in `secret` ordered."""
         ...
 
     def recipients_under(self, consent: str) -> list[str]:
