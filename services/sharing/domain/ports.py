@@ -193,7 +193,7 @@ class DisclosureRecords(Protocol):
     def told(
         self, page: Page, holder: str, decision: str, secret: Collection[str]
     ) -> tuple[list[Disclosure], str]:
-        """List those about a person, under one decision or any, that nothing in `secret` ordered."""
+        """List those about a person, under one decision or any; none that `secret` names ordered."""
         ...
 
     def recipients_under(self, consent: str) -> list[str]:
