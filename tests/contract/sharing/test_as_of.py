@@ -281,17 +281,17 @@ EVENTS: dict[str, Callable[[Life, int], Awaitable[None]]] = {
     "order": Life.order,
     "revoke": Life.revoke,
 }
+# What people and officers do most comes more often, so that what was done is also undone.
+OFTEN = ("told_of", "give", "withdraw", "choose", "lift", "sign", "suspend", "terminate")
+STEPS = st.tuples(st.sampled_from([*sorted(EVENTS), *OFTEN, *OFTEN]), st.integers(0, 11))
 # A step that the service refuses changes nothing, and is part of the history all the same.
 REFUSALS = {"WRONG_STATE", "CONFLICT", "INVALID_FIELD", "FOUR_EYES"}
-STEPS = st.tuples(st.sampled_from(sorted(EVENTS)), st.integers(0, 11))
 
 
-@given(
-    steps=st.lists(STEPS, min_size=6, max_size=24), asks=st.lists(st.integers(0, 11), min_size=3)
-)
+@given(steps=st.lists(STEPS, min_size=12, max_size=24))
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_what_check_answered_then_is_what_explain_answers_of_then(
-    sharing: Sharing, steps: list[tuple[str, int]], asks: list[int]
+    sharing: Sharing, steps: list[tuple[str, int]]
 ) -> None:
     life = Life(sharing)
     await life.begin()
@@ -305,7 +305,7 @@ async def test_what_check_answered_then_is_what_explain_answers_of_then(
             if from_error(error, "sharing").reason not in REFUSALS:
                 raise
         life.pass_time(0)
-        for ask in (asks[at % len(asks)], asks[at % len(asks)] + 1):
+        for ask in range(len(QUESTIONS)):
             await life.ask(ask)
         if at % 5 == 4:
             life.pass_time(0)
