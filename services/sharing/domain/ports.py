@@ -193,7 +193,7 @@ class DisclosureRecords(Protocol):
     def told(
         self, page: Page, holder: str, decision: str, secret: Collection[str]
     ) -> tuple[list[Disclosure], str]:
-        """List those about a person, under one decision or any; none that `secret` names ordered."""
+        """List those about a person, under one decision or any; none ordered by one of `secret`."""
         ...
 
     def recipients_under(self, consent: str) -> list[str]:
