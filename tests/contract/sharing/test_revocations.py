@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -33,6 +35,7 @@ from tests.contract.sharing.test_records import actions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+DOCUMENT = Path(__file__).parents[3] / "docs/notices.md"
 PENDING = revocation_pb2.REVOCATION_STATE_PENDING
 ACKNOWLEDGED = revocation_pb2.REVOCATION_STATE_ACKNOWLEDGED
 FAILED = revocation_pb2.REVOCATION_STATE_FAILED
@@ -98,7 +101,8 @@ async def test_a_withdrawal_arrives(sharing: Sharing) -> None:
             push = await endpoint.came.get()
     asked = key_service_pb2.GetKeysRequest()
     shown = await sharing.call("keys", "GetKeys", asked, as_=AUDITOR)
-    claims = push.claims(KeySet.import_key_set(json.loads(shown.jwks)))
+    claims = as_documented()(push.token, json.loads(shown.jwks), recipient)
+    assert claims == push.claims(KeySet.import_key_set(json.loads(shown.jwks)))
 
     notice = await standing(sharing, ACKNOWLEDGED)
     assert (notice.attempts, notice.problem, notice.acknowledger) == (1, "", "")
@@ -120,6 +124,14 @@ async def test_a_withdrawal_arrives(sharing: Sharing) -> None:
     assert sharing.person not in json.dumps(claims)
     said = [action for action in actions(sharing.url) if "revocation" in action]
     assert said == ["sharing:revocation:create", "sharing:revocation:acknowledge"]
+
+
+def as_documented() -> Any:
+    """Return the function by which docs/notices.md has recipients verify a notice."""
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  our own document
+    return names["take"]
 
 
 async def test_whoever_holds_nothing_under_it_is_not_told(sharing: Sharing) -> None:
