@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from accord_client.failure import VerificationError
-from accord_client.permit import LEEWAY_S, Keys, Permit, verify
+from accord_client.jws import Keys
+from accord_client.permit import LEEWAY_S, Permit, verify
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
