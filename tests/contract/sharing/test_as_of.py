@@ -227,7 +227,7 @@ class Life:
             await self._step("Activate", -1, self.sharing.second)
 
     async def revoke(self, pick: int) -> None:
-        await self._step("Revoke", pick, self.sharing.officer)
+        await self._step("Revoke", -1 - pick % 2, self.sharing.officer)
 
     async def _step(self, verb: str, pick: int, who: str) -> None:
         name = self.instruments[pick % len(self.instruments)]
@@ -239,7 +239,7 @@ class Life:
     async def ask(self, pick: int) -> None:
         given = QUESTIONS[pick % len(QUESTIONS)]
         if given["purpose"] == "legal_disclosure" and self.instruments:
-            given = {**given, "instrument": self.instruments[pick % len(self.instruments)]}
+            given = {**given, "instrument": self.instruments[-1]}
         question = self.sharing.question(**{**given, "recipient": self.names[given["recipient"]]})
         fresh = freshness_pb2.Freshness(fully_consistent=Empty())
         request = decision_service_pb2.CheckRequest(question=question, freshness=fresh)
@@ -282,7 +282,10 @@ EVENTS: dict[str, Callable[[Life, int], Awaitable[None]]] = {
     "revoke": Life.revoke,
 }
 # What people and officers do most comes more often, so that what was done is also undone.
-OFTEN = ("told_of", "give", "withdraw", "choose", "lift", "sign", "suspend", "terminate")
+OFTEN = [
+    *("told_of", "give", "withdraw", "choose", "lift", "sign", "suspend", "terminate"),
+    *("order", "revoke"),
+]
 STEPS = st.tuples(st.sampled_from([*sorted(EVENTS), *OFTEN, *OFTEN]), st.integers(0, 11))
 # A step that the service refuses changes nothing, and is part of the history all the same.
 REFUSALS = {"WRONG_STATE", "CONFLICT", "INVALID_FIELD", "FOUR_EYES"}
