@@ -85,6 +85,8 @@ class Deliveries:
             await self._store.write(lambda records: self._mark(records, notice, delivery, now))
         except Fault as fault:  # the lease runs out, and it is sent again
             log.warning("a notice was not marked", reason=fault.reason)
+        except Exception:
+            log.exception("bug")  # one notice holds up none of the others
 
     async def _delivered(self, notice: Notice, url: str) -> Delivery:
         claims = await self._store.read(lambda records: self._claims(records, notice))

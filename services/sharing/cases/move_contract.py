@@ -87,7 +87,8 @@ async def _apply(
                     trace=acting.trace,
                 )
             )
-            if move.state is ContractState.TERMINATED:
+            # Under what was never in force nobody received anything.
+            if move.state is ContractState.TERMINATED and agreement.active_version:
                 Revoking(means, records, now, acting).contract(name, agreement.recipient)
             return agreement
 

@@ -196,9 +196,10 @@ async def test_the_end_of_a_contract_is_told_to_who_received_anything(sharing: S
     dhl = await sharing.register()
     idle = await sharing.register("ups")
     contract, unused = await sharing.in_force(dhl), await sharing.in_force(idle)
+    draft = await sharing.draft(dhl)
     permit = await sharing.check()
     await recorded(sharing, permit.name)
-    for name in (contract.name, unused.name):
+    for name in (contract.name, unused.name, draft.name):
         request = contract_service_pb2.TerminateContractRequest(request_id=request_id(), name=name)
         await sharing.by_officer("contracts", "TerminateContract", request)
     found = await notices(sharing)
