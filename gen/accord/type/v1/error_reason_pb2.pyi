@@ -188,7 +188,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "INVITATION_USED"}
     """
     ERROR_REASON_FOUR_EYES: _ErrorReason.ValueType  # 200
-    """A contract is put in force by someone other than its author.
+    """A contract or a legal instrument is put in force by someone other than its author.
     Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
     """
     ERROR_REASON_APP_NOT_BOUND: _ErrorReason.ValueType  # 201
@@ -423,7 +423,7 @@ ERROR_REASON_INVITATION_USED: ErrorReason.ValueType  # 119
 Example: {"reason": "INVITATION_USED"}
 """
 ERROR_REASON_FOUR_EYES: ErrorReason.ValueType  # 200
-"""A contract is put in force by someone other than its author.
+"""A contract or a legal instrument is put in force by someone other than its author.
 Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
 """
 ERROR_REASON_APP_NOT_BOUND: ErrorReason.ValueType  # 201
