@@ -60,3 +60,14 @@ def test_what_a_change_would_do(region: Mesh, arjun: Person, tmp_path: Path) -> 
     assert "INVALID_FIELD" in broken.stderr
     accord(region, "officer", "simulate", code=Exit.BAD_INPUT)
     accord(region, "auditor", "simulate", "--moved", recipient, "US", code=Exit.NOT_ALLOWED)
+
+
+def test_whose_data_a_recipient_may_get(region: Mesh, arjun: Person) -> None:
+    recipient = agree(region, "sleden", "service_provider.delivery", "delivery", "contact")
+    words = ("recipients", "subjects", recipient)
+    found = {each["subject"]: each for each in answer(region, "officer", *words)}
+    assert found[arjun.account]["purposes"] == ["delivery"]
+    assert found[arjun.account]["holdings"] == []
+    assert arjun.account in accord(region, "officer", *words, "--only", "may").stdout
+    assert arjun.account not in accord(region, "officer", *words, "--only", "has").stdout
+    accord(region, "auditor", *words, code=Exit.NOT_ALLOWED)

@@ -19,6 +19,7 @@ from accord_client.cli.revocations import revocations
 from accord_client.cli.session import Session
 from accord_client.cli.simulate import simulate
 from accord_client.cli.staff import staff
+from accord_client.cli.subjects import subjects
 
 _FILE = click.Path(dir_okay=False)
 
@@ -73,6 +74,7 @@ for command in (checkpoint, consistent):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)
+recipients.add_command(subjects)
 for command in (explain, simulate, instruments, revocations):
     cli.add_command(command)
 for command in (check, recipients, contracts, consent, audit, staff):

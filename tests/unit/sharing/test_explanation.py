@@ -59,7 +59,7 @@ def found(explanation: Explanation) -> list[tuple[Finding, tuple[Hint, ...]]]:
 
 
 @given(test_properties.cases())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_it_holds_exactly_what_the_decision_says(
     case: tuple[Question, Facts, datetime],
 ) -> None:
@@ -78,7 +78,7 @@ def test_it_holds_exactly_what_the_decision_says(
 
 
 @given(test_properties.cases())
-@settings(max_examples=600)
+@settings(max_examples=300)
 def test_who_follows_the_hints_is_rid_of_the_reason(
     case: tuple[Question, Facts, datetime],
 ) -> None:
