@@ -34,7 +34,7 @@ _REQUEST, _REQUEST_BYTES = 512, 900 << 10  # within what audit takes
 _LEASE = timedelta(seconds=2)
 _RENEW = timedelta(seconds=1)
 _DELIVERY_S = 10.0
-_GATHER_S = 0.02  # after a turn that took everything: rows that come singly travel together
+_GATHER_S = 0.1  # after a turn that took everything: rows that come singly travel together
 _BLOCKED_S = 0.05
 _IDLE_S = 1.0  # at most between two looks, should a wake-up be missed
 _FIRST_RETRY_S = 0.1
