@@ -37,13 +37,12 @@ async def list_decisions(
 ) -> tuple[list[Decision], str]:
     """List those about a person that the person may be told of, newest first.
 
-    A page may hold fewer than asked for; the cursor of what follows is empty at the end.
+    What may not be told leaves no hole in a page, and none behind it.
     """
     today = means.clock.now().date()
 
     def unit(records: Records) -> tuple[list[Decision], str]:
         secret = records.instruments.secret(account, today)
-        found, following = records.decisions.list(page, account, outcome)
-        return [each for each in found if each.question.instrument not in secret], following
+        return records.decisions.list(page, account, outcome, secret)
 
     return await means.store.read(unit)

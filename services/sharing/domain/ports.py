@@ -162,8 +162,10 @@ class DecisionRecords(Protocol):
         """Return a decision."""
         ...
 
-    def list(self, page: Page, holder: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
-        """List those about a holder newest first; return the cursor of what follows, or empty."""
+    def list(
+        self, page: Page, holder: str, outcome: Outcome | None, hidden: Collection[str] = ()
+    ) -> tuple[list[Decision], str]:
+        """List those about a holder newest first, all but those about the instruments `hidden`."""
         ...
 
     def first_from(self, ordinal: int) -> tuple[int, Decision] | None:

@@ -6,7 +6,7 @@ batch; those of a batch are named after the record and their place in it.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sqlalchemy import Connection, Row, func, literal_column, select
 
@@ -77,8 +77,13 @@ class StoredDecisions:
         decision = self._codec.decode(found[place]) if place < len(found) else None
         return decision if decision and decision.name == name else None
 
-    def list(self, page: Page, holder: str, outcome: Outcome | None) -> tuple[list[Decision], str]:
-        """List those about a person newest first; return the cursor of what follows, or empty."""
+    def list(
+        self, page: Page, holder: str, outcome: Outcome | None, hidden: Collection[str] = ()
+    ) -> tuple[list[Decision], str]:
+        """List those about a person newest first; return the cursor of what follows, or empty.
+
+        Those about the legal instruments `hidden` are passed over: pages are as if there were none.
+        """
         query = (
             select(decisions_of.c.position, decisions.c.bodies)
             .select_from(decisions_of)
@@ -87,9 +92,22 @@ class StoredDecisions:
         )
         if outcome:
             query = query.where(decisions_of.c.outcome == outcome.value)
-        found, following = by_ordinal(self._tx, query, page, decisions_of.c.position, self._at)
-        # Two holders may share a number: what is about the other is left out.
-        return [decision for decision in found if decision.question.holder == holder], following
+        found: list[tuple[int, Decision]] = []
+        following, most = page.cursor, page.size + 1  # one more tells whether any follows
+        while len(found) < most:
+            part = Page(following, most)
+            read, following = by_ordinal(self._tx, query, part, decisions_of.c.position, self._at)
+            found += [
+                (position, decision)
+                for position, decision in read
+                # Two holders may share a number: what is about the other is left out.
+                if decision.question.holder == holder and decision.question.instrument not in hidden
+            ]
+            if not following:
+                break
+        shown = found[: page.size]
+        last = str(shown[-1][0]) if len(found) > page.size else ""
+        return [decision for _, decision in shown], last
 
     def first_from(self, ordinal: int) -> tuple[int, Decision] | None:
         """Return the first record of that number or a higher one, by the first of its decisions."""
@@ -109,8 +127,9 @@ class StoredDecisions:
         rows = self._tx.execute(query.order_by(decisions.c.ordinal.desc())).scalars()
         return [self._codec.decode(body) for bodies in rows for body in _parted(bodies)]
 
-    def _at(self, row: Row[tuple[int, bytes]]) -> Decision:
-        return self._codec.decode(list(_parted(row.bodies))[row.position & _PLACES - 1])
+    def _at(self, row: Row[tuple[int, bytes]]) -> tuple[int, Decision]:
+        body = list(_parted(row.bodies))[row.position & _PLACES - 1]
+        return row.position, self._codec.decode(body)
 
     def _ordinals(self, count: int) -> Sequence[int]:
         """Return numbers for new records: the writer of SQLite is alone, PostgreSQL has several."""

@@ -166,6 +166,31 @@ async def test_nothing_that_was_decided_under_a_secret_order_gives_it_away(
     assert (await sharing.by_person("decisions", "GetDecision", get)).decision.name == hidden
 
 
+async def test_pages_are_as_if_there_were_no_secret_order(sharing: Sharing) -> None:
+    await sharing.know_person()
+    await sharing.register("police", "law_enforcement", "NL")
+    today = str(sharing.bench.clock.now().date())
+    secret = (await activated(sharing, secret_until_date=today)).name
+    plain = (await activated(sharing)).name
+    asked = [secret, secret, plain, secret, secret, secret, plain, plain, secret]  # oldest first
+    made = [(each, (await sharing.check(**LAW, instrument=each)).name) for each in asked]
+    request = decision_service_pb2.ListDecisionsRequest(page_size=2)
+    pages = []
+    while True:
+        answer = await sharing.by_person("decisions", "ListDecisions", request)
+        pages.append([decision.name for decision in answer.decisions])
+        request.page_token = answer.next_page_token
+        if not request.page_token:
+            break
+    told = [name for each, name in reversed(made) if each == plain]
+    assert pages == [told[:2], told[2:]]
+    # A full page behind which there is only what may not be told is the last one.
+    whole = decision_service_pb2.ListDecisionsRequest(page_size=3)
+    answer = await sharing.by_person("decisions", "ListDecisions", whole)
+    assert [decision.name for decision in answer.decisions] == told
+    assert not answer.next_page_token
+
+
 async def test_officers_and_auditors_read_all(sharing: Sharing) -> None:
     names = [(await recorded(sharing)).name for _ in range(3)]
     other = (await recorded(sharing, account=new_account("nl"))).name
