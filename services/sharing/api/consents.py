@@ -202,6 +202,7 @@ class ConsentServicer:
                 indication=decoding.indication(request.indication, call),
             ),
             acting=fields.acting(call),
+            services=self._holders.services(call),
         )
         return consent_pb2.Consent.FromString(answer)
 

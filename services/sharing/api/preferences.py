@@ -33,14 +33,16 @@ class PreferenceServicer:
     async def opt_out(self, request: pb.OptOutRequest, call: Call) -> pb.OptOutResponse:
         """Opt out of marketing or personalisation."""
         holder = self._holders.of(call, _guest(request))
-        choice = Choice(PreferenceKind.OPT_OUT, "choice", decoding.opt_out(request.choice))
+        choice = Choice(
+            PreferenceKind.OPT_OUT, "choice", decoding.opt_out(request.choice), _app(call)
+        )
         preference, token = await self._choose(request, call, holder, choice)
         return pb.OptOutResponse(preference=preference, token=token)
 
     async def object(self, request: pb.ObjectRequest, call: Call) -> pb.ObjectResponse:
         """Object to a purpose."""
         holder = self._holders.of(call, _guest(request))
-        choice = Choice(PreferenceKind.OBJECT_TO, "purpose", request.purpose)
+        choice = Choice(PreferenceKind.OBJECT_TO, "purpose", request.purpose, _app(call))
         preference, token = await self._choose(request, call, holder, choice)
         return pb.ObjectResponse(preference=preference, token=token)
 
@@ -50,7 +52,7 @@ class PreferenceServicer:
         """Stop sharing with a recipient or a kind of recipients."""
         holder = self._holders.of(call, _guest(request))
         value = decoding.recipient_scope("recipient", request.recipient)
-        choice = Choice(PreferenceKind.STOP_SHARING_WITH, "recipient", value)
+        choice = Choice(PreferenceKind.STOP_SHARING_WITH, "recipient", value, _app(call))
         preference, token = await self._choose(request, call, holder, choice)
         return pb.StopSharingResponse(preference=preference, token=token)
 
@@ -77,6 +79,7 @@ class PreferenceServicer:
             fields.once(call, request, request.request_id, encoding.preference),
             holder=self._holders.of(call, _guest(request)),
             name=fields.name("name", request.name, "preferences"),
+            app=_app(call),
             acting=fields.acting(call),
         )
         return pb.LiftResponse(
@@ -119,6 +122,11 @@ class PreferenceServicer:
             acting=fields.acting(call),
         )
         return preference_pb2.Preference.FromString(answer), await self._means.feed.token()
+
+
+def _app(call: Call) -> str:
+    """Return whose guest chooses; empty for a person."""
+    return call.caller.name if call.caller.kind == "app" else ""
 
 
 def _guest(

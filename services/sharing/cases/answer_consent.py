@@ -1,5 +1,6 @@
 """Records what a person answers when asked for consent: yes or no, also to a question by name."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -29,9 +30,18 @@ class Said:
 
 
 async def answer_consent(
-    means: Means, request: Request[Consent], *, holder: str, said: Said, acting: Acting
+    means: Means,
+    request: Request[Consent],
+    *,
+    holder: str,
+    said: Said,
+    acting: Acting,
+    services: Collection[str] | None = None,
 ) -> bytes:
-    """Record an answer of the person or guest, from now on."""
+    """Record an answer of the person or guest, from now on.
+
+    A consent that is named and is for none of the `services` of an app that asks is NOT_FOUND.
+    """
     if isinstance(said.asked, Scope):
         check_scope(said.asked, means.rulebook)
     check_notice("notice", said.notice, means.rulebook)
@@ -43,7 +53,7 @@ async def answer_consent(
     def unit(records: Records) -> bytes:
         def change() -> Consent:
             consent = replace(
-                _asked(records, holder, said, now),
+                _asked(records, holder, said, now, services),
                 at=now,
                 expires=said.expires,
                 notice=said.notice,
@@ -64,11 +74,13 @@ async def answer_consent(
     return await means.store.write(unit)
 
 
-def _asked(records: Records, holder: str, said: Said, now: datetime) -> Consent:
+def _asked(
+    records: Records, holder: str, said: Said, now: datetime, services: Collection[str] | None
+) -> Consent:
     """Return the consent that the answer is about, as the answer leaves it."""
     if isinstance(said.asked, str):
         known = records.consents.get(holder, said.asked)
-        if known is None:
+        if known is None or (services is not None and known.scope.service not in services):
             raise not_found(said.asked)
         return replace(known, state=follow(known.state_at(now), said.step))
     require_recipient(records, said.asked)

@@ -20,6 +20,7 @@ class Choice:
     kind: PreferenceKind
     field: str
     value: str
+    app: str = ""  # whose guest chooses; empty: a person
 
 
 async def choose(
@@ -29,7 +30,7 @@ async def choose(
     kind, value = choice.kind, choice.value
     check_choice(choice.field, kind, value, means.rulebook)
     now = means.clock.now()
-    preference = Preference(f"{holder}/preferences/{opaque_id()}", kind, value, now)
+    preference = Preference(f"{holder}/preferences/{opaque_id()}", kind, value, now, app=choice.app)
 
     def unit(records: Records) -> bytes:
         def change() -> Preference:
@@ -39,7 +40,7 @@ async def choose(
             if kind is PreferenceKind.ACCEPTED_NOTICE:
                 standing = standing[-1:]  # only the last acceptance says what is accepted
             for known in standing:
-                if known.value == value:
+                if known.value == value and known.app == choice.app:
                     return known
             records.preferences.add(holder, preference, preference.at)
             records.publish(

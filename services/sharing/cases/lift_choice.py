@@ -1,4 +1,4 @@
-"""Lifts a standing choice of a person from now on."""
+"""Lifts a standing choice of a person or guest from now on."""
 
 from dataclasses import replace
 
@@ -11,15 +11,18 @@ from services.sharing.domain.records import Preference, PreferenceKind
 
 
 async def lift_choice(
-    means: Means, request: Request[Preference], *, holder: str, name: str, acting: Acting
+    means: Means, request: Request[Preference], *, holder: str, name: str, app: str, acting: Acting
 ) -> bytes:
-    """Lift a choice; one that is lifted already is answered as it is."""
+    """Lift a choice; one that is lifted already is answered as it is.
+
+    `app` asks for its guest, empty for a person. What another app's guest chose is NOT_FOUND.
+    """
     now = means.clock.now()
 
     def unit(records: Records) -> bytes:
         def change() -> Preference:
             known = records.preferences.get(holder, name)
-            if known is None:
+            if known is None or known.app != app:
                 raise not_found(name)
             if known.kind is PreferenceKind.ACCEPTED_NOTICE:
                 raise invalid("name", "the acceptance of a notice cannot be lifted")

@@ -293,6 +293,7 @@ class Preference:
     at: datetime
     lifted: datetime | None = None
     ahead: datetime | None = None  # `at`, if it was recorded before that: it counts only from then
+    app: str = ""  # whose guest chose: sessions of two apps may bear the same id; empty: a person
 
 
 @dataclass(frozen=True, slots=True)

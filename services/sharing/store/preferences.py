@@ -60,6 +60,7 @@ class StoredPreferences:
                 at=preference.at,
                 recorded=recorded,
                 lifted=preference.lifted,
+                app=preference.app,
             )
         )
         note(self._tx, ChangeKind.PERSON, account)
@@ -84,4 +85,5 @@ def preference_of(row: Row[tuple[object, ...]]) -> Preference:
         at=row.at,
         lifted=row.lifted,
         ahead=row.at if row.at > row.recorded else None,
+        app=row.app,
     )

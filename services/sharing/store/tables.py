@@ -133,6 +133,7 @@ preferences = Table(
     Column("at", Instant, nullable=False),
     Column("recorded", Instant, nullable=False),
     Column("lifted", Instant),
+    Column("app", Text, nullable=False),  # whose guest chose; empty: a person
     Index(None, "account", "ordinal"),
     sqlite_strict=True,
 )

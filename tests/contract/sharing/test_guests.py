@@ -144,3 +144,44 @@ async def test_an_app_speaks_for_its_guests_through_the_sdk(sharing: Sharing) ->
         assert (await guests.lift(GUEST, stopped.name)).HasField("lift_time")
         asked = await guests.ask(sharing.person, scope)
         assert asked.state == STATE.CONSENT_STATE_REQUESTED
+
+
+async def test_what_the_guest_of_another_app_said_is_out_of_reach(sharing: Sharing) -> None:
+    await ready(sharing)
+    marketing: Any = MARKETING | {"account": "", "guest": GUEST}
+
+    async def by(app: str, service: str, method: str, request: Message) -> Any:
+        return await sharing.call(service, method, request, as_=f"app/{app}")
+
+    def opting_out() -> Message:
+        choice = preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING
+        return preference_service_pb2.OptOutRequest(
+            request_id=request_id(), choice=choice, guest=GUEST
+        )
+
+    def lifting(name: str) -> Message:
+        return preference_service_pb2.LiftRequest(request_id=request_id(), name=name, guest=GUEST)
+
+    mine = (await by("mi-store", "preferences", "OptOut", opting_out())).preference
+    theirs = (await by("live-chat", "preferences", "OptOut", opting_out())).preference
+    assert theirs.name != mine.name
+    for app, name in (("live-chat", mine.name), ("mi-store", theirs.name)):
+        call = by(app, "preferences", "Lift", lifting(name))
+        assert (await refused(call))[0] == "NOT_FOUND"
+    await by("live-chat", "preferences", "Lift", lifting(theirs.name))
+    assert "MARKETING_OPTED_OUT" in await why(sharing, **marketing)
+    await by("mi-store", "preferences", "Lift", lifting(mine.name))
+    assert "MARKETING_OPTED_OUT" not in await why(sharing, **marketing)
+
+    given = (await sharing.app("consents", "GiveConsent", consenting())).consent
+    for method, kind in (
+        ("GiveConsent", consent_service_pb2.GiveConsentRequest),
+        ("RefuseConsent", consent_service_pb2.RefuseConsentRequest),
+    ):
+        named = kind(request_id=request_id(), name=given.name, guest=GUEST, **NOTICE)
+        assert (await refused(by("live-chat", "consents", method, named)))[0] == "NOT_FOUND"
+    renewal = consent_service_pb2.GiveConsentRequest(
+        request_id=request_id(), name=given.name, guest=GUEST, **NOTICE
+    )
+    renewed = (await sharing.app("consents", "GiveConsent", renewal)).consent
+    assert renewed.state == STATE.CONSENT_STATE_RENEWED

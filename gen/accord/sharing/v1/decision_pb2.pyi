@@ -214,7 +214,10 @@ class Guest(_message.Message):
     jurisdiction: _builtins.str
     """Required. ISO 3166-1 alpha-2 country whose law protects the visitor."""
     session: _builtins.str
-    """Required. Opaque id of the session, 1 to 64 of `a-z A-Z 0-9 - _`; never personal data."""
+    """Required. Opaque id of the session, 1 to 64 of `a-z A-Z 0-9 - _`; never personal data.
+    What was said under it counts for all services with guests that the session visits, and only
+    the app that recorded it changes it: apps that do not share sessions take unguessable ids.
+    """
     def __init__(
         self,
         *,

@@ -131,8 +131,8 @@ class PreferenceServiceServicer:
         """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
         id. Called by the portal for that person, and by apps for their guests.
         Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
-        portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
-        REQUEST_ID_REUSED.
+        portal does, NOT_FOUND, also for a choice of others and of another app's guest, APP_NOT_BOUND,
+        WRONG_REGION, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,8 +65,8 @@ class PreferenceServiceStub:
     """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
     id. Called by the portal for that person, and by apps for their guests.
     Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
-    portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
-    REQUEST_ID_REUSED.
+    portal does, NOT_FOUND, also for a choice of others and of another app's guest, APP_NOT_BOUND,
+    WRONG_REGION, REQUEST_ID_REUSED.
     """
     AcceptNotice: _grpc.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
@@ -121,8 +121,8 @@ class PreferenceServiceAsyncStub(PreferenceServiceStub):
     """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
     id. Called by the portal for that person, and by apps for their guests.
     Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
-    portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
-    REQUEST_ID_REUSED.
+    portal does, NOT_FOUND, also for a choice of others and of another app's guest, APP_NOT_BOUND,
+    WRONG_REGION, REQUEST_ID_REUSED.
     """
     AcceptNotice: _aio.UnaryUnaryMultiCallable[_preference_service_pb2.AcceptNoticeRequest, _preference_service_pb2.AcceptNoticeResponse]  # type: ignore[assignment]
     """Records that the person accepts a version of a notice. Idempotent by its request id.
@@ -204,8 +204,8 @@ class PreferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lifts an opt-out, an objection, a stop or a restriction from now on. Idempotent by its request
         id. Called by the portal for that person, and by apps for their guests.
         Fails with INVALID_FIELD, also for an accepted notice and where an app names no guest or the
-        portal does, NOT_FOUND, also for a choice of others, APP_NOT_BOUND, WRONG_REGION,
-        REQUEST_ID_REUSED.
+        portal does, NOT_FOUND, also for a choice of others and of another app's guest, APP_NOT_BOUND,
+        WRONG_REGION, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

@@ -155,6 +155,7 @@ def upgrade() -> None:
         sa.Column("at", Instant, nullable=False),
         sa.Column("recorded", Instant, nullable=False),
         sa.Column("lifted", Instant, nullable=True),
+        sa.Column("app", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("ordinal", name="pk_preferences"),
         sa.UniqueConstraint("name", name="uq_preferences_name"),
         sqlite_strict=True,
