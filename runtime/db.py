@@ -7,6 +7,8 @@ network call. What both engines promise:
 - a unit sees and leaves a serializable history; on PostgreSQL it may run again after a
   serialization failure, so it has no effect but its SQL;
 - `write` returns only when the unit is durable (SQLite: WAL with synchronous=FULL);
+- reads that others wait for with a deadline have threads of their own, so that no queue of slow
+  reads makes them late;
 - concurrent units share one commit (group commit), each under its own savepoint: one that raises
   is rolled back alone;
 - a full queue is refused with OVERLOADED at once; an engine that is away with UNAVAILABLE.
@@ -47,6 +49,7 @@ _GROUP = 256  # units that share one commit at most
 _QUEUE = 4096  # units that may wait before callers are refused
 _ATTEMPTS = 6  # runs of a unit that loses serialization races
 _READERS = 4
+_URGENT = 2  # readers for what is short and must not wait
 _ROWS = 64  # in one INSERT; each count up to it is a statement that the driver keeps prepared
 _POSTGRES_LANES = 4
 _RETRY_AFTER = timedelta(milliseconds=200)
@@ -142,6 +145,7 @@ class Database:
         self._reader = _engine(url, write=False)
         self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=_QUEUE)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
+        self._urgent = ThreadPoolExecutor(_URGENT, thread_name_prefix="db-urgent")
         # SQLite has one writer; PostgreSQL gains from a few that overlap their round trips.
         lanes = 1 if self.dialect == "sqlite" else _POSTGRES_LANES
         self._lanes = [
@@ -167,13 +171,17 @@ class Database:
         self.committed.set()
         return result
 
-    async def read(self, query: Unit[T]) -> T:
-        """Run a query on a snapshot that cannot write."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, query)
+    async def read(self, query: Unit[T], *, urgent: bool = False) -> T:
+        """Run a query on a snapshot that cannot write.
+
+        `urgent` is for short ones that what is served stands on: they wait for their like alone.
+        """
+        readers = self._urgent if urgent else self._readers
+        return await asyncio.get_running_loop().run_in_executor(readers, self._query, query)
 
     async def ping(self) -> None:
         """Raise UNAVAILABLE when the database does not answer."""
-        await self.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one())
+        await self.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one(), urgent=True)
 
     async def close(self) -> None:
         """Finish what is queued and let go of the connections."""
@@ -182,6 +190,7 @@ class Database:
         for lane in self._lanes:
             await asyncio.to_thread(lane.join)
         await asyncio.to_thread(self._readers.shutdown)
+        await asyncio.to_thread(self._urgent.shutdown)
         self._writer.dispose()
         self._reader.dispose()
 
@@ -290,7 +299,9 @@ def _run_under_savepoint(tx: Connection, unit: Unit[object]) -> object:
 
 def _engine(url: str, *, write: bool) -> Engine:
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url, pool_size=_READERS + _URGENT, connect_args={"check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_writer if write else _prepare_reader)
         event.listen(engine, "begin", _begin_immediate if write else _begin_deferred)
         return engine
@@ -299,7 +310,10 @@ def _engine(url: str, *, write: bool) -> Engine:
             url, isolation_level="SERIALIZABLE", pool_size=_POSTGRES_LANES, pool_pre_ping=True
         )
     engine = create_engine(
-        url, isolation_level="REPEATABLE READ", pool_size=_READERS, pool_pre_ping=True
+        url,
+        isolation_level="REPEATABLE READ",
+        pool_size=_READERS + _URGENT,
+        pool_pre_ping=True,
     )
     return engine.execution_options(postgresql_readonly=True)
 

@@ -152,7 +152,9 @@ class Feed:
         began, after = time.monotonic(), self._after
         try:
             async with asyncio.timeout(_LOOK_S):
-                reading = await self._database.read(lambda tx: StoredChanges(tx).read(after))
+                reading = await self._database.read(
+                    lambda tx: StoredChanges(tx).read(after), urgent=True
+                )
         except TimeoutError:
             raise _unheard() from None
         self._apply(replace(reading, began=began))

@@ -211,7 +211,7 @@ class Memory:
         try:
             while wanted:
                 self._overtaken.difference_update(wanted)
-                newest, entries = await self._database.read(partial(_read, wanted))
+                newest, entries = await self._database.read(partial(_read, wanted), urgent=True)
                 self._feed.seen(newest)
                 wanted = [key for key in wanted if key in self._overtaken]
                 for key, entry in entries.items():

@@ -269,8 +269,8 @@ class CrashingDatabase(Database):
         super().__init__(url)
         self._steps, self._before, self._after = 0, before, after
 
-    async def read(self, query: Unit[T]) -> T:
-        return await self._step(super().read(query))
+    async def read(self, query: Unit[T], *, urgent: bool = False) -> T:
+        return await self._step(super().read(query, urgent=urgent))
 
     async def write(self, unit: Unit[T]) -> T:
         return await self._step(super().write(unit))

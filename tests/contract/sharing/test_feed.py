@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -236,7 +237,7 @@ async def test_a_store_that_is_away_is_refused_not_answered_for(
     feed = Feed(databases[0], "nl", CLOCK)
     await feed.look()
 
-    async def silent(_query: Callable[..., Any]) -> None:
+    async def silent(_query: Callable[..., Any], **_: bool) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(databases[0], "read", silent)
@@ -277,8 +278,8 @@ async def test_a_load_that_a_change_overtakes_is_repeated(
     read = database.read
     pending = [2, 3]
 
-    async def overtaken(query: Callable[..., Any]) -> Any:
-        value = await read(query)
+    async def overtaken(query: Callable[..., Any], **how: bool) -> Any:
+        value = await read(query, **how)
         if pending and isinstance(value, tuple):  # a load, not a look
             version = pending.pop(0)
             await database.write(lambda tx: StoredSubjects(tx).put(subject(account, version), NOON))
@@ -303,8 +304,8 @@ async def test_who_asks_together_loads_once(
     await feed.look()
     read, loads = database.read, []
 
-    async def counted(query: Callable[..., Any]) -> Any:
-        value = await read(query)
+    async def counted(query: Callable[..., Any], **how: bool) -> Any:
+        value = await read(query, **how)
         loads.extend([1] if isinstance(value, tuple) else [])
         return value
 
@@ -312,6 +313,25 @@ async def test_who_asks_together_loads_once(
     gathered = await asyncio.gather(*(memory.gather(ask, MINIMIZE_LATENCY) for _ in range(20)))
     assert len(loads) == 1
     assert len({id(facts.subject) for facts, _ in gathered}) == 1
+
+
+async def test_a_queue_of_slow_reads_makes_no_decision_late(
+    databases: tuple[Database, Database],
+) -> None:
+    database = databases[0]
+    feed = Feed(database, "nl", CLOCK)
+    memory = Memory(database, feed, 100)
+    ask = await known(database, new_account("nl"))
+    free = threading.Event()
+    slow = [asyncio.create_task(database.read(lambda _: free.wait(20))) for _ in range(20)]
+    try:
+        async with asyncio.timeout(5):
+            facts, _ = await memory.gather(ask, FULLY_CONSISTENT)
+        assert facts.subject
+        assert not any(each.done() for each in slow)
+    finally:
+        free.set()
+        await asyncio.gather(*slow)
 
 
 async def test_the_memory_is_bounded_and_nobody_gets_wrong_facts_for_it(
