@@ -1,12 +1,14 @@
 """Serves accord.sharing.v1.ReachService."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 
 from accord.sharing.v1 import reach_pb2
 from accord.sharing.v1 import reach_service_pb2 as pb
 
 from runtime.call import Call
-from runtime.fault import invalid
+from runtime.fault import Fault, invalid
 from services.sharing.api import encoding, fields
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_reach import (
@@ -18,6 +20,8 @@ from services.sharing.domain.reach import Holding, Prospect
 from services.sharing.domain.rulebook import Rulebook
 
 _USUAL, _MOST = 20, 50
+_AT_ONCE = 4  # pages that are evaluated at a time, each for somebody else; each takes a second
+_RETRY_AFTER = timedelta(seconds=1)
 _WANTED = {
     pb.REACH_FILTER_UNSPECIFIED: Wanted(has=True, may=True),
     pb.REACH_FILTER_HAS: Wanted(has=True, may=False),
@@ -30,6 +34,7 @@ class ReachServicer:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._served: set[str] = set()
 
     async def list_recipients(
         self, request: pb.ReachServiceListRecipientsRequest, call: Call
@@ -39,7 +44,8 @@ class ReachServicer:
         size = _size(request.page_size)
         page = fields.named_page(call, request, size, request.page_token)
         wanted = fields.one_of("filter", request.filter, _WANTED)
-        found, following = await list_reached_recipients(self._means, page, holder, wanted)
+        with self._turn(holder):
+            found, following = await list_reached_recipients(self._means, page, holder, wanted)
         return pb.ReachServiceListRecipientsResponse(
             recipients=[
                 reach_pb2.RecipientReach(
@@ -60,9 +66,11 @@ class ReachServicer:
         size = _size(request.page_size)
         page = fields.named_page(call, request, size, request.page_token, "holders")
         wanted = fields.one_of("filter", request.filter, _WANTED)
-        found, following = await list_reached_subjects(
-            self._means, page, recipient, wanted, fields.acting(call)
-        )
+        acting = fields.acting(call)
+        with self._turn(acting.who):
+            found, following = await list_reached_subjects(
+                self._means, page, recipient, wanted, acting
+            )
         return pb.ListSubjectsResponse(
             subjects=[
                 reach_pb2.SubjectReach(
@@ -74,6 +82,17 @@ class ReachServicer:
             ],
             next_page_token=fields.next_token(call, request, following),
         )
+
+    @contextmanager
+    def _turn(self, who: str) -> Iterator[None]:
+        """Let few be served at a time, and each once: what is left is for decisions."""
+        if who in self._served or len(self._served) >= _AT_ONCE:
+            raise Fault("OVERLOADED", "others are being answered", retry_after=_RETRY_AFTER)
+        self._served.add(who)
+        try:
+            yield
+        finally:
+            self._served.remove(who)
 
     def _holdings(self, holdings: Sequence[Holding]) -> list[reach_pb2.Holding]:
         return [_holding(each, self._means.rulebook) for each in holdings]

@@ -18,26 +18,26 @@ async def explain_sharing(
 ) -> Explanation:
     """Evaluate every gate; INVALID_FIELD for a moment to come, NOT_FOUND for the recipient.
 
-    Nothing is decided: there is no record but that of who read about whom.
+    Nothing is decided: there is no record but that of who read about whom, made before the answer.
     """
     now = means.clock.now()
     if as_of is not None and as_of > now:
         raise invalid("as_of_time", "must not be in the future")
     check_question(question, means.rulebook)
 
-    def unit(records: Records) -> Explanation:
+    def unit(records: Records) -> tuple[Question, Facts]:
         recipient = records.recipients.get(question.recipient)
         if recipient is None:
             raise not_found(question.recipient)
         asked = replace(question, destination=question.destination or recipient.jurisdiction)
         if as_of is None:
-            facts = facts_now(records, asked, recipient)
-        else:
-            facts = facts_at(records, asked, recipient, as_of)
-        records.publish(_event(asked, as_of, now, acting))
-        return explain(means.rulebook, asked, facts, as_of or now, historical=as_of is not None)
+            return asked, facts_now(records, asked, recipient)
+        return asked, facts_at(records, asked, recipient, as_of)
 
-    return await means.store.write(unit)
+    asked, facts = await means.store.read(unit)
+    found = explain(means.rulebook, asked, facts, as_of or now, historical=as_of is not None)
+    await means.store.write(lambda records: records.publish(_event(asked, as_of, now, acting)))
+    return found
 
 
 def facts_now(records: Records, question: Question, recipient: Recipient) -> Facts:

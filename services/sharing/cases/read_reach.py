@@ -1,7 +1,9 @@
 """Tells who has or may get a person's data, and whose data a recipient has or may get."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from runtime.event import Event, Section
 from runtime.fault import not_found
@@ -11,6 +13,7 @@ from services.sharing.domain.ports import Page, Records
 from services.sharing.domain.question import Facts
 from services.sharing.domain.reach import (
     Holding,
+    Prospect,
     RecipientReach,
     SubjectReach,
     disclosed,
@@ -37,7 +40,7 @@ async def list_reached_recipients(
     """
     now = means.clock.now()
 
-    def unit(records: Records) -> tuple[list[RecipientReach], str]:
+    def unit(records: Records) -> tuple[list[tuple[Recipient, list[Holding], Facts | None]], str]:
         secret = records.instruments.secret(holder, now.date())
         permits = records.reach.permits(holder, secret) if wanted.has else []
         among: Collection[str] | None = None
@@ -46,59 +49,75 @@ async def list_reached_recipients(
             among = received | {permit.question.recipient for permit in permits}
         looked_at = records.reach.recipients(page.cursor, page.size + 1, among)
         person = _person(records, holder) if wanted.may else None
-        found = []
+        rows = []
         for recipient in looked_at[: page.size]:
             holdings: list[Holding] = []
             if wanted.has:
                 sent = records.reach.disclosed(holder, recipient.name, secret)
                 mine = [each for each in permits if each.question.recipient == recipient.name]
                 holdings = [*_grounded(records, disclosed(sent)), *permitted(mine)]
-            could = [*prospects(means.rulebook, person(recipient), now)] if person else []
-            if holdings or could:
-                found.append(RecipientReach(recipient, holdings, could))
-        return found, _following(page, [each.name for each in looked_at])
+            rows.append((recipient, holdings, person(recipient) if person else None))
+        return rows, _following(page, [each.name for each in looked_at])
 
-    return await means.store.read(unit)
+    rows, following = await means.store.read(unit)
+    found = []
+    for recipient, holdings, facts in rows:
+        could = await _prospects(means, facts, now)
+        if holdings or could:
+            found.append(RecipientReach(recipient, holdings, could))
+    return found, following
 
 
 async def list_reached_subjects(
     means: Means, page: Page, recipient: str, wanted: Wanted, acting: Acting
 ) -> tuple[list[SubjectReach], str]:
-    """List by name whose data a recipient has or may get, and put the reading on record."""
+    """List by name whose data a recipient has or may get; on record before it is told."""
     now = means.clock.now()
 
-    def unit(records: Records) -> tuple[list[SubjectReach], str]:
+    def unit(records: Records) -> tuple[list[tuple[str, list[Holding], Facts | None]], str]:
         known = records.recipients.get(recipient)
         if known is None:
             raise not_found(recipient)
         looked_at = _holders(records, page, recipient, wanted)
-        found = []
+        rows = []
         for holder in looked_at[: page.size]:
             sent = records.reach.disclosed(holder, recipient, ()) if wanted.has else []
             person = _person(records, holder) if wanted.may else None
-            could = [*prospects(means.rulebook, person(known), now)] if person else []
-            if sent or could:
-                purposes = sorted({each.purpose for each in could})
-                found.append(SubjectReach(holder, disclosed(sent), purposes))
-        records.publish(
-            Event(
-                action="sharing:subjects:read",
-                outcome="ok",
-                time=now,
-                actor=acting.who,
-                resource=recipient,
-                fields={"shown": str(len(found))},
-                trace=acting.trace,
-                # Each finds it under their own key that somebody read about them.
-                sections=tuple(
-                    Section(each.holder, {"told": "has" if each.holdings else "may"})
-                    for each in found
-                ),
-            )
-        )
-        return found, _following(page, looked_at)
+            rows.append((holder, disclosed(sent), person(known) if person else None))
+        return rows, _following(page, looked_at)
 
-    return await means.store.write(unit)
+    rows, following = await means.store.read(unit)
+    found = []
+    for holder, holdings, facts in rows:
+        could = await _prospects(means, facts, now)
+        if holdings or could:
+            found.append(SubjectReach(holder, holdings, sorted({each.purpose for each in could})))
+    event = Event(
+        action="sharing:subjects:read",
+        outcome="ok",
+        time=now,
+        actor=acting.who,
+        resource=recipient,
+        fields={"shown": str(len(found))},
+        trace=acting.trace,
+        # Each finds it under their own key that somebody read about them.
+        sections=tuple(
+            Section(each.holder, {"told": "has" if each.holdings else "may"}) for each in found
+        ),
+    )
+    await means.store.write(lambda records: records.publish(event))
+    return found, following
+
+
+async def _prospects(means: Means, facts: Facts | None, now: datetime) -> list[Prospect]:
+    """Evaluate what could be, a service at a time: between them others have their turn."""
+    found: list[Prospect] = []
+    if facts is None:
+        return found
+    for service in means.rulebook.services:
+        found += prospects(means.rulebook, facts, service, now)
+        await asyncio.sleep(0)
+    return found
 
 
 def _holders(records: Records, page: Page, recipient: str, wanted: Wanted) -> Sequence[str]:

@@ -85,8 +85,8 @@ def _summed(holdings: Iterable[Holding]) -> list[Holding]:
     return [by_purpose[purpose] for purpose in sorted(by_purpose)]
 
 
-def prospects(rulebook: Rulebook, facts: Facts, now: datetime) -> Iterator[Prospect]:
-    """Evaluate what a recipient could get of a person, for every service that may ask.
+def prospects(rulebook: Rulebook, facts: Facts, service: str, now: datetime) -> Iterator[Prospect]:
+    """Evaluate what a recipient could get of a person, if that service asked: some milliseconds.
 
     The recipient's own country is the destination. What the law orders is left out: only an
     instrument says what that is. So is what is about nobody.
@@ -94,13 +94,12 @@ def prospects(rulebook: Rulebook, facts: Facts, now: datetime) -> Iterator[Prosp
     if facts.subject is None:
         return
     kind = facts.recipient.kind
-    for service in rulebook.services:
-        speaking = rulebook.speaking(service, now.date())
-        for (to, purpose), cells in speaking.cells.items():
-            if to == kind and purpose not in {LEGAL_DISCLOSURE, STATISTICS} and cells:
-                found = _prospect(rulebook, facts, service, rulebook.purposes[purpose], cells, now)
-                if found:
-                    yield found
+    speaking = rulebook.speaking(service, now.date())
+    for (to, purpose), cells in speaking.cells.items():
+        if to == kind and purpose not in {LEGAL_DISCLOSURE, STATISTICS} and cells:
+            found = _prospect(rulebook, facts, service, rulebook.purposes[purpose], cells, now)
+            if found:
+                yield found
 
 
 def _prospect(  # noqa: PLR0917  one question in its parts

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from datetime import timedelta
 from typing import Any
 
 import grpc
 import pytest
 from accord.sharing.v1 import (
+    analysis_service_pb2,
     decision_service_pb2,
     disclosure_service_pb2,
     freshness_pb2,
@@ -18,6 +22,10 @@ from google.protobuf.empty_pb2 import Empty
 
 from runtime.errors import from_error
 from runtime.ids import new_account
+from services.sharing.cases import read_reach
+from services.sharing.domain import explanation, reach
+from services.sharing.domain.engine import decide
+from services.sharing.domain.reach import prospects
 from tests.contract.sharing.conftest import Sharing, request_id, rows
 from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand, withdraw
 from tests.contract.sharing.test_instruments import LAW, activated
@@ -196,3 +204,51 @@ async def test_whose_data_a_recipient_has_is_for_officers_and_on_record(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await sharing.by_officer("reach", "ListSubjects", request)
     assert from_error(caught.value, "sharing").reason == "NOT_FOUND"
+
+
+async def test_what_could_be_is_evaluated_in_turns_with_no_transaction_open(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stand(sharing)
+    threads: set[threading.Thread] = set()
+    turns: list[int] = []
+    turn = 0
+
+    def watched(*question: Any) -> Any:
+        threads.add(threading.current_thread())
+        return decide(*question)
+
+    def counted(*asked: Any) -> Any:
+        turns.append(turn)
+        return prospects(*asked)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(reach, "decide", watched)
+    monkeypatch.setattr(explanation, "decide", watched)
+    monkeypatch.setattr(read_reach, "prospects", counted)
+    beside = asyncio.create_task(others())
+    assert await reached(sharing)
+    assert await people(sharing, "recipients/guard")
+    request = analysis_service_pb2.ExplainRequest(question=sharing.question(**FRAUD))
+    await sharing.by_person("analysis", "Explain", request)
+    beside.cancel()
+    assert threads == {threading.main_thread()}
+    assert len(turns) == len(set(turns)) > 10
+
+
+async def test_who_asks_twice_at_once_is_told_to_come_again(sharing: Sharing) -> None:
+    await stand(sharing)
+    request = reach_service_pb2.ReachServiceListRecipientsRequest()
+    both = await asyncio.gather(
+        *(sharing.by_person("reach", "ListRecipients", request) for _ in range(2)),
+        return_exceptions=True,
+    )
+    (refused,) = [each for each in both if isinstance(each, grpc.aio.AioRpcError)]
+    fault = from_error(refused, "sharing")
+    assert (fault.reason, fault.retry_after) == ("OVERLOADED", timedelta(seconds=1))
+    assert await reached(sharing)  # and later both are
