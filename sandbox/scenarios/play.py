@@ -1,6 +1,6 @@
 """Plays a scenario: starts the regions it needs, does its steps, asks, and compares."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,7 @@ class Result:
         return found
 
 
-async def play(scenario: Scenario, directory: Path) -> AsyncIterator[Result]:
+async def play(scenario: Scenario, directory: Path) -> AsyncGenerator[Result, None]:
     """Ask every question in its order; `directory` is one that `prepare` made ready."""
     async with AsyncExitStack() as stack:
         stages = _Stages(scenario, directory, stack)

@@ -77,8 +77,9 @@ class StepReader:
         return self._choosing(verb, said, part)
 
     def _answer(self, verb: str, said: str, part: Part) -> Step:
-        optional = ("service", "expires") if verb == "give" else ("service",)
-        fields = part.mapping(("account", "purposes", "categories", "recipient"), optional)
+        fields = part.mapping(
+            ("account", "purposes", "categories", "recipient"), ("service", "expires")
+        )
         account = self._words.account(fields["account"])
         return Step(
             verb,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PARCEL = Path(__file__).with_name("parcel.yaml")
+STEPS = Path(__file__).with_name("steps.yaml")
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -26,10 +27,46 @@ def test_one_line_a_check_and_what_differs_at_its_end() -> None:
     ran = run(PARCEL)
     assert ran.stdout == PARCEL.with_suffix(".txt").read_text(encoding="utf-8")
     assert ran.returncode == 1
+    assert ran.stderr == "4 checks of 1 scenario: 2 do not hold\n"
+
+
+def test_every_step_holds_also_where_no_single_call_leads_there() -> None:
+    ran = run(STEPS)
+    assert ran.returncode == 0, ran.stdout
+    assert ran.stderr.endswith(" of 1 scenario: all hold\n")
+
+
+def test_a_step_that_nobody_can_do_is_told_and_ends_ill(tmp_path: Path) -> None:
+    undone = tmp_path / "undone.yaml"
+    title, _, rest = STEPS.read_text(encoding="utf-8").partition("checks:")
+    question = rest.partition("ask: &parcel ")[2].splitlines()[0]
+    undone.write_text(
+        f"{title}checks:\n"
+        "  - do: [{terminate: {contract: c1}}, {activate: {contract: c1}}]\n"
+        f"    ask: {question}\n"
+        "    because: [CONTRACT_NOT_ACTIVE]\n",
+        encoding="utf-8",
+    )
+    ran = run(undone)
+    assert ran.returncode == 1
+    assert ran.stdout.startswith("ok   ")
     refused, summary = ran.stderr.splitlines()
-    assert refused.startswith("A parcel: refused: give account=kid purposes=[newsletter]")
-    assert refused.endswith("NOT_FOR_MINORS: data of minors is never used for this purpose")
-    assert summary == "4 checks of 1 scenario: 2 do not hold"
+    assert "refused: activate contract=c1: WRONG_STATE" in refused
+    assert summary == "1 checks of 1 scenario: all hold; steps refused: 1"
+
+
+def test_who_reads_no_further_sees_no_traceback() -> None:
+    with subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, "-m", "sandbox.scenarios", STEPS],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()
 
 
 def test_json_lines() -> None:
@@ -61,7 +98,7 @@ def test_json_lines() -> None:
         },
     }
     assert lines[2]["got"]["refusal"] == "INVALID_FIELD: purpose: unknown key"
-    assert lines[3]["got"]["gaps"] == ["CONSENT_MISSING", "CONTRACT_MISSING"]
+    assert lines[3]["got"]["gaps"] == ["CONTRACT_MISSING"]
 
 
 def test_all_that_hold_end_well(tmp_path: Path) -> None:
