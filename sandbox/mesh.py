@@ -243,7 +243,7 @@ class Mesh:
                 )
                 settings["sealing_key_file"] = material.make_key("sharing-sealing.key")
                 # Recipients of a sandbox are this machine too.
-                settings["revocation_to_loopback"] = True
+                settings["revocation_to_loopback"] = "true"
                 settings["revocation_ca_file"] = material.web_root
                 settings |= {
                     "tools_listen": f"127.0.0.1:{self.ports.tools}",

@@ -11,9 +11,14 @@ import pytest
 from psycopg import sql
 
 from runtime.migrations import migrate
+from sandbox.postgres import (
+    PostgresServer,
+    PostgresUnavailableError,
+    find_programs,
+    running_postgres,
+)
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from tests.deploy.conftest import ROOT
-from sandbox.postgres import PostgresServer, PostgresUnavailableError, find_programs, running_postgres
 from tests.requirement import missing
 
 if TYPE_CHECKING:

@@ -20,7 +20,9 @@ def test_account_and_the_rulebook_know_the_same_countries() -> None:
 
 
 def test_account_and_the_rulebook_place_every_home_alike() -> None:
-    by_rulebook = {country: place.home(date.max).lower() for country, place in RULEBOOK.places.items()}
+    by_rulebook = {
+        country: place.home(date.max).lower() for country, place in RULEBOOK.places.items()
+    }
     assert by_rulebook == {country: home_region(country) for country in COUNTRIES}
 
 

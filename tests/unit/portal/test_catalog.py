@@ -20,14 +20,12 @@ CATALOGS = load_catalogs()
 ENGLISH = CATALOGS["en"].messages
 # Keys that pages put together; each family is used whole.
 FAMILIES = (
-    "assumed", "audit_outcome", "basis", "choice", "consent_by", "consent_method", "consent_state",
-    "contract_state", "decision", "done",
-    "entry.problem", "entry.readability", "error", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
-    "cause", "expiry", "instrument_kind", "instrument_state", "notice_state",
-    "revocations.show", "scc_module",
-    "kind", "nav", "obligation",
-    "offer", "outcome", "party", "place", "profile", "region", "role", "role_text", "step",
-    "terms.diligence", "welcome", "wrong",
+    "assumed", "audit_outcome", "basis", "cause", "choice", "consent_by", "consent_method",
+    "consent_state", "contract_state", "decision", "done", "entry.problem", "entry.readability",
+    "error", "expiry", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
+    "instrument_kind", "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
+    "outcome", "party", "place", "profile", "region", "revocations.show", "role", "role_text",
+    "scc_module", "step", "terms.diligence", "welcome", "wrong",
 )  # fmt: skip
 
 
