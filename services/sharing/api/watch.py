@@ -1,6 +1,7 @@
 """Serves accord.sharing.v1.WatchService."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -16,6 +17,7 @@ from services.sharing.domain.freshness import ChangeKind, News
 _REST_S = 0.15  # news come ten times a second: without changes every second one is told on
 _LAST_S = 0.25  # kept of the call's time, so that the stream ends well
 _MOST_STREAMS = 256  # of one process; each takes one of its calls in progress
+_MOST_OF_ONE = 64  # of one app in one process, so that no app leaves none to the others
 _MOST_TOLD = 1000  # revocations in one message
 _RETRY_AFTER = timedelta(seconds=1)
 _KINDS = {word: pb.ChangeKind.Value(f"CHANGE_KIND_{word.name}") for word in ChangeKind}
@@ -26,7 +28,7 @@ class WatchServicer:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._streams = 0
+        self._streams: Counter[str] = Counter()  # by app
         self._draining = False
 
     def drain(self) -> None:
@@ -36,9 +38,10 @@ class WatchServicer:
     async def watch(self, request: pb.WatchRequest, call: Call) -> AsyncGenerator[pb.WatchResponse]:
         """Stream revocations from a token on."""
         arrived = time.monotonic()
-        if self._streams >= _MOST_STREAMS:
+        app = call.caller.name
+        if self._streams.total() >= _MOST_STREAMS or self._streams[app] >= _MOST_OF_ONE:
             raise Fault("OVERLOADED", "there are enough streams here", retry_after=_RETRY_AFTER)
-        self._streams += 1
+        self._streams[app] += 1
         try:
             token = request.token or await self._means.feed.token()
             told = float("-inf")
@@ -53,7 +56,7 @@ class WatchServicer:
                             yield response
                         token, told = heard.token, time.monotonic()
         finally:
-            self._streams -= 1
+            self._streams[app] -= 1
 
     def _responses(self, heard: News, before: str, arrived: float) -> Iterator[pb.WatchResponse]:
         """Say what was heard; where that takes several messages, the last one alone moves on."""

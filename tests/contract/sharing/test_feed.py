@@ -124,6 +124,24 @@ async def test_news_come_in_order_and_go_on_where_a_token_says(
         )
 
 
+async def test_who_takes_no_news_is_cut_off_and_goes_on_from_a_token(
+    databases: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "_MOST_NEWS", 2)
+    feed = Feed(databases[0], "nl", CLOCK)
+    news = feed.news(await feed.token())
+    token = (await anext(news)).token
+    for n in range(3):
+        await alter(databases[0], f"accounts/{n}")
+        await feed.look()
+    assert await reason_of(anext(news)) == "READER_TOO_SLOW"
+    assert not feed._listeners  # nothing more is kept for it
+    again = feed.news(token)
+    told = (await anext(again)).changes
+    await again.aclose()
+    assert [change.key for change in told] == ["accounts/0", "accounts/1", "accounts/2"]
+
+
 async def test_a_change_that_is_committed_late_is_told_and_is_behind_no_token(
     databases: tuple[Database, Database],
 ) -> None:

@@ -27,19 +27,23 @@ from sqlalchemy import create_engine
 
 from runtime.errors import from_error
 from services.sharing.api import watch
-from services.sharing.store import tables
+from services.sharing.store import feed, tables
 from tests.contract.sharing.conftest import Sharing, request_id
 from tests.contract.sharing.test_permits import MARKETING, advertising, asked, delivering, read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from services.sharing.store.changes import Reading
+
 Stream = Any  # grpc.aio's call of a server stream
 
 
 @asynccontextmanager
-async def watching(sharing: Sharing, token: str = "", seconds: float = 20) -> AsyncIterator[Stream]:
-    async with sharing.bench.client(sharing.server, "sharing", "app/mi-store") as channel:
+async def watching(
+    sharing: Sharing, token: str = "", seconds: float = 20, app: str = "mi-store"
+) -> AsyncIterator[Stream]:
+    async with sharing.bench.client(sharing.server, "sharing", f"app/{app}") as channel:
         call = WatchServiceStub(channel).Watch(WatchRequest(token=token), timeout=seconds)
         yield call
         call.cancel()
@@ -204,6 +208,34 @@ async def test_more_streams_than_a_process_bears_are_refused(
                 break
             except grpc.aio.AioRpcError:
                 await asyncio.sleep(0)
+
+
+async def test_one_app_leaves_streams_to_the_others(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_MOST_OF_ONE", 1)
+    async with watching(sharing) as first:
+        await first.read()
+        async with watching(sharing) as second:
+            assert await reason(second) == "OVERLOADED"
+        async with watching(sharing, app="mi-com") as other:
+            assert (await other.read()).token
+
+
+async def test_who_does_not_take_the_news_is_told_so(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_MOST_NEWS", 1)
+    tell = feed.Feed._apply
+
+    def tell_twice(self: feed.Feed, reading: Reading) -> None:
+        tell(self, reading)
+        tell(self, reading)  # before anyone had a turn to take the first
+
+    async with watching(sharing) as stream:
+        await stream.read()
+        monkeypatch.setattr(feed.Feed, "_apply", tell_twice)
+        assert await reason(stream) == "READER_TOO_SLOW"
 
 
 async def test_only_apps_watch(sharing: Sharing) -> None:

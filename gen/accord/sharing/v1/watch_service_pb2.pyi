@@ -93,6 +93,8 @@ class WatchResponse(_message.Message):
         """How long after the arrival of the call the records were last known to stand at the token. What
         was altered before that moment has been told; a watcher counts from when it sent the call, so
         that no delay on the way makes it trust too long.
+        Not set where the news take several messages, but for the last of them: until then the token
+        stays behind what is told, and an answer given meanwhile may not know of it.
         """
 
     def __init__(

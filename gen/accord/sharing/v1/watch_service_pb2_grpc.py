@@ -60,7 +60,7 @@ class WatchServiceServicer:
         Called by apps. Fails with FRESHNESS_TOKEN_INVALID, POSITION_EXPIRED when what happened since
         the token is no longer kept: forget all permits and begin from now; READER_TOO_SLOW when
         messages were not taken, DRAINING when this server is going down, OVERLOADED when it has enough
-        streams, UNAVAILABLE when the records cannot be read: call again with the last token.
+        streams, of this app or in all, UNAVAILABLE when the records cannot be read: call again with the last token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

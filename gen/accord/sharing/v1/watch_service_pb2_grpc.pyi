@@ -46,7 +46,7 @@ class WatchServiceStub:
     Called by apps. Fails with FRESHNESS_TOKEN_INVALID, POSITION_EXPIRED when what happened since
     the token is no longer kept: forget all permits and begin from now; READER_TOO_SLOW when
     messages were not taken, DRAINING when this server is going down, OVERLOADED when it has enough
-    streams, UNAVAILABLE when the records cannot be read: call again with the last token.
+    streams, of this app or in all, UNAVAILABLE when the records cannot be read: call again with the last token.
     """
 
 @_typing.type_check_only
@@ -67,7 +67,7 @@ class WatchServiceAsyncStub(WatchServiceStub):
     Called by apps. Fails with FRESHNESS_TOKEN_INVALID, POSITION_EXPIRED when what happened since
     the token is no longer kept: forget all permits and begin from now; READER_TOO_SLOW when
     messages were not taken, DRAINING when this server is going down, OVERLOADED when it has enough
-    streams, UNAVAILABLE when the records cannot be read: call again with the last token.
+    streams, of this app or in all, UNAVAILABLE when the records cannot be read: call again with the last token.
     """
 
 class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -91,7 +91,7 @@ class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
         Called by apps. Fails with FRESHNESS_TOKEN_INVALID, POSITION_EXPIRED when what happened since
         the token is no longer kept: forget all permits and begin from now; READER_TOO_SLOW when
         messages were not taken, DRAINING when this server is going down, OVERLOADED when it has enough
-        streams, UNAVAILABLE when the records cannot be read: call again with the last token.
+        streams, of this app or in all, UNAVAILABLE when the records cannot be read: call again with the last token.
         """
 
 def add_WatchServiceServicer_to_server(servicer: WatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
