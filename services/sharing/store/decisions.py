@@ -6,9 +6,10 @@ batch; those of a batch are named after the record and their place in it.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby
 
-from sqlalchemy import Connection, Row, func, literal_column, select
+from sqlalchemy import Connection, func, select
 
 from runtime.db import insert_rows
 from services.sharing.domain.decision import Decided, Decision, Record
@@ -34,9 +35,6 @@ _INDEX = {
     "postgresql": "INSERT INTO decisions_of (holder, position, outcome)"
     " SELECT (v->>0)::bigint, (v->>1)::bigint, v->>2 FROM jsonb_array_elements(%s::jsonb) AS v",
 }
-
-
-_RECORD = decisions_of.c.position.op(">>")(literal_column(str(_PLACE_BITS)))
 
 
 class StoredDecisions:
@@ -84,22 +82,18 @@ class StoredDecisions:
 
         Those about the legal instruments `hidden` are passed over: pages are as if there were none.
         """
-        query = (
-            select(decisions_of.c.position, decisions.c.bodies)
-            .select_from(decisions_of)
-            .join(decisions, decisions.c.ordinal == _RECORD)
-            .where(decisions_of.c.holder == _number(holder))
-        )
+        place = decisions_of.c.position
+        query = select(place).where(decisions_of.c.holder == _number(holder))
         if outcome:
             query = query.where(decisions_of.c.outcome == outcome.value)
         found: list[tuple[int, Decision]] = []
         following, most = page.cursor, page.size + 1  # one more tells whether any follows
         while len(found) < most:
             part = Page(following, most)
-            read, following = by_ordinal(self._tx, query, part, decisions_of.c.position, self._at)
+            places, following = by_ordinal(self._tx, query, part, place, lambda row: row.position)
             found += [
                 (position, decision)
-                for position, decision in read
+                for position, decision in zip(places, self.at(places), strict=True)
                 # Two holders may share a number: what is about the other is left out.
                 if decision.question.holder == holder and decision.question.instrument not in hidden
             ]
@@ -108,6 +102,17 @@ class StoredDecisions:
         shown = found[: page.size]
         last = str(shown[-1][0]) if len(found) > page.size else ""
         return [decision for _, decision in shown], last
+
+    def at(self, positions: Iterable[int]) -> Iterator[Decision]:
+        """Yield the decisions that are there, in that order.
+
+        A record may hold a thousand: one is in memory at a time, and of it what is asked for.
+        """
+        for ordinal, places in groupby(positions, lambda position: position >> _PLACE_BITS):
+            record = select(decisions.c.bodies).where(decisions.c.ordinal == ordinal)
+            bodies = list(_parted(self._tx.execute(record).scalar_one()))
+            for place in places:
+                yield self._codec.decode(bodies[place & _PLACES - 1])
 
     def first_from(self, ordinal: int) -> tuple[int, Decision] | None:
         """Return the first record of that number or a higher one, by the first of its decisions."""
@@ -126,10 +131,6 @@ class StoredDecisions:
         query = select(decisions.c.bodies).where(decisions.c.ordinal.in_(ordinals))
         rows = self._tx.execute(query.order_by(decisions.c.ordinal.desc())).scalars()
         return [self._codec.decode(body) for bodies in rows for body in _parted(bodies)]
-
-    def _at(self, row: Row[tuple[int, bytes]]) -> tuple[int, Decision]:
-        body = list(_parted(row.bodies))[row.position & _PLACES - 1]
-        return row.position, self._codec.decode(body)
 
     def _ordinals(self, count: int) -> Sequence[int]:
         """Return numbers for new records: the writer of SQLite is alone, PostgreSQL has several."""

@@ -18,7 +18,7 @@ from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 async def ask(sharing: Sharing, questions: Sequence[decision_pb2.Question], **more: Any) -> Any:
@@ -195,3 +195,25 @@ async def test_freshness_is_of_the_whole_batch(sharing: Sharing) -> None:
     foreign = freshness_pb2.Freshness(at_least_as_fresh="in" + decision.token[2:])
     fault = await refused(ask(sharing, [sharing.question()], freshness=foreign))
     assert (fault.reason, fault.metadata["problem"]) == ("FRESHNESS_TOKEN_INVALID", "other_region")
+
+
+async def test_a_listing_reads_each_record_once_however_much_of_it_is_listed(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sharing.know_person()
+    await sharing.in_force(await sharing.register())
+    await ask(sharing, [sharing.question(relation=f"order-{n}") for n in range(20)])
+    await ask(sharing, [sharing.question(relation=f"order-{n}") for n in range(20, 40)])
+    read: list[bytes] = []
+    parted = stored._parted
+
+    def counted(bodies: bytes) -> Iterator[bytes]:
+        read.append(bodies)
+        return parted(bodies)
+
+    monkeypatch.setattr(stored, "_parted", counted)
+    request = pb.ListDecisionsRequest(page_size=30)
+    listed = await sharing.by_person("decisions", "ListDecisions", request)
+    told = [decision.question.relation for decision in listed.decisions]
+    assert told == [f"order-{n}" for n in range(39, 9, -1)]
+    assert len(read) == 2
