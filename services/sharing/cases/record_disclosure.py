@@ -46,7 +46,7 @@ async def record_disclosure(
                 known, categories, name=name, time=time, records=records, expires=ends, now=now
             )
             kept.disclosures.add(disclosure)
-            kept.publish(_event(disclosure, known.question.account, acting))
+            kept.publish(_event(disclosure, acting))
             Revoking(means, kept, now, acting).disclosed(disclosure)
             return disclosure
 
@@ -55,12 +55,12 @@ async def record_disclosure(
     return await means.store.write(unit)
 
 
-def _event(disclosure: Disclosure, account: str, acting: Acting) -> Event:
+def _event(disclosure: Disclosure, acting: Acting) -> Event:
     return Event(
         action="sharing:disclosure:record",
         outcome="late" if disclosure.late else "ok",
         time=disclosure.recorded,
-        account=account,
+        account=disclosure.holder,
         actor=acting.who,
         resource=disclosure.name,
         fields={

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import (
+    analysis_service_pb2,
     consent_pb2,
     consent_service_pb2,
     decision_pb2,
+    decision_service_pb2,
     preference_pb2,
     preference_service_pb2,
+    reason_pb2,
 )
 from accord_client.guests import Guests
 from sqlalchemy import create_engine, select
 
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id
+from tests.contract.sharing.test_disclosures import recorded
+from tests.contract.sharing.test_permits import delivering
 from tests.contract.sharing.test_persons import (
     ADS,
     MARKETING,
@@ -28,6 +33,7 @@ from tests.contract.sharing.test_persons import (
     refused,
     why,
 )
+from tests.contract.sharing.test_revocations import notices
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -185,3 +191,65 @@ async def test_what_the_guest_of_another_app_said_is_out_of_reach(sharing: Shari
     )
     renewed = (await sharing.app("consents", "GiveConsent", renewal)).consent
     assert renewed.state == STATE.CONSENT_STATE_RENEWED
+
+
+async def test_guests_in_batches_and_taken_apart_also_as_of_then(sharing: Sharing) -> None:
+    await ready(sharing)
+    other = decision_pb2.Guest(jurisdiction="DE", session="Session_2")
+    given = (await sharing.app("consents", "GiveConsent", consenting())).consent
+    about: Any = MARKETING | {"account": ""}
+    mine, theirs = (sharing.question(**about, guest=guest) for guest in (GUEST, other))
+    batch = decision_service_pb2.CheckBatchRequest(questions=[mine, theirs])
+
+    async def batched() -> list[list[str]]:
+        answer = await sharing.app("decisions", "CheckBatch", batch)
+        assert [each.decision.question.guest for each in answer.responses] == [GUEST, other]
+        return [
+            [reason_pb2.Reason.Name(each.reason)[7:] for each in one.decision.reasons]
+            for one in answer.responses
+        ]
+
+    assert await batched() == [["AGE_UNKNOWN"], ["AGE_UNKNOWN", "CONSENT_MISSING"]]
+    sharing.bench.clock.advance(timedelta(hours=1))
+    withdraw = consent_service_pb2.WithdrawConsentRequest(
+        request_id=request_id(), name=given.name, guest=GUEST
+    )
+    await sharing.app("consents", "WithdrawConsent", withdraw)
+    assert await batched() == [
+        ["CONSENT_WITHDRAWN", "AGE_UNKNOWN"],
+        ["AGE_UNKNOWN", "CONSENT_MISSING"],
+    ]
+
+    async def explained(ago: timedelta) -> list[str]:
+        request = analysis_service_pb2.ExplainRequest(question=mine)
+        if ago:
+            request.as_of_time.FromDatetime(sharing.bench.clock.now() - ago)
+        call = sharing.call("analysis", "Explain", request, as_="staff/officer/ana")
+        found = (await call).explanation
+        return [
+            reason_pb2.Reason.Name(each.reason.reason)[7:]
+            for gate in found.gates
+            for each in gate.reasons
+        ]
+
+    assert "CONSENT_WITHDRAWN" in await explained(timedelta())
+    then = await explained(timedelta(minutes=1))
+    assert "AGE_UNKNOWN" in then
+    assert not any(reason.startswith("CONSENT") for reason in then)
+    assert "CONSENT_MISSING" in await explained(timedelta(hours=2))
+
+
+async def test_what_a_guest_ends_is_told_to_whom_it_was_sent_to(sharing: Sharing) -> None:
+    await delivering(sharing)
+    decision = await sharing.check(account="", guest=GUEST)
+    assert decision.outcome == decision_pb2.OUTCOME_PERMIT, decision
+    sent = await recorded(sharing, decision.name)
+    assert "sharing:disclosure:record" in published(sharing, "guests/Session_1")
+    stop = preference_service_pb2.StopSharingRequest(
+        request_id=request_id(), recipient=sent.recipient, guest=GUEST
+    )
+    await sharing.app("preferences", "StopSharing", stop)
+    (notice,) = await notices(sharing)
+    assert notice.recipient == sent.recipient
+    assert list(notice.decisions) == [decision.name]
+    assert "Session_1" not in str(notice)
