@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runtime.event import Event
-from runtime.fault import invalid, not_found
+from runtime.fault import Fault, invalid, not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -14,6 +14,9 @@ from services.sharing.domain.consent_steps import ConsentStep, check_age, check_
 from services.sharing.domain.ports import Records, Request
 from services.sharing.domain.records import Consent, ConsentState, Indication, Scope
 
+# Whoever is decided about is decided from all of it: a record that grew without end would make
+# their decisions slow and take the memory of others.
+_MOST_REVISIONS = 2000
 _ANEW = {ConsentStep.GIVE: ConsentState.GIVEN, ConsentStep.REFUSE: ConsentState.REFUSED}
 
 
@@ -65,6 +68,7 @@ async def answer_consent(
                 if subject is not None:
                     by = said.indication.by
                     check_age(subject, consent.scope, by, means.rulebook, now.date())
+            require_room(records, holder)
             records.consents.add(holder, consent, now)
             records.publish(consent_event(said.step.value, holder, consent, now, acting))
             return consent
@@ -92,6 +96,16 @@ def require_recipient(records: Records, scope: Scope) -> None:
     named = scope.recipient.startswith(RECIPIENT_PREFIX)
     if named and records.recipients.get(scope.recipient) is None:
         raise not_found(scope.recipient)
+
+
+def require_room(records: Records, holder: str) -> None:
+    """Refuse to add to a record of consents that is full; nothing ever hinders a withdrawal."""
+    if records.consents.count(holder) >= _MOST_REVISIONS:
+        raise Fault(
+            "TOO_MANY_CONSENTS",
+            "no more can be asked or answered: so much is on record already",
+            metadata={"most": str(_MOST_REVISIONS)},
+        )
 
 
 def consent_event(

@@ -75,6 +75,10 @@ class ConsentRecords(Protocol):
         """Return every revision of a consent of the person, oldest first; none: not theirs."""
         ...
 
+    def count(self, account: str) -> int:
+        """Return how many revisions there are of all of the person's consents."""
+        ...
+
     def add(self, account: str, consent: Consent, recorded: datetime) -> None:
         """Add a revision."""
         ...

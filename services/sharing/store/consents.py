@@ -71,6 +71,11 @@ class StoredConsents:
         )
         return [ConsentRevision(row.revision, consent_of(row), row.recorded) for row in rows]
 
+    def count(self, account: str) -> int:
+        """Return how many revisions there are of all of the person's consents."""
+        mine = select(func.count()).select_from(consents).where(consents.c.account == account)
+        return self._tx.execute(mine).scalar_one()
+
     def add(self, account: str, consent: Consent, recorded: datetime) -> None:
         """Add a revision."""
         revision = self._tx.execute(

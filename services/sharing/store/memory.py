@@ -39,6 +39,7 @@ from services.sharing.store.subjects import StoredSubjects
 
 _ROUNDS = 8  # of loading before a question is given up: its facts change faster than they are read
 _BOUND_S = 1.0  # what no answer may be behind
+_SHARES = 4  # no entry takes more of the memory than one of these
 _CHUNK = 500  # keys in one query
 _RETRY_AFTER = timedelta(milliseconds=200)
 _RECIPIENTS, _INSTRUMENTS = "recipients/", "instruments/"
@@ -173,6 +174,9 @@ class Memory:
 
     def _keep(self, key: str, entry: Entry) -> None:
         self._drop(key)
+        if entry.records > self._most // _SHARES:
+            # Nobody else is forgotten for it; consents and choices are bounded far below.
+            raise Fault("OVERLOADED", "there are more facts about one than are kept")
         self._entries[key] = entry
         self._records += entry.records
         while self._records > self._most:

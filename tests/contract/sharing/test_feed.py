@@ -28,11 +28,18 @@ from services.sharing.domain.freshness import (
     position,
 )
 from services.sharing.domain.question import Question
-from services.sharing.domain.records import Recipient, Subject, SubjectStatus
+from services.sharing.domain.records import (
+    Preference,
+    PreferenceKind,
+    Recipient,
+    Subject,
+    SubjectStatus,
+)
 from services.sharing.store import feed as feeds
 from services.sharing.store.changes import StoredChanges, note
 from services.sharing.store.feed import Feed
 from services.sharing.store.memory import Memory
+from services.sharing.store.preferences import StoredPreferences
 from services.sharing.store.recipients import StoredRecipients
 from services.sharing.store.records import MIGRATIONS
 from services.sharing.store.subjects import StoredSubjects
@@ -364,6 +371,31 @@ async def test_the_memory_is_bounded_and_nobody_gets_wrong_facts_for_it(
         assert facts.subject
         assert facts.subject.account == ask.account
         assert memory._records <= 4
+
+
+async def test_nobody_is_forgotten_for_one_of_whom_too_much_is_known(
+    databases: tuple[Database, Database],
+) -> None:
+    database = databases[0]
+    feed = Feed(database, "nl", CLOCK)
+    memory = Memory(database, feed, 8)
+    few, many = [await known(database, new_account("nl")) for _ in range(2)]
+    choices = [
+        Preference(
+            f"{many.account}/preferences/{n}", PreferenceKind.STOP_SHARING_WITH, str(n), NOON
+        )
+        for n in range(2)
+    ]
+
+    def unit(tx: Any) -> None:
+        for choice in choices:
+            StoredPreferences(tx).add(many.account, choice, NOON)
+
+    await database.write(unit)
+    facts, _ = await memory.gather(few, MINIMIZE_LATENCY)
+    assert await reason_of(memory.gather(many, MINIMIZE_LATENCY)) == "OVERLOADED"
+    again, _ = await memory.gather(few, MINIMIZE_LATENCY)
+    assert again.subject is facts.subject
 
 
 async def test_an_unknown_recipient_is_not_found_until_it_is_registered(

@@ -21,6 +21,7 @@ from accord_client import receipt
 from accord_client.jws import Keys
 
 from runtime.errors import from_error
+from services.sharing.cases import answer_consent
 from tests.contract.sharing.conftest import Sharing, request_id, rows
 
 NOTICE: Any = {"notice": "mi-store@2025-05-20", "language": "en"}
@@ -150,6 +151,24 @@ async def test_nobody_is_asked_without_end_or_for_another_service(sharing: Shari
     for purpose in purposes[:20]:
         await ask(purpose)
     assert await refused(ask(purposes[20])) == ("TOO_MANY_OPEN_QUESTIONS", {"most": "20"})
+
+
+async def test_a_record_of_consents_is_bounded_and_what_was_given_can_be_withdrawn(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ready(sharing)
+    monkeypatch.setattr(answer_consent, "_MOST_REVISIONS", 2)
+    given = await give(sharing)
+    await give(sharing, scope=None, name=given.name)
+    full = ("TOO_MANY_CONSENTS", {"most": "2"})
+    assert await refused(give(sharing)) == full
+    assert await refused(give(sharing, scope=None, name=given.name)) == full
+    asked = consent_service_pb2.RequestConsentRequest(
+        request_id=request_id(), account=sharing.person, scope=ADS
+    )
+    assert await refused(sharing.app("consents", "RequestConsent", asked)) == full
+    ended = await step(sharing, given.name, "Withdraw")
+    assert ended.state == STATE.CONSENT_STATE_WITHDRAWN
 
 
 async def _purposes(sharing: Sharing) -> list[str]:

@@ -103,7 +103,7 @@ class ConsentServiceServicer:
         Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
         also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
         WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
-        guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        guardian, NOT_FOR_MINORS, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,7 +114,8 @@ class ConsentServiceServicer:
         no. Idempotent by its request id.
         Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
         also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
-        WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        WRONG_STATE for a consent that was answered, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +147,7 @@ class ConsentServiceServicer:
         answered as it stands. Idempotent by its request id.
         Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
         an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
-        REQUEST_ID_REUSED.
+        TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,14 +43,15 @@ class ConsentServiceStub:
     Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
     also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
     WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
-    guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    guardian, NOT_FOR_MINORS, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     RefuseConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]
     """Records that the person was asked and refuses; with a name, that they answer that question with
     no. Idempotent by its request id.
     Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
     also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
-    WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    WRONG_STATE for a consent that was answered, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION,
+    REQUEST_ID_REUSED.
     """
     DeferConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.DeferConsentRequest, _consent_service_pb2.DeferConsentResponse]
     """Records that the person puts off the answer to a question. One that is put off already is
@@ -70,7 +71,7 @@ class ConsentServiceStub:
     answered as it stands. Idempotent by its request id.
     Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
     an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
-    REQUEST_ID_REUSED.
+    TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
     """
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]
     """Revokes a consent from now on in the place of its person, such as one who may no longer decide
@@ -118,14 +119,15 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
     also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
     WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
-    guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    guardian, NOT_FOR_MINORS, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
     """
     RefuseConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RefuseConsentRequest, _consent_service_pb2.RefuseConsentResponse]  # type: ignore[assignment]
     """Records that the person was asked and refuses; with a name, that they answer that question with
     no. Idempotent by its request id.
     Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
     also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
-    WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+    WRONG_STATE for a consent that was answered, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION,
+    REQUEST_ID_REUSED.
     """
     DeferConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.DeferConsentRequest, _consent_service_pb2.DeferConsentResponse]  # type: ignore[assignment]
     """Records that the person puts off the answer to a question. One that is put off already is
@@ -145,7 +147,7 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     answered as it stands. Idempotent by its request id.
     Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
     an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
-    REQUEST_ID_REUSED.
+    TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
     """
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RevokeConsentRequest, _consent_service_pb2.RevokeConsentResponse]  # type: ignore[assignment]
     """Revokes a consent from now on in the place of its person, such as one who may no longer decide
@@ -196,7 +198,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
         also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
         WRONG_STATE for a consent that was refused or ended, GUARDIAN_REQUIRED for a minor without a
-        guardian, NOT_FOR_MINORS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        guardian, NOT_FOR_MINORS, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -209,7 +211,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         no. Idempotent by its request id.
         Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
         also where an app names no guest or the portal does, NOT_FOUND for an unknown recipient or name,
-        WRONG_STATE for a consent that was answered, APP_NOT_BOUND, WRONG_REGION, REQUEST_ID_REUSED.
+        WRONG_STATE for a consent that was answered, TOO_MANY_CONSENTS, APP_NOT_BOUND, WRONG_REGION,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -247,7 +250,7 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         answered as it stands. Idempotent by its request id.
         Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
         an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
-        REQUEST_ID_REUSED.
+        TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

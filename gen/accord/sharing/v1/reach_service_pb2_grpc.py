@@ -62,7 +62,8 @@ class ReachServiceServicer:
         which basis, since when, until when. A page looks at so many recipients and shows those with
         something to tell, so that it may hold fewer, and none.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, and PAGE_TOKEN_INVALID for a page token of another list.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list, OVERLOADED while
+        another call of that person is answered, or of several others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,8 @@ class ReachServiceServicer:
         A page looks at so many people and shows those with something to tell. Each page is on record
         as a read.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID.
+        Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID, OVERLOADED while another call of that
+        officer is answered, or of several others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

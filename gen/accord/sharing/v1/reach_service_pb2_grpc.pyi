@@ -42,14 +42,16 @@ class ReachServiceStub:
     which basis, since when, until when. A page looks at so many recipients and shows those with
     something to tell, so that it may hold fewer, and none.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, and PAGE_TOKEN_INVALID for a page token of another list.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list, OVERLOADED while
+    another call of that person is answered, or of several others.
     """
     ListSubjects: _grpc.UnaryUnaryMultiCallable[_reach_service_pb2.ListSubjectsRequest, _reach_service_pb2.ListSubjectsResponse]
     """Lists by name the people whose data a recipient has or may get, for the end of a contract.
     A page looks at so many people and shows those with something to tell. Each page is on record
     as a read.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID.
+    Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID, OVERLOADED while another call of that
+    officer is answered, or of several others.
     """
 
 @_typing.type_check_only
@@ -66,14 +68,16 @@ class ReachServiceAsyncStub(ReachServiceStub):
     which basis, since when, until when. A page looks at so many recipients and shows those with
     something to tell, so that it may hold fewer, and none.
     Called by the portal for that person.
-    Fails with INVALID_FIELD, and PAGE_TOKEN_INVALID for a page token of another list.
+    Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list, OVERLOADED while
+    another call of that person is answered, or of several others.
     """
     ListSubjects: _aio.UnaryUnaryMultiCallable[_reach_service_pb2.ListSubjectsRequest, _reach_service_pb2.ListSubjectsResponse]  # type: ignore[assignment]
     """Lists by name the people whose data a recipient has or may get, for the end of a contract.
     A page looks at so many people and shows those with something to tell. Each page is on record
     as a read.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID.
+    Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID, OVERLOADED while another call of that
+    officer is answered, or of several others.
     """
 
 class ReachServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -93,7 +97,8 @@ class ReachServiceServicer(metaclass=_abc_1.ABCMeta):
         which basis, since when, until when. A page looks at so many recipients and shows those with
         something to tell, so that it may hold fewer, and none.
         Called by the portal for that person.
-        Fails with INVALID_FIELD, and PAGE_TOKEN_INVALID for a page token of another list.
+        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list, OVERLOADED while
+        another call of that person is answered, or of several others.
         """
 
     @_abc_1.abstractmethod
@@ -106,7 +111,8 @@ class ReachServiceServicer(metaclass=_abc_1.ABCMeta):
         A page looks at so many people and shows those with something to tell. Each page is on record
         as a read.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID.
+        Fails with INVALID_FIELD, NOT_FOUND, PAGE_TOKEN_INVALID, OVERLOADED while another call of that
+        officer is answered, or of several others.
         """
 
 def add_ReachServiceServicer_to_server(servicer: ReachServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -223,6 +223,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As many questions as a person may be asked for consent are open; wait for answers.
     Example: {"reason": "TOO_MANY_OPEN_QUESTIONS", "metadata": {"most": "20"}}
     """
+    ERROR_REASON_TOO_MANY_CONSENTS: _ErrorReason.ValueType  # 233
+    """So much is on record of what this person or guest was asked and answered that nothing is added;
+    what was given can be withdrawn.
+    Example: {"reason": "TOO_MANY_CONSENTS", "metadata": {"most": "2000"}}
+    """
     ERROR_REASON_NO_PERMIT: _ErrorReason.ValueType  # 250
     """The decision is no PERMIT, so that nothing is disclosed under it.
     Example: {"reason": "NO_PERMIT", "metadata": {"resource": "decisions/nl-1", "outcome": "deny"}}
@@ -457,6 +462,11 @@ Example: {"reason": "NOT_FOR_MINORS", "metadata": {"purpose": "newsletter"}}
 ERROR_REASON_TOO_MANY_OPEN_QUESTIONS: ErrorReason.ValueType  # 232
 """As many questions as a person may be asked for consent are open; wait for answers.
 Example: {"reason": "TOO_MANY_OPEN_QUESTIONS", "metadata": {"most": "20"}}
+"""
+ERROR_REASON_TOO_MANY_CONSENTS: ErrorReason.ValueType  # 233
+"""So much is on record of what this person or guest was asked and answered that nothing is added;
+what was given can be withdrawn.
+Example: {"reason": "TOO_MANY_CONSENTS", "metadata": {"most": "2000"}}
 """
 ERROR_REASON_NO_PERMIT: ErrorReason.ValueType  # 250
 """The decision is no PERMIT, so that nothing is disclosed under it.
