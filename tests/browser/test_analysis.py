@@ -84,6 +84,32 @@ def test_a_question_is_taken_apart(visitor: Visitor, officer: Visitor, region: M
     assert "Enter an account number" in officer.text
 
 
+def test_the_question_may_be_about_a_guest(officer: Visitor, region: Mesh) -> None:
+    in_force(region, "rickshaws")
+    page = officer.page
+    officer.open("/officer/explore")
+    page.locator("#service").select_option("mi_store")
+    page.locator("#recipient").select_option("recipients/rickshaws")
+    page.locator("#purpose").select_option("delivery")
+    page.get_by_text("Contact details", exact=True).click()
+    page.locator("[value='contact.address']").check()
+    page.get_by_text("More about the question").click()
+    page.locator("#relation").fill("order-1")
+    page.get_by_text("A visitor without an account").click()
+    page.locator("#guest_jurisdiction").select_option("NL")
+    officer.press("Take it apart")
+    assert "Enter the session's id" in officer.text
+    page.locator("#guest_session").fill("chat-1")
+    officer.press("Take it apart")
+    assert "Permitted" in page.get_by_role("region", name="The answer").inner_text()
+    page.locator("#guest_jurisdiction").select_option("IN")
+    officer.press("Take it apart")
+    assert "Choose a country that is at home here" in officer.text
+    judged(officer)
+    officer.open("/language/zh-Hant?from=/officer/explore")
+    assert "沒有帳戶的訪客" in officer.text
+
+
 def test_a_change_is_supposed(visitor: Visitor, officer: Visitor, region: Mesh) -> None:
     contract = in_force(region, "buggies")
     visitor.sign_in("Anna de Vries")

@@ -23,6 +23,8 @@ class Inquiry:
     signed_in: bool
     de_identified: bool
     as_of: datetime | None
+    guest_jurisdiction: str = ""  # of a visitor without an account; both or none
+    guest_session: str = ""
 
 
 @dataclass(frozen=True)

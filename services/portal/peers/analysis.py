@@ -44,6 +44,7 @@ class AnalysisPeer:
         request = analysis_service_pb2.ExplainRequest(
             question=decision_pb2.Question(
                 account=inquiry.account,
+                guest=_guest(inquiry),
                 service=inquiry.service,
                 recipient=inquiry.recipient,
                 purpose=inquiry.purpose,
@@ -75,6 +76,14 @@ class AnalysisPeer:
             elif len(flows) < _MOST_FLOWS:
                 flows.append(_flow(part.flow))
         return Simulation(last.replayed, last.changed, flows)
+
+
+def _guest(inquiry: Inquiry) -> decision_pb2.Guest | None:
+    if not inquiry.guest_jurisdiction and not inquiry.guest_session:
+        return None
+    return decision_pb2.Guest(
+        jurisdiction=inquiry.guest_jurisdiction, session=inquiry.guest_session
+    )
 
 
 def _change(supposed: Supposition) -> simulation_pb2.Change:

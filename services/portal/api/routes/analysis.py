@@ -32,7 +32,12 @@ _FIELDS = {
         "subprocessor",
         "instrument",
     )
-} | {"as_of_time": "as_of"}
+} | {
+    "as_of_time": "as_of",
+    "guest": "guest_session",
+    "jurisdiction": "guest_jurisdiction",
+    "session": "guest_session",
+}
 _NEEDED = ("service", "recipient", "purpose", "categories")
 
 
@@ -69,7 +74,8 @@ async def explore(visit: Visit) -> Response:
         found = await visit.desk.analysis.explain(visit.signed_in, _inquiry(visit.form, as_of))
     except Fault as fault:
         if fault.reason in {"NOT_FOUND", "WRONG_REGION"}:
-            field = "recipient" if fault.reason == "NOT_FOUND" else "account"
+            whose = "account" if visit.form.text("account") else "guest_jurisdiction"
+            field = "recipient" if fault.reason == "NOT_FOUND" else whose
             return await _explorer(visit, [(field, f"wrong.{field}")], None)
         return await _explorer(visit, wrong_fields(fault, _FIELDS), None)
     return await _explorer(visit, [], found)
@@ -124,6 +130,8 @@ def _inquiry(form: Form, as_of: datetime | None) -> Inquiry:
         signed_in=form.ticked("signed_in"),
         de_identified=form.ticked("de_identified"),
         as_of=as_of,
+        guest_jurisdiction=form.text("guest_jurisdiction"),
+        guest_session=form.text("guest_session"),
     )
 
 
