@@ -1,7 +1,7 @@
 """Decides many questions on one state of the facts, as one record with a section for each."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 from runtime.event import Event, Section, in_entries
@@ -80,17 +80,13 @@ def _unknown(questions: Sequence[Question], facts: Sequence[Facts | None]) -> Fa
 
 
 def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Event]:
-    """Describe the batch: people in sections, split as entries are bounded; nobody by itself."""
+    """Describe the batch, split as entries are bounded: each person in a section of their own.
+
+    What is about nobody needs no key of its own: it stands in the fields, a line a decision.
+    """
     first = decisions[0]
     common = {"rulebook": first.rulebook_digest, "token": first.token}
-    people = [
-        Section(decision.question.holder, _said(decision))
-        for decision in decisions
-        if decision.question.personal
-    ]
-    nobody = [_said(decision) for decision in decisions if not decision.question.personal]
-    said = [(common, sections) for sections in in_entries(people)]
-    said += [(common | fields, ()) for fields in nobody]
+    said = [Section(decision.question.holder, _said(decision)) for decision in decisions]
     return [
         Event(
             action="sharing:decision:batch",
@@ -98,12 +94,16 @@ def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Ev
             time=first.time,
             actor=acting.who,
             resource=stem,
-            fields=fields,
-            sections=sections,
+            fields=common | _lines([each.fields for each in sections if not each.account]),
+            sections=tuple(each for each in sections if each.account),
             trace=acting.trace,
         )
-        for fields, sections in said
+        for sections in in_entries(said)
     ]
+
+
+def _lines(said: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {name: "\n".join(each[name] for each in said) for name in (said[0] if said else ())}
 
 
 def _said(decision: Decision) -> dict[str, str]:
