@@ -23,6 +23,7 @@ from accord.sharing.v1.disclosure_pb2 import Disclosure
 
 from accord_client import guard
 from accord_client.cache import SILENCE_S, Ask, Counters, Verdict
+from accord_client.permit import Permit
 from accord_client.profile import Profile
 
 T = TypeVar("T")
@@ -56,6 +57,10 @@ class Accord:
         ask = question if isinstance(question, Ask) else Ask(question)
         verdict = self._recall(ask)
         return verdict if verdict is not None else _result(self._accord.check(ask), self._loop)
+
+    def honours(self, permit: str, sending: Question, *, shown_by: str) -> Permit | None:
+        """Whether data may be sent on a permit that an app shows. As ``guard.Accord.honours``."""
+        return _result(self._accord.honours(permit, sending, shown_by=shown_by), self._loop)
 
     def disclosed(
         self,

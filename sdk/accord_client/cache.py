@@ -11,6 +11,13 @@ Two races decide what it is worth, and both are lost on the safe side:
   for before it does not turn it back.
 - Messages may be delayed. So trust is counted from when the stream was opened *here* plus how much
   later, by the server's clock alone, the records were confirmed: never from when a message arrived.
+- What takes several messages is told before its token is. A question that is asked between them may
+  be answered from before, so that all that they name is revoked once more with the last of them,
+  and they prolong no trust.
+
+A permit that another client asked for was seen by nobody here on its way. It is honoured if Watch
+was heard from before the place in the records that its token names, and nothing that touches it was
+named since.
 """
 
 from __future__ import annotations
@@ -110,6 +117,9 @@ class PermitCache:
         self._asking = 0  # questions on their way
         self._revoked: dict[str | Ask, int] = {}  # only while there are any
         self._floor = 0  # of this revocation and those before it is no longer known what they say
+        self._parts: set[str] = set()  # named by messages whose last is still to come
+        self._told: dict[str, str] = {}  # by which token a name was last revoked
+        self._since = ""  # from this token on all that was revoked is in it
 
     def lookup(self, key: Ask) -> Verdict | None:
         """The answer to a question if a permit for it holds now."""
@@ -123,6 +133,17 @@ class PermitCache:
                 return entry[1]
             self.counters.silent += 1
         return None
+
+    def stands(self, permit: Permit) -> bool:
+        """Whether a permit, whoever asked for it, is known not to be revoked."""
+        with self._lock:
+            return (
+                now() < self._trusted
+                and bool(self._since)
+                and permit.rulebook == self._rulebook
+                and self._parts.isdisjoint(permit.watch)
+                and permit.token >= max(self._since, *(self._told.get(n, "") for n in permit.watch))
+            )
 
     # --- questions -----------------------------------------------------------------------------
 
@@ -172,16 +193,19 @@ class PermitCache:
             if not self.position or message.rulebook_digest != self._rulebook:
                 self._clear()
                 self._rulebook = message.rulebook_digest
-            for revocation in message.revocations:
-                name = revocation.key
+            self._since = self._since or message.token
+            self._parts.update(revocation.key for revocation in message.revocations)
+            for name in self._parts:
                 self._revoke(name)
                 for key in tuple(self._watched.get(name, ())):
                     self.counters.revoked += 1
                     self._drop(key)
             self.position = message.token
             self.token = max(self.token, message.token)
-            confirmed = opened + message.confirmed.ToMicroseconds() / 1e6
-            self._trusted = max(self._trusted, confirmed + self._silence)
+            if message.HasField("confirmed"):  # all up to the token has been told
+                self._tell(message.token)
+                confirmed = opened + message.confirmed.ToMicroseconds() / 1e6
+                self._trusted = max(self._trusted, confirmed + self._silence)
 
     def begin_anew(self, *, tokens: bool = False) -> None:
         """Forgets all permits: what was revoked meanwhile is not to be had; and ``tokens`` too."""
@@ -218,7 +242,17 @@ class PermitCache:
                 self._revoked.clear()
                 self._floor = self._number
 
+    def _tell(self, token: str) -> None:
+        self._told.update(dict.fromkeys(self._parts, token))
+        self._parts.clear()
+        if len(self._told) > self._most:
+            self._told.clear()
+            self._since = token
+
     def _clear(self) -> None:
+        self._parts.clear()
+        self._told.clear()
+        self._since = ""
         self.counters.revoked += len(self._entries)
         self._entries.clear()
         self._watched.clear()

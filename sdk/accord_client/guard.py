@@ -145,6 +145,30 @@ class Accord:
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
 
+    async def honours(self, permit: str, sending: Question, *, shown_by: str) -> Permit | None:
+        """Whether the holder of data may send it on a permit that an app shows it.
+
+        Verified here, with sharing's public keys alone. What it says is returned only if sharing of
+        this region signed it for the app ``shown_by`` (its SPIFFE id, as the certificate of its
+        call says: a permit is of use to nobody else), it has not expired, it covers all of
+        ``sending`` (holder, recipient, purpose, categories; service and destination if given), and
+        Watch, heard within ``silence``, has revoked nothing that it rests on since it was decided.
+        Else None: do not send. So it is None as well for a permit from before this client watched.
+        Mind the obligations that it names. Raises Fault when keys are needed and not to be had.
+        """
+        try:
+            keys = await self._keys_for(permit)
+            said = verify(
+                permit,
+                keys,
+                region=self._region,
+                audience=shown_by,
+                now=datetime.now(UTC).timestamp(),
+            )
+        except VerificationError:
+            return None
+        return said if said.covers(sending) and self._cache.stands(said) else None
+
     # --- questions -----------------------------------------------------------------------------
 
     async def _ask(self, ask: Ask) -> Verdict:
@@ -166,11 +190,21 @@ class Accord:
                 permit = await self._verified(response)
                 if self._cache.permitted(ask, ticket, permit, verdict):
                     return verdict
-        return verdict
+        raise Fault(grpc.StatusCode.UNAVAILABLE, "", "revocations overtook each answer")
 
     async def _verified(self, response: CheckResponse) -> Permit:
         """The permit that came with an answer, which it must agree with."""
         text, decision = response.permit, response.decision
+        keys = await self._keys_for(text)
+        audience = f"spiffe://{self._region}.accord.internal/app/{decision.asker}"
+        issued = decision.decide_time.seconds
+        permit = verify(text, keys, region=self._region, audience=audience, now=issued)
+        if (permit.decision, permit.rulebook) != (decision.name, decision.rulebook_digest):
+            raise VerificationError("format", "the permit is another decision's")
+        return permit
+
+    async def _keys_for(self, text: str) -> Keys:
+        """The keys of sharing, read anew for one that is unknown here."""
         moment = time.monotonic()
         unknown = key_id(text) not in self._keys and moment - self._fetched > _REFETCH_S
         if unknown or moment - self._fetched > _KEYS_S:
@@ -180,12 +214,7 @@ class Accord:
                 )
             )
             self._keys, self._fetched = Keys(shown.jwks), moment
-        audience = f"spiffe://{self._region}.accord.internal/app/{decision.asker}"
-        issued = decision.decide_time.seconds
-        permit = verify(text, self._keys, region=self._region, audience=audience, now=issued)
-        if (permit.decision, permit.rulebook) != (decision.name, decision.rulebook_digest):
-            raise VerificationError("format", "the permit is another decision's")
-        return permit
+        return self._keys
 
     # --- Watch ---------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from accord.sharing.v1.decision_pb2 import Question
+
 from accord_client import jws
 from accord_client.failure import VerificationError
 from accord_client.jws import Keys
@@ -27,7 +29,7 @@ class Permit:
 
     decision: str  # decisions/…, to be named when what was sent is recorded
     holder: str  # whose data: accounts/… or guests/<session>; empty: nobody's
-    audience: str  # SPIFFE id of the app that asked, and alone may act on it
+    audience: str  # SPIFFE id of the app that asked, and alone may act on it or show it
     service: str
     recipient: str
     purpose: str
@@ -36,10 +38,26 @@ class Permit:
     obligations: tuple[str, ...]
     contract: str
     rulebook: str  # digest
-    token: str
+    token: str  # all that was altered up to here is in it
     watch: tuple[str, ...]  # the keys by which Watch revokes it
     issued: int  # seconds since 1970
     expires: int
+
+    def covers(self, sending: Question) -> bool:
+        """Whether it permits to send what a question names, all of it and to nobody else.
+
+        A service or a destination that the question leaves open is not compared.
+        """
+        guest = f"guests/{sending.guest.session}"
+        return (
+            self.holder == (guest if sending.HasField("guest") else sending.account)
+            and self.recipient == sending.recipient
+            and self.purpose == sending.purpose
+            and bool(sending.categories)
+            and set(sending.categories) <= set(self.categories)
+            and sending.service in ("", self.service)
+            and sending.destination in ("", self.destination)
+        )
 
 
 def key_id(text: str) -> str:
@@ -50,7 +68,7 @@ def key_id(text: str) -> str:
 def verify(text: str, keys: Keys, *, region: str, audience: str, now: float) -> Permit:
     """What a permit says, if it is sharing's, for this audience and not expired.
 
-    ``audience`` is the SPIFFE id of the app that may act on it, ``now`` seconds since 1970.
+    ``audience`` is the SPIFFE id of the app that asked for it, ``now`` seconds since 1970.
     Raises VerificationError with the obligation that is not met: ``format``, ``key``,
     ``signature``, ``issuer``, ``audience`` or ``time``.
     """

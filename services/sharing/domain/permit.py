@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 
 from services.sharing.domain.decision import Decision
-from services.sharing.domain.freshness import Change, ChangeKind
+from services.sharing.domain.freshness import Change, ChangeKind, Position, position
 from services.sharing.domain.question import Question
 
 TYPE = "accord-permit+jwt"  # the JWS's `typ`
@@ -38,6 +38,8 @@ def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str
     """Return what a permit says of a decision that permits; `watch` are the keys that revoke it.
 
     None when what it rests on ends within the second, since permits count in whole ones.
+    Its token is where everything before is known to have been seen, so that whoever is shown it
+    can tell by the order of tokens alone which revocations it already takes into account.
     """
     question, answer = decision.question, decision.answer
     domain = f"spiffe://{region}.accord.internal"
@@ -45,6 +47,7 @@ def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str
     issued, expires = int(decision.time.timestamp()), int(ends.timestamp())
     if expires <= issued:
         return None
+    settled = position(decision.token, region).settled
     person = {"sub": question.holder} if question.personal else {}
     return person | {
         "iss": f"{domain}/svc/sharing",
@@ -60,6 +63,6 @@ def claims(decision: Decision, region: str, watch: Sequence[str]) -> Mapping[str
         "obligations": answer.obligations,
         "contract": answer.contract,
         "rulebook": decision.rulebook_digest,
-        "token": decision.token,
+        "token": Position(settled, settled).token(region),
         "watch": watch,
     }

@@ -39,9 +39,9 @@ GET = "/accord.sharing.v1.DecisionService/GetDecision"
 LIST = "/accord.sharing.v1.DisclosureService/ListDisclosures"
 
 
-def profile(sharing: Sharing) -> Profile:
-    stem = sharing.bench.directory / "app-mi-store"
-    sharing.bench.authority.issue("app/mi-store").write(stem)
+def profile(sharing: Sharing, app: str = "mi-store") -> Profile:
+    stem = sharing.bench.directory / f"app-{app}"
+    sharing.bench.authority.issue(f"app/{app}").write(stem)
     return Profile(
         region="nl",
         certificate_file=stem.with_suffix(".crt"),
@@ -52,9 +52,9 @@ def profile(sharing: Sharing) -> Profile:
 
 
 @asynccontextmanager
-async def watched(sharing: Sharing) -> AsyncIterator[Accord]:
+async def watched(sharing: Sharing, given: Profile | None = None) -> AsyncIterator[Accord]:
     """A client that has heard Watch."""
-    async with Accord.connect(profile(sharing)) as accord:
+    async with Accord.connect(given or profile(sharing)) as accord:
         await accord.heard()
         yield accord
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from accord_client import blocking
 
 from tests.contract.sharing.conftest import rows
-from tests.contract.sharing.test_guard import profile, today, watched
+from tests.contract.sharing.test_guard import hear, profile, today, watched
 
 if TYPE_CHECKING:
     from tests.contract.sharing.conftest import Sharing
@@ -42,6 +43,22 @@ async def test_in_threads(sharing: Sharing) -> None:
     count = examples()["count"]
     given, question = profile(sharing), sharing.question()
     assert await asyncio.to_thread(count, given, question, 5) == 5
+
+
+async def test_a_holder_is_shown_a_permit(sharing: Sharing) -> None:
+    await today(sharing)
+    print_label = examples()["print_label"]
+    asker, holder = profile(sharing), profile(sharing, "mi-com")
+    mi_store, mi_com = (f"spiffe://nl.accord.internal/app/{app}" for app in ("mi-store", "mi-com"))
+
+    def work() -> list[Any]:
+        with blocking.Accord.connect(holder) as accord, blocking.Accord.connect(asker) as asking:
+            hear(accord)
+            permit = asking.check(sharing.question()).permit
+            shown = ((mi_store, sharing.person), (mi_com, sharing.person), (mi_store, ""))
+            return [print_label(accord, permit, *who) for who in shown]
+
+    assert await asyncio.to_thread(work) == [("record_disclosure",), "refused", "refused"]
 
 
 async def test_a_channel_and_a_route_are_guarded(sharing: Sharing) -> None:

@@ -1,20 +1,14 @@
-"""What memory answers is what sharing would, however messages overtake each other."""
+"""What ends a permit in memory, each by itself; `test_cache_races.py` plays them together."""
 
 from __future__ import annotations
-
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 import pytest
 from accord.sharing.v1.decision_pb2 import Question
 from accord.sharing.v1.watch_service_pb2 import Revocation, WatchResponse
 from accord_client import cache
-from accord_client.cache import Ask, PermitCache, Ticket, Verdict
+from accord_client.cache import Ask, PermitCache, Verdict
 from accord_client.permit import Permit
 from google.protobuf.duration_pb2 import Duration
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 YES = Verdict(permitted=True, decision="decisions/1", categories=("contact.name",))
 
@@ -41,20 +35,25 @@ def ask(person: str = "a", recipient: str = "dhl") -> Ask:
 
 
 def permit(
-    person: str = "a", recipient: str = "dhl", rulebook: str = "r", life: int = 300
+    person: str = "a",
+    recipient: str = "dhl",
+    rulebook: str = "r",
+    life: int = 300,
+    token: str = "nl-1",  # noqa: S107  a place in a list, no secret
 ) -> Permit:
     watch = (recipient, person)
-    return Permit("d", person, "", "", "", "", (), "", (), "", rulebook, "t", watch, 0, life)
+    return Permit("d", person, "", "", "", "", (), "", (), "", rulebook, token, watch, 0, life)
 
 
 def message(
     *keys: str,
     token: str = "nl-1",  # noqa: S107  a place in a list, no secret
-    confirmed: float = 0.0,
+    confirmed: float | None = 0.0,
     rulebook: str = "r",
 ) -> WatchResponse:
-    after = Duration()
-    after.FromMicroseconds(round(confirmed * 1e6))
+    after = None if confirmed is None else Duration()
+    if after and confirmed:
+        after.FromMicroseconds(round(confirmed * 1e6))
     return WatchResponse(
         revocations=[Revocation(key=key) for key in keys],
         token=token,
@@ -155,6 +154,54 @@ def test_a_revocation_that_overtakes_a_permit_wins(clock: Time) -> None:
     assert kept(permits)  # asked for afterwards, it knows
 
 
+def test_what_is_named_in_parts_is_revoked_again_with_the_last_of_them(clock: Time) -> None:
+    permits = PermitCache()
+    permits.heard(message(), clock.now)
+    permits.heard(message("a", confirmed=None), clock.now)
+    assert kept(permits)  # asked with the token of before, of who did not know yet
+    permits.heard(message("b", token="nl-2"), clock.now)
+    assert permits.lookup(ask()) is None
+    assert kept(permits)  # asked with the token of now
+    permits.heard(message(token="nl-3"), clock.now)
+    assert permits.lookup(ask()) is YES
+
+
+def test_a_part_prolongs_no_trust(clock: Time) -> None:
+    permits = PermitCache()
+    permits.heard(message(), clock.now)
+    assert kept(permits)
+    clock.now += 1.5
+    permits.heard(message("b", confirmed=None), clock.now)  # what follows may name it
+    assert permits.lookup(ask()) is None
+
+
+def test_a_permit_that_was_shown_stands_only_if_all_since_was_heard(clock: Time) -> None:
+    permits = PermitCache(most=2)
+    assert not permits.stands(permit())
+    permits.heard(message(token="nl-3"), clock.now)
+    assert not permits.stands(permit(token="nl-2"))  # revoked perhaps before the stream began
+    assert permits.stands(permit(token="nl-3"))
+    permits.heard(message("a", token="nl-5"), clock.now)
+    assert not permits.stands(permit(token="nl-4"))
+    assert permits.stands(permit("b", token="nl-4"))
+    assert permits.stands(permit(token="nl-5"))
+    assert not permits.stands(permit(token="nl-5", rulebook="s"))
+    permits.heard(message("a", token="nl-5", confirmed=None), clock.now)
+    assert not permits.stands(permit(token="nl-5"))  # by what is yet to be said
+    permits.heard(message(token="nl-6"), clock.now)
+    assert not permits.stands(permit(token="nl-5"))
+    assert permits.stands(permit(token="nl-6"))
+    permits.heard(message("c", "d", token="nl-7"), clock.now)  # more than is remembered
+    assert not permits.stands(permit("b", token="nl-6"))
+    assert permits.stands(permit("b", token="nl-7"))
+    clock.now += 1.0
+    assert not permits.stands(permit("b", token="nl-7"))  # nobody said anything for a second
+    permits.heard(message(token="nl-7"), clock.now)
+    assert permits.stands(permit("b", token="nl-7"))
+    permits.begin_anew()
+    assert not permits.stands(permit("b", token="nl-7"))
+
+
 def test_a_refusal_is_not_turned_back_by_a_permit_that_was_asked_for_before(clock: Time) -> None:
     permits = PermitCache()
     permits.heard(message(), clock.now)
@@ -221,151 +268,3 @@ def test_revocations_are_remembered_only_as_long_as_they_can_matter(clock: Time)
         assert not permits.permitted(ask(), ticket, permit(), YES)  # who knows: it is asked again
     assert not permits._revoked
     assert kept(permits)
-
-
-PEOPLE = st.sampled_from("ab")
-RECIPIENTS = st.sampled_from(["dhl", "post"])
-KEYS = st.sampled_from(["a", "b", "dhl"])
-
-
-@dataclass
-class Flight:
-    """A question whose answer has left sharing and has not arrived."""
-
-    person: str
-    recipient: str
-    ticket: Ticket
-    stack: ExitStack
-    permitted: bool
-
-
-@dataclass
-class Stream:
-    """What sharing has sent on a stream and the client has not taken."""
-
-    opened: float
-    waiting: list[WatchResponse] = field(default_factory=list)
-
-
-class CacheMachine(RuleBasedStateMachine):
-    """Sharing as it is, a network that delays everything, and one client."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.time = Time()
-        self.clock = pytest.MonkeyPatch()
-        self.clock.setattr(cache, "now", self.time)
-        self.permits = PermitCache()
-        self.denied: dict[str, float] = {}  # person or recipient: since when nothing is permitted
-        self.changes: list[str] = []
-        self.flights: list[Flight] = []
-        self.stream: Stream | None = None
-        self.told = 0  # changes that the stream was sent
-        self.connect()
-
-    def teardown(self) -> None:
-        self.clock.undo()
-
-    def answer(self, person: str, recipient: str) -> bool:
-        return person not in self.denied and recipient not in self.denied
-
-    @rule(key=KEYS, told=st.booleans())
-    def withdraw(self, key: str, told: bool) -> None:
-        self.denied.setdefault(key, self.time.now)
-        self.changes.append(key)
-        if told:
-            self.tell_and_hear()
-
-    @rule(key=KEYS)
-    def give(self, key: str) -> None:
-        self.denied.pop(key, None)
-        self.changes.append(key)
-
-    @rule(person=PEOPLE, recipient=RECIPIENTS, delayed=st.booleans())
-    def question(self, person: str, recipient: str, delayed: bool) -> None:
-        stack = ExitStack()
-        ticket = stack.enter_context(self.permits.asking())
-        permitted = self.answer(person, recipient)
-        self.flights.append(Flight(person, recipient, ticket, stack, permitted))
-        if not delayed:
-            self.arrive(first=False)
-
-    @precondition(lambda self: self.flights)
-    @rule(first=st.booleans())
-    def arrive(self, first: bool) -> None:
-        flight = self.flights.pop(0 if first else -1)
-        key = ask(flight.person, flight.recipient)
-        with flight.stack:
-            if not flight.permitted:
-                self.permits.refused(key)
-            elif not self.permits.permitted(
-                key, flight.ticket, permit(flight.person, flight.recipient), YES
-            ):
-                assert self.permits.lookup(key) is None
-
-    @rule()
-    def tell_and_hear(self) -> None:
-        """Sharing says what changed, confirmed now by its clock; all of it arrives."""
-        if self.stream is None:
-            return
-        self.tell()
-        while self.stream.waiting:
-            self.permits.heard(self.stream.waiting.pop(0), self.stream.opened)
-
-    @precondition(lambda self: self.stream)
-    @rule(key=KEYS, seconds=st.sampled_from([0.3, 0.6, 0.9]))
-    def withdraw_behind_a_message_that_is_late(self, key: str, seconds: float) -> None:
-        assert self.stream
-        self.tell()
-        self.withdraw(key, told=False)
-        self.time.now += seconds
-        while self.stream.waiting:
-            self.permits.heard(self.stream.waiting.pop(0), self.stream.opened)
-
-    def tell(self) -> None:
-        assert self.stream
-        news, self.told = self.changes[self.told :], len(self.changes)
-        confirmed = self.time.now - self.stream.opened
-        token = f"{self.told:09}"
-        self.stream.waiting.append(message(*news, token=token, confirmed=confirmed))
-
-    @rule(expired=st.booleans())
-    def lose_the_stream(self, expired: bool) -> None:
-        self.stream = None
-        if expired:
-            self.permits.begin_anew()
-
-    @rule()
-    def connect(self) -> None:
-        self.stream = Stream(self.time.now)
-        position = self.permits.position
-        self.told = int(position) if position else len(self.changes)
-        self.tell_and_hear()
-
-    @rule(seconds=st.sampled_from([0.05, 0.3, 0.6, 150.0]))
-    def wait(self, seconds: float) -> None:
-        self.time.now += seconds
-
-    @invariant()
-    def what_is_answered_from_memory_was_true_within_the_last_second(self) -> None:
-        for person in "ab":
-            for recipient in ("dhl", "post"):
-                if self.permits.lookup(ask(person, recipient)) is None:
-                    continue
-                since = [self.denied[key] for key in (person, recipient) if key in self.denied]
-                assert all(self.time.now - moment < 1.0 for moment in since)
-
-    @invariant()
-    def what_was_heard_to_be_revoked_is_not_answered(self) -> None:
-        heard = int(self.permits.position or 0)
-        for person in "ab":
-            for recipient in ("dhl", "post"):
-                if self.permits.lookup(ask(person, recipient)) is None:
-                    continue
-                keys = {person, recipient}
-                last = max((n for n, key in enumerate(self.changes, 1) if key in keys), default=0)
-                assert last > heard or not keys & self.denied.keys()
-
-
-CacheMachine.TestCase.settings = settings(max_examples=300, stateful_step_count=40)
-TestCache = CacheMachine.TestCase

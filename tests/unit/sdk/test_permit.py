@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from accord.sharing.v1.decision_pb2 import Guest, Question
 from accord_client.failure import VerificationError
 from accord_client.jws import Keys
 from accord_client.permit import LEEWAY_S, Permit, verify
@@ -98,6 +99,34 @@ def test_it_holds_from_when_it_was_issued_until_it_expires() -> None:
     assert unmet(text, now=NOW - LEEWAY_S - 0.1) == "time"
     assert unmet(signed(CLAIMS | {"exp": NOW + 301})) == "time"
     assert unmet(signed(CLAIMS | {"exp": NOW})) == "time"
+
+
+def test_it_covers_what_it_names_and_nothing_else() -> None:
+    permit = read(signed())
+    sent: dict[str, Any] = {
+        "account": "accounts/nl-0",
+        "recipient": "recipients/dhl",
+        "purpose": "delivery",
+        "categories": ["contact.name"],
+    }
+    assert permit.covers(Question(**sent))
+    assert permit.covers(Question(**sent, service="mi_store", destination="DE"))
+    others: tuple[dict[str, Any], ...] = (
+        {"account": "accounts/nl-1"},
+        {"account": ""},
+        {"account": "", "guest": Guest(session="x")},
+        {"recipient": "recipients/post"},
+        {"purpose": "direct_marketing"},
+        {"categories": []},
+        {"categories": ["contact.name", "contact.phone"]},
+        {"service": "mi_com"},
+        {"destination": "US"},
+    )
+    for more in others:
+        assert not permit.covers(Question(**(sent | more)))
+    guests = read(signed(CLAIMS | {"sub": "guests/x"}))
+    assert guests.covers(Question(**(sent | {"account": "", "guest": Guest(session="x")})))
+    assert not guests.covers(Question(**(sent | {"account": "guests/x", "guest": Guest()})))
 
 
 def part(value: object) -> str:
