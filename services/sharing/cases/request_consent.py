@@ -36,7 +36,7 @@ _ASKED = Indication(IndicationMethod.RECORD, Indicator.CONTROLLER)
 async def request_consent(
     means: Means, request: Request[Consent], *, account: str, scope: Scope, acting: Acting
 ) -> bytes:
-    """Record the question; one that is open, or was answered no lately, is answered as it stands."""
+    """Record the question; one that is open, or lately answered no, is answered as it stands."""
     check_scope(scope, means.rulebook)
     now = means.clock.now()
     name = f"{account}/consents/{opaque_id()}"

@@ -138,19 +138,62 @@ async def test_a_question_is_asked_put_off_and_answered(sharing: Sharing) -> Non
 async def test_nobody_is_asked_without_end_or_for_another_service(sharing: Sharing) -> None:
     await ready(sharing)
 
-    def ask(purpose: str, service: str = "mi_store") -> Any:
+    def ask(purpose: str, service: str = "mi_store", app: str = "mi-store") -> Any:
         scope: Any = ADS | {"purposes": [purpose], "service": service}
         request = consent_service_pb2.RequestConsentRequest(
             request_id=request_id(), account=sharing.person, scope=scope
         )
-        return sharing.app("consents", "RequestConsent", request)
+        return sharing.call("consents", "RequestConsent", request, as_=f"app/{app}")
 
     assert (await refused(ask("newsletter", "live_chat")))[0] == "APP_NOT_BOUND"
     assert (await refused(ask("newsletter", "")))[0] == "INVALID_FIELD"
     purposes = sorted(await _purposes(sharing))
-    for purpose in purposes[:20]:
-        await ask(purpose)
-    assert await refused(ask(purposes[20])) == ("TOO_MANY_OPEN_QUESTIONS", {"most": "20"})
+    asking = (
+        ("mi_store", "mi-store"),
+        ("mi_com", "mi-com"),
+        ("mi_com_legacy", "mi-com"),
+        ("live_chat", "live-chat"),
+    )
+    for who in asking:
+        for purpose in purposes[:5]:
+            await ask(purpose, *who)
+        assert await refused(ask(purposes[5], *who)) == ("TOO_MANY_OPEN_QUESTIONS", {"most": "5"})
+        await ask(purposes[0], *who)  # asked already
+    account = ask(purposes[0], "mi_account", "mi-account")
+    assert await refused(account) == ("TOO_MANY_OPEN_QUESTIONS", {"most": "20"})
+
+
+async def test_after_a_no_the_same_is_not_asked_for_a_month(sharing: Sharing) -> None:
+    await ready(sharing)
+
+    async def ask() -> Any:
+        request = consent_service_pb2.RequestConsentRequest(
+            request_id=request_id(), account=sharing.person, scope=ADS
+        )
+        return (await sharing.app("consents", "RequestConsent", request)).consent
+
+    async def no_for_a_month(name: str, state: int) -> Any:
+        sharing.bench.clock.advance(timedelta(days=30, microseconds=-1))
+        still = await ask()
+        assert (still.name, still.state) == (name, state)
+        sharing.bench.clock.advance(timedelta(microseconds=1))
+        anew = await ask()
+        assert anew.name != name
+        assert anew.state == STATE.CONSENT_STATE_REQUESTED
+        return anew
+
+    first = await ask()
+    request = consent_service_pb2.RefuseConsentRequest(
+        request_id=request_id(), name=first.name, **NOTICE
+    )
+    await sharing.by_person("consents", "RefuseConsent", request)
+    second = await no_for_a_month(first.name, STATE.CONSENT_STATE_REFUSED)
+    given = consent_service_pb2.GiveConsentRequest(
+        request_id=request_id(), name=second.name, **NOTICE
+    )
+    await sharing.by_person("consents", "GiveConsent", given)
+    await step(sharing, second.name, "Withdraw")
+    await no_for_a_month(second.name, STATE.CONSENT_STATE_WITHDRAWN)
 
 
 async def test_a_record_of_consents_is_bounded_and_what_was_given_can_be_withdrawn(

@@ -144,7 +144,9 @@ class ConsentServiceServicer:
 
     def RequestConsent(self, request, context):
         """Asks a person for consent; the portal shows them the question. One that is open already is
-        answered as it stands. Idempotent by its request id.
+        answered as it stands, and so is one to which the person said no, or which they withdrew, in
+        the last 30 days. Twenty are open at most, five of them of one service. Idempotent by its
+        request id.
         Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
         an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
         TOO_MANY_CONSENTS, REQUEST_ID_REUSED.

@@ -68,7 +68,9 @@ class ConsentServiceStub:
     """
     RequestConsent: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]
     """Asks a person for consent; the portal shows them the question. One that is open already is
-    answered as it stands. Idempotent by its request id.
+    answered as it stands, and so is one to which the person said no, or which they withdrew, in
+    the last 30 days. Twenty are open at most, five of them of one service. Idempotent by its
+    request id.
     Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
     an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
     TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
@@ -144,7 +146,9 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """
     RequestConsent: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.RequestConsentRequest, _consent_service_pb2.RequestConsentResponse]  # type: ignore[assignment]
     """Asks a person for consent; the portal shows them the question. One that is open already is
-    answered as it stands. Idempotent by its request id.
+    answered as it stands, and so is one to which the person said no, or which they withdrew, in
+    the last 30 days. Twenty are open at most, five of them of one service. Idempotent by its
+    request id.
     Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
     an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
     TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
@@ -247,7 +251,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_service_pb2.RequestConsentResponse, _abc.Awaitable[_consent_service_pb2.RequestConsentResponse]]:
         """Asks a person for consent; the portal shows them the question. One that is open already is
-        answered as it stands. Idempotent by its request id.
+        answered as it stands, and so is one to which the person said no, or which they withdrew, in
+        the last 30 days. Twenty are open at most, five of them of one service. Idempotent by its
+        request id.
         Called by apps, each for the services it is bound to. Fails with INVALID_FIELD, NOT_FOUND for
         an unknown account or recipient, APP_NOT_BOUND, WRONG_REGION, TOO_MANY_OPEN_QUESTIONS,
         TOO_MANY_CONSENTS, REQUEST_ID_REUSED.
