@@ -1,4 +1,4 @@
-"""Typed client for what officers keep beside contracts: calendar, instruments, notices.
+"""Typed client for what officers do beside contracts: calendar, instruments, notices, consents.
 
 Every method raises Fault for a refused call. Lists come as asynchronous iterators that fetch
 further pages as they are consumed.
@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 
 import grpc
 from accord.sharing.v1 import (
+    consent_service_pb2,
+    consent_service_pb2_grpc,
     contract_service_pb2,
     contract_service_pb2_grpc,
     instrument_service_pb2,
@@ -21,6 +23,7 @@ from accord.sharing.v1 import (
     revocation_service_pb2,
     revocation_service_pb2_grpc,
 )
+from accord.sharing.v1.consent_pb2 import Consent
 from accord.sharing.v1.contract_pb2 import Contract, ContractTerms, Expiry
 from accord.sharing.v1.instrument_pb2 import Instrument
 from accord.sharing.v1.recipient_pb2 import RecipientEndpoint
@@ -37,6 +40,7 @@ class Agreements:
 
     def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
+        self._consents = consent_service_pb2_grpc.ConsentServiceStub(channel)
         self._contracts = contract_service_pb2_grpc.ContractServiceStub(channel)
         self._recipients = recipient_service_pb2_grpc.RecipientServiceStub(channel)
         self._instruments = instrument_service_pb2_grpc.InstrumentServiceStub(channel)
@@ -49,6 +53,7 @@ class Agreements:
     ) -> AsyncIterator[Agreements]:
         """Opens a client; ``seconds`` is the deadline of each call."""
         descriptors = (
+            consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"],
             contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
             recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
             instrument_service_pb2.DESCRIPTOR.services_by_name["InstrumentService"],
@@ -166,3 +171,19 @@ class Agreements:
         )
         response = await answer(self._revocations.AcknowledgeByHand(request, timeout=self._seconds))
         return response.notice
+
+    async def revoke_consent(self, name: str, note: str) -> Consent:
+        """Ends a consent from now on in the place of its person."""
+        request = consent_service_pb2.RevokeConsentRequest(
+            request_id=str(uuid.uuid4()), name=name, note=note
+        )
+        response = await answer(self._consents.RevokeConsent(request, timeout=self._seconds))
+        return response.consent
+
+    async def invalidate_consent(self, name: str, note: str) -> Consent:
+        """Records that a consent was found to be none; an earlier answer stands again."""
+        request = consent_service_pb2.InvalidateConsentRequest(
+            request_id=str(uuid.uuid4()), name=name, note=note
+        )
+        response = await answer(self._consents.InvalidateConsent(request, timeout=self._seconds))
+        return response.consent

@@ -1,5 +1,6 @@
 """`accord` for officers, beside contracts: files, the calendar, legal instruments, notices."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -83,6 +84,23 @@ def test_the_calendar_and_legal_instruments(region: Mesh, arjun: Person, tmp_pat
     ended = accord(region, "officer", "instruments", "revoke", name, "--note", "quashed")
     assert "revoked" in ended.stdout
     assert "quashed" in ended.stdout
+
+
+def test_a_consent_is_ended_in_the_place_of_its_person(region: Mesh, arjun: Person) -> None:
+    path = "/sharing/offers/newsletter"
+    for verb, state in (("revoke", "revoked"), ("invalidate", "invalidated")):
+        form = arjun.browser.open(path).form(path)
+        page = arjun.browser.submit(form, categories=["contact.email"], answer="yes")
+        key = re.findall(r"/sharing/consents/([^/\"]+)/withdraw", page.html)[0]
+        name = f"{arjun.account}/consents/{key}"
+        accord(region, "officer", "consent", verb, name, code=Exit.BAD_INPUT)  # no reason
+        why = ("--note", "found in a review")
+        accord(region, "auditor", "consent", verb, name, *why, code=Exit.NOT_ALLOWED)
+        assert state in accord(region, "officer", "consent", verb, name, *why).stdout
+        again = answer(region, "officer", "consent", verb, name, *why)
+        assert again["state"] == f"CONSENT_STATE_{state.upper()}"
+    wrong = ("consent", "revoke", f"{arjun.account}/consents/none", *why)
+    assert "NOT_FOUND" in accord(region, "officer", *wrong, code=Exit.BAD_INPUT).stderr
 
 
 def test_notices_and_where_they_go(region: Mesh) -> None:

@@ -1,15 +1,26 @@
-"""``accord consent``: verify the receipt of a consent, with keys fetched beforehand."""
+"""``accord consent``: verify the receipt of a consent offline; end one in its person's place."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+from accord.sharing.v1.consent_pb2 import Consent, ConsentState
 
+from accord_client.agreements import Agreements
 from accord_client.cli.audit import EXISTING
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Exit, Failure, emit_json, json_option, refuse_unverified
+from accord_client.cli.session import (
+    Exit,
+    Failure,
+    Session,
+    emit_json,
+    json_option,
+    refuse_unverified,
+    run,
+)
 from accord_client.failure import VerificationError
 from accord_client.jws import Keys
 from accord_client.receipt import MAX_BYTES, Receipt, Step, verify
@@ -17,7 +28,7 @@ from accord_client.receipt import MAX_BYTES, Receipt, Step, verify
 
 @click.group()
 def consent() -> None:
-    """Verify what people hold about their consents."""
+    """Verify what people hold about their consents; end one in its person's place."""
 
 
 @consent.command("verify-receipt")
@@ -42,6 +53,58 @@ def verify_receipt(file: Path, keys_file: Path, *, as_json: bool) -> None:
         emit_json(asdict(receipt) | {"signed": receipt.signed.isoformat()})
     else:
         _print(receipt)
+
+
+@consent.command()
+@click.argument("name")
+@click.option("--note", required=True, help="Why, for the record; no personal data.")
+@json_option
+@click.pass_obj
+def revoke(session: Session, name: str, note: str, *, as_json: bool) -> None:
+    """End the consent NAME from now on, in the place of its person.
+
+    For privacy officers, where the person cannot do it: a guardian asks, or they may no longer
+    decide alone. It counts as a withdrawal. What was shared before stays on record, and whoever
+    holds data on the ground of it is told.
+
+    \b
+    Example: the person wrote to privacy support
+      accord consent revoke accounts/nl-…/consents/… --note "letter of 3 May"
+    """  # noqa: D301 -- \b keeps click from wrapping
+    _end(session, lambda client: client.revoke_consent(name, note), as_json=as_json)
+
+
+@consent.command()
+@click.argument("name")
+@click.option("--note", required=True, help="What was found, for the record; no personal data.")
+@json_option
+@click.pass_obj
+def invalidate(session: Session, name: str, note: str, *, as_json: bool) -> None:
+    """Record that the consent NAME was none, such as one without a guardian.
+
+    For privacy officers. It says nothing from now on, so that an earlier answer to the same stands
+    again; therefore not after it was withdrawn. To end it as its person would, revoke it.
+
+    \b
+    Example: the one who agreed was not the guardian
+      accord consent invalidate accounts/nl-…/consents/… --note "no guardian"
+    """  # noqa: D301 -- \b keeps click from wrapping
+    _end(session, lambda client: client.invalidate_consent(name, note), as_json=as_json)
+
+
+def _end(
+    session: Session, call: Callable[[Agreements], Awaitable[Consent]], *, as_json: bool
+) -> None:
+    async def act() -> Consent:
+        async with Agreements.connect(session.profile) as client:
+            return await call(client)
+
+    ended = run(act)
+    if as_json:
+        emit_json(ended)
+        return
+    state = ConsentState.Name(ended.state).removeprefix("CONSENT_STATE_").lower()
+    Paper().say((ended.name, "bold"), f"  {state}")
 
 
 def _print(receipt: Receipt) -> None:
