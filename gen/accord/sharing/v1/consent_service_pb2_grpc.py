@@ -189,6 +189,8 @@ class ConsentServiceServicer:
     def GetReceipt(self, request, context):
         """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
         ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+        Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
+        the consent in the answer of GiveConsent.
         Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
         others, WRONG_STATE for a question that was never answered.
         """

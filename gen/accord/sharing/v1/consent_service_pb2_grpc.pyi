@@ -97,6 +97,8 @@ class ConsentServiceStub:
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]
     """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
     ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+    Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
+    the consent in the answer of GiveConsent.
     Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
     others, WRONG_STATE for a question that was never answered.
     """
@@ -175,6 +177,8 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     GetReceipt: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
     ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+    Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
+    the consent in the answer of GiveConsent.
     Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
     others, WRONG_STATE for a question that was never answered.
     """
@@ -304,6 +308,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.GetReceiptResponse, _abc.Awaitable[_consent_service_pb2.GetReceiptResponse]]:
         """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
         ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
+        Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
+        the consent in the answer of GiveConsent.
         Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
         others, WRONG_STATE for a question that was never answered.
         """
