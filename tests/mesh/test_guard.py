@@ -84,6 +84,33 @@ def test_invariant_2_a_withdrawal_ends_what_ten_clients_have_in_memory_within_a_
     run(region, play, clients=10)
 
 
+def test_invariant_2_whoever_is_shown_a_permit_honours_it_until_the_withdrawal(
+    region: Mesh, arjun: Person, recipient: str
+) -> None:
+    ask = question(arjun, recipient)
+    consent(arjun, recipient)
+
+    async def play(accords: list[Accord]) -> None:
+        (asking,) = accords
+        async with Accord.connect(profile(region, "live-chat")) as holder:
+            await holder.heard()
+            given = await asking.check(ask)
+
+            async def honoured(app: str = "mi-store") -> bool:
+                shown_by = f"spiffe://{region.region}.accord.internal/app/{app}"
+                return bool(await holder.honours(given.permit, ask.question, shown_by=shown_by))
+
+            assert await honoured()
+            assert not await honoured("live-chat")
+            await asyncio.to_thread(withdraw, arjun)
+            acknowledged = time.monotonic()
+            while await honoured():
+                await holder.heard()
+            assert time.monotonic() - acknowledged < 1.0
+
+    run(region, play)
+
+
 def test_what_is_revoked_while_nobody_listens_is_heard_before_anything_is_answered(
     region: Mesh, arjun: Person, recipient: str
 ) -> None:

@@ -15,6 +15,7 @@ from accord.sharing.v1 import (
     decision_pb2,
     decision_service_pb2,
     freshness_pb2,
+    instrument_service_pb2,
     preference_service_pb2,
     subject_pb2,
 )
@@ -26,6 +27,7 @@ from runtime.ids import new_account
 from runtime.testing import serving
 from services.sharing.main import assembled
 from tests.contract.sharing.conftest import Sharing, request_id
+from tests.contract.sharing.test_instruments import activated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,9 +35,16 @@ if TYPE_CHECKING:
 BOUND_S = 1.0  # invariant 2, without a token
 MARKETING = {"purpose": "direct_marketing", "categories": ["contact.email"]}
 FRAUD = {"purpose": "fraud_prevention", "categories": ["account.reliability"]}
+LAW = {"purpose": "legal_disclosure", "categories": ["order.details"], "relation": ""}
 # What stands in the way of each question.
-STOPS = {"ads": {"withdrawn", "stopped"}, "guard": {"objected", "frozen", "suspended"}}
-WRITES = sorted(set().union(*STOPS.values()))
+STOPS = {
+    "ads": {"withdrawn", "stopped", "deleted"},
+    "guard": {"objected", "frozen", "suspended", "deleted"},
+    "spare": {"objected", "frozen", "terminated", "deleted"},
+    "police": {"revoked"},
+}
+ENDS = {"terminated", "revoked"}  # there is no way back from these, nor from what is deleted
+WRITES = sorted(set().union(*STOPS.values()) - ENDS - {"deleted"})
 
 
 @pytest.fixture
@@ -56,7 +65,10 @@ async def replicas(sharing: Sharing) -> AsyncIterator[list[Sharing]]:
 
 @dataclass
 class World:
-    """A person, an advertiser, a partner against fraud, and what stands in the way now."""
+    """A person, an advertiser, two partners against fraud, the police, and what stands in the way.
+
+    The second partner's contract is there to be terminated, and the court's order to be revoked.
+    """
 
     replicas: list[Sharing]
     standing: set[str] = field(default_factory=lambda: {"withdrawn"})
@@ -76,9 +88,12 @@ class World:
         self.ads = await first.register(f"ads-{tail}", "service_provider.advertising")
         self.guard = await first.register(f"guard-{tail}", "fraud_partner")
         await first.in_force(self.ads, purposes=["direct_marketing"])
-        self.contract = await first.in_force(
-            self.guard, purposes=["fraud_prevention"], categories=["account"]
-        )
+        self.spare = await first.register(f"spare-{tail}", "fraud_partner")
+        self.police = await first.register(f"police-{tail}", "law_enforcement", "NL")
+        terms: dict[str, Any] = {"purposes": ["fraud_prevention"], "categories": ["account"]}
+        self.contract = await first.in_force(self.guard, **terms)
+        self.ending = await first.in_force(self.spare, **terms)
+        self.order = (await activated(first)).name
 
     # --- what the writers do: each turns one thing on or off, at the replica it is told -----------
 
@@ -134,11 +149,31 @@ class World:
         )
         return await at.by_officer("contracts", "ActivateContract", resume, who=at.second)
 
+    async def terminated(self, at: Sharing, on: bool) -> Any:
+        assert on
+        end = contract_service_pb2.TerminateContractRequest(
+            request_id=request_id(), name=self.ending.name
+        )
+        return await at.by_officer("contracts", "TerminateContract", end)
+
+    async def revoked(self, at: Sharing, on: bool) -> Any:
+        assert on
+        revoke = instrument_service_pb2.RevokeInstrumentRequest(
+            request_id=request_id(), name=self.order, note="quashed"
+        )
+        return await at.by_officer("instruments", "RevokeInstrument", revoke)
+
+    async def deleted(self, at: Sharing, on: bool) -> Any:
+        assert on
+        self.version += 1
+        return await at.know_person(version=self.version, status=subject_pb2.SUBJECT_STATUS_DELETED)
+
     # --- what everybody asks ----------------------------------------------------------------------
 
     def question(self, of: str) -> decision_pb2.Question:
-        given = MARKETING if of == "ads" else FRAUD
-        return self.replicas[0].question(**{**given, "recipient": getattr(self, of)})
+        given: dict[str, Any] = {"ads": MARKETING, "police": LAW}.get(of, FRAUD)
+        order = {"instrument": self.order} if of == "police" else {}
+        return self.replicas[0].question(**{**given, **order, "recipient": getattr(self, of)})
 
     async def ask(self, at: Sharing, of: str, token: str = "") -> decision_pb2.Decision:
         request = decision_service_pb2.CheckRequest(question=self.question(of))
@@ -193,27 +228,34 @@ class World:
             assert (await at.app("decisions", "GetDecision", request)).decision == decision
 
 
+ASKS = st.lists(st.tuples(st.sampled_from(sorted(STOPS)), st.integers(0, 1)), max_size=4)
 TURNS = st.lists(
     st.tuples(
-        st.dictionaries(st.sampled_from(WRITES), st.integers(0, 1), min_size=1, max_size=3),
-        st.lists(st.tuples(st.sampled_from(sorted(STOPS)), st.integers(0, 1)), max_size=4),
+        st.dictionaries(st.sampled_from(WRITES), st.integers(0, 1), min_size=1, max_size=3), ASKS
     ),
     min_size=2,
     max_size=4,
 )
+ENDINGS = st.dictionaries(st.sampled_from(sorted(ENDS)), st.integers(0, 1), min_size=1)
 
 
-@given(turns=TURNS)
+@given(turns=TURNS, ends=ENDINGS, asks=ASKS, at=st.integers(0, 1))
 @settings(
     max_examples=5,
     phases=[Phase.generate],  # a program that fails is short enough; making it shorter takes long
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 async def test_invariant_1_2_and_9_hold_under_concurrent_writers(
-    replicas: list[Sharing], turns: list[tuple[dict[str, int], list[tuple[str, int]]]]
+    replicas: list[Sharing],
+    turns: list[tuple[dict[str, int], list[tuple[str, int]]]],
+    ends: dict[str, int],
+    asks: list[tuple[str, int]],
+    at: int,
 ) -> None:
     world = World(replicas)
     await world.begin()
-    for writes, asks in turns:
-        await world.turn(writes, asks)
+    for writes, told in turns:
+        await world.turn(writes, told)
+    await world.turn(ends, asks)
+    await world.turn({"deleted": at}, asks)
     await world.all_on_record()
