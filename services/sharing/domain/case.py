@@ -1,9 +1,11 @@
 """One question on its way through the gates: the facts that bear on it, looked up once."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from services.sharing.domain.compiled import Cell, Place, Speaking
 from services.sharing.domain.consents import ConsentJudge, ConsentVerdict
+from services.sharing.domain.flow import Flow, flow_of, resting_on_consent
 from services.sharing.domain.question import Facts, Finding, Question
 from services.sharing.domain.records import (
     Consent,
@@ -13,7 +15,7 @@ from services.sharing.domain.records import (
     Subject,
 )
 from services.sharing.domain.rulebook import Kind, Purpose, Rulebook
-from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, STATISTICS, Basis, Reason
+from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, Basis, Reason
 
 
 class Case:
@@ -28,6 +30,7 @@ class Case:
         "destination_areas",
         "facts",
         "findings",
+        "flow",
         "kind",
         "now",
         "place",
@@ -47,19 +50,27 @@ class Case:
         self.facts = facts
         self.now = now
         self.today: date = now.date()
-        self.purpose: Purpose = rulebook.purposes[question.purpose]
-        self.kind: Kind = rulebook.kinds[facts.recipient.kind]
-        self.recipient_keys = rulebook.kind_keys[self.kind.key] | {question.recipient}
-        self.speaking: Speaking = rulebook.speaking(question.service, self.today)
+        flow = flow_of(rulebook, question, facts.recipient.kind, self.today)
+        self.flow: Flow = flow
+        self.purpose: Purpose = flow.purpose
+        self.kind: Kind = flow.kind
+        self.speaking: Speaking = flow.speaking
+        self.cells: Mapping[str, Cell] = flow.cells
+        self.recipient_keys = rulebook.kind_keys[flow.kind.key] | {question.recipient}
         self.subject: Subject | None = facts.subject
         person: Subject | Guest | None = facts.subject or question.guest
         self.place: Place | None = rulebook.places[person.jurisdiction] if person else None
         self.choices = [
             choice for choice in facts.preferences if choice.ahead is None or choice.ahead <= now
         ]
-        self.cells: dict[str, Cell] = self._covering()
-        self.bases: dict[str, Basis | None] = self._bases()
-        self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = self._judged()
+        self.bases: Mapping[str, Basis | None] = flow.bases
+        resting = flow.resting
+        if flow.related and question.relation and self.place:
+            self.bases = self._bases_with_relation(self.place)
+            resting = resting_on_consent(flow.cells, self.bases)
+        self.consents: dict[str, tuple[ConsentVerdict, Consent | None]] = {}
+        if resting and question.purpose != LEGAL_DISCLOSURE:
+            self.consents = self._judged(resting)
         # Where the consents say anything but yes: empty for most questions.
         self.unconsented = {
             key: verdict
@@ -93,20 +104,8 @@ class Case:
         """Return the values of the person's standing choices of a kind."""
         return [choice.value for choice in self.choices if choice.kind is kind]
 
-    def _covering(self) -> dict[str, Cell]:
-        cells = self.speaking.covering(self.kind.key, self.purpose.key)
-        # Statistics are about nobody: with a person named no row covers them.
-        if self.purpose.key == STATISTICS and self.question.personal:
-            return {}
-        return (
-            {key: cells[key] for key in self.question.categories if key in cells} if cells else {}
-        )
-
-    def _judged(self) -> dict[str, tuple[ConsentVerdict, Consent | None]]:
+    def _judged(self, resting: Sequence[str]) -> dict[str, tuple[ConsentVerdict, Consent | None]]:
         """Judge the consents once, for the categories whose row rests on consent."""
-        resting = [key for key in self.cells if self.bases[key] is Basis.CONSENT]
-        if not resting or self.purpose.key == LEGAL_DISCLOSURE:
-            return {}
         question = self.question
         judge = ConsentJudge(
             self.facts.consents,
@@ -117,15 +116,11 @@ class Case:
         )
         return {key: judge.judge(self.rulebook.category_keys[key]) for key in resting}
 
-    def _bases(self) -> dict[str, Basis | None]:
-        """Return what each category rests on; in no row, the purpose's own basis."""
-        cells, purpose = self.cells, self.purpose
-        if self.question.relation and self.place:
-            related = self.place.areas
-            return {
-                key: Basis.LEGITIMATE_INTEREST
-                if not related.isdisjoint((cells.get(key) or purpose).interest_with_relation)
-                else (cells.get(key) or purpose).basis
-                for key in self.question.categories
-            }
-        return {key: (cells.get(key) or purpose).basis for key in self.question.categories}
+    def _bases_with_relation(self, place: Place) -> dict[str, Basis | None]:
+        """Return what each category rests on: in some areas a relation makes it an interest."""
+        bases = dict(self.flow.bases)
+        for key in self.question.categories:
+            source = self.cells.get(key) or self.purpose
+            if not place.areas.isdisjoint(source.interest_with_relation):
+                bases[key] = Basis.LEGITIMATE_INTEREST
+        return bases

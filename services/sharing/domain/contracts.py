@@ -1,6 +1,6 @@
 """Gate 6 and the safeguards of gate 7: one contract must cover the request alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from services.sharing.domain.case import Case
@@ -35,9 +35,9 @@ def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | N
     the request alone is always found when there is one.
     """
     best: Contract | None = None
-    fewest: list[Reason] = []
+    fewest: Sequence[Reason] = ()
     for candidate in case.facts.contracts:
-        failing = _failing(case, candidate, categories)
+        failing = _remembered(case, candidate, categories)
         if not failing:
             return candidate, []
         if best is None or len(failing) < len(fewest):
@@ -49,6 +49,25 @@ def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | N
 
 def _effective(contract: Contract) -> date:
     return contract.terms.effective
+
+
+def _remembered(case: Case, contract: Contract, categories: tuple[str, ...]) -> Sequence[Reason]:
+    """Return why a contract fails, worked out once for the people of a country.
+
+    Not where a sub-processor is named or part of the categories asked: callers could ask without
+    end for ever new ones.
+    """
+    question, terms = case.question, contract.terms
+    if question.subprocessor or categories is not question.categories:
+        return _failing(case, contract, categories)
+    country = case.place.country if case.place else ""
+    key = (id(terms), contract.state, country, question.destination)
+    known = case.flow.verdicts.get(key)
+    if known is not None and known[0] is terms:
+        return known[1]
+    failing = _failing(case, contract, categories)
+    case.flow.remember(key, terms, failing)
+    return failing
 
 
 def _failing(case: Case, contract: Contract, categories: tuple[str, ...]) -> list[Reason]:

@@ -91,7 +91,7 @@ def _permitted_alone(case: Case) -> tuple[str, ...]:
 
 def _obligations(case: Case) -> tuple[Obligation, ...]:
     """Gate 8: what a permit obliges to."""
-    owed = dict.fromkeys(duty for cell in case.cells.values() for duty in cell.obligations)
+    owed = dict.fromkeys(case.flow.owed)
     if case.contract and case.contract.terms.delete_on_termination:
         owed[Obligation.DELETE_ON_TERMINATION] = None
     owed[Obligation.RECORD_DISCLOSURE] = None
@@ -99,6 +99,8 @@ def _obligations(case: Case) -> tuple[Obligation, ...]:
 
 
 def _grounds(case: Case) -> tuple[Ground, ...]:
+    if not case.consents and case.bases is case.flow.bases:
+        return case.flow.grounds
     grounds: dict[tuple[str, Basis, str, datetime | None], list[str]] = {}
     for category, cell in case.cells.items():
         basis = case.bases[category]

@@ -33,11 +33,9 @@ def absolute_prohibitions(case: Case) -> None:
         case.found(Reason.PARTNER_MARKETING_PROHIBITED, case.topic("partner_marketing"))
     if purpose.marketing and _minor(case):
         case.found(Reason.MINOR_MARKETING_PROHIBITED, case.topic("minors"))
-    if kind.sensitive_prohibited:
-        known = case.rulebook.categories
-        sensitive = _those(case, (key for key in case.bases if known[key].sensitive))
-        if sensitive:
-            case.found(Reason.SENSITIVE_CATEGORY_PROHIBITED, case.topic("sensitive"), sensitive)
+    if kind.sensitive_prohibited and case.flow.sensitive:
+        prohibited = case.flow.sensitive
+        case.found(Reason.SENSITIVE_CATEGORY_PROHIBITED, case.topic("sensitive"), prohibited)
     if purpose.key == WINNER_PUBLICATION and not case.question.de_identified:
         case.found(Reason.IDENTIFIABLE_PUBLICATION, case.topic("publication"))
 
@@ -63,13 +61,11 @@ def account(case: Case) -> None:
 
 def notice(case: Case) -> None:
     """Gate 3: whether a notice that speaks for the service lets the recipient have it."""
-    if len(case.cells) < len(case.question.categories):
-        uncovered = _those(case, (key for key in case.bases if key not in case.cells))
+    uncovered, hidden = case.flow.uncovered, case.flow.hidden
+    if uncovered:
         case.found(Reason.NOT_IN_NOTICE, case.topic("sharing"), uncovered)
-    if not case.question.signed_in:
-        hidden = _those(case, (key for key, cell in case.cells.items() if cell.signed_in))
-        if hidden:
-            case.found(Reason.NOT_SIGNED_IN, case.clauses(hidden), hidden)
+    if hidden and not case.question.signed_in:
+        case.found(Reason.NOT_SIGNED_IN, case.clauses(hidden), hidden)
     if case.speaking.versions and case.subject:
         accepted = accepted_version(
             case.rulebook,
