@@ -45,8 +45,7 @@ async def list_reached_recipients(
         permits = records.reach.permits(holder, secret) if wanted.has else []
         among: Collection[str] | None = None
         if not wanted.may:
-            received = records.reach.receivers(holder, secret)
-            among = received | {permit.question.recipient for permit in permits}
+            among = records.reach.receivers(holder, secret)
         looked_at = records.reach.recipients(page.cursor, page.size + 1, among)
         person = _person(records, holder) if wanted.may else None
         rows = []
@@ -55,6 +54,7 @@ async def list_reached_recipients(
             if wanted.has:
                 sent = records.reach.disclosed(holder, recipient.name, secret)
                 mine = [each for each in permits if each.question.recipient == recipient.name]
+                mine += records.reach.first_permits(holder, recipient.name, secret)
                 holdings = [*_grounded(records, disclosed(sent)), *permitted(mine)]
             rows.append((recipient, holdings, person(recipient) if person else None))
         return rows, _following(page, [each.name for each in looked_at])
@@ -81,9 +81,13 @@ async def list_reached_subjects(
         looked_at = _holders(records, page, recipient, wanted)
         rows = []
         for holder in looked_at[: page.size]:
-            sent = records.reach.disclosed(holder, recipient, ()) if wanted.has else []
+            holdings: list[Holding] = []
+            if wanted.has:
+                holdings += disclosed(records.reach.disclosed(holder, recipient, ()))
+                permits = permitted(records.reach.first_permits(holder, recipient, ()))
+                holdings += [replace(each, grounds=()) for each in permits]
             person = _person(records, holder) if wanted.may else None
-            rows.append((holder, disclosed(sent), person(known) if person else None))
+            rows.append((holder, holdings, person(known) if person else None))
         return rows, _following(page, looked_at)
 
     rows, following = await means.store.read(unit)

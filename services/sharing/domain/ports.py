@@ -211,18 +211,19 @@ class Reach(Protocol):
     """Who has whose data."""
 
     def disclosed(self, holder: str, recipient: str, secret: Collection[str]) -> list[Disclosure]:
-        """Return what was sent of a person to a recipient, newest first, but for what is secret.
-
-        Of disclosures that are alike in purpose and categories the first and the last.
-        """
+        """Return what was sent, newest first, of what is alike the first and last; no secret."""
         ...
 
     def permits(self, holder: str, secret: Collection[str]) -> list[Decision]:
         """Return a person's newest permits, newest first, but for what is secret."""
         ...
 
+    def first_permits(self, holder: str, recipient: str, secret: Collection[str]) -> list[Decision]:
+        """Return the first permit of each kind, of a person to a recipient, newest first."""
+        ...
+
     def receivers(self, holder: str, secret: Collection[str]) -> set[str]:
-        """Return the names of all recipients that a person's data was sent to."""
+        """Return the names of all recipients that a person's data was or may have been sent to."""
         ...
 
     def recipients(self, after: str, size: int, among: Collection[str] | None) -> list[Recipient]:
@@ -230,7 +231,7 @@ class Reach(Protocol):
         ...
 
     def holders(self, recipient: str, after: str, size: int) -> list[str]:
-        """Return the next people by name whose data was sent to a recipient."""
+        """Return the next people by name whose data was or may have been sent to a recipient."""
         ...
 
     def subjects(self, after: str, size: int) -> Sequence[Subject]:

@@ -35,6 +35,16 @@ _INDEX = {
     "postgresql": "INSERT INTO decisions_of (holder, position, outcome)"
     " SELECT (v->>0)::bigint, (v->>1)::bigint, v->>2 FROM jsonb_array_elements(%s::jsonb) AS v",
 }
+# The first permit of a kind is noted; those alike after it leave the row as it is.
+_PERMITTED = {
+    "sqlite": "INSERT OR IGNORE INTO permitted"
+    " (holder, recipient, purpose, categories, instrument, position)"
+    " SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?)",
+    "postgresql": "INSERT INTO permitted"
+    " (holder, recipient, purpose, categories, instrument, position)"
+    " SELECT v->>0, v->>1, v->>2, v->>3, v->>4, (v->>5)::bigint"
+    " FROM jsonb_array_elements(%s::jsonb) AS v ON CONFLICT DO NOTHING",
+}
 
 
 class StoredDecisions:
@@ -64,6 +74,22 @@ class StoredDecisions:
         ]
         if index:
             self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))
+        permits: dict[tuple[str, str, str, str, str], int] = {}
+        for ordinal, record in placed:
+            for place, each in enumerate(record.decided):
+                asked = each.decision.question
+                if asked.personal and each.decision.answer.outcome is Outcome.PERMIT:
+                    kind = (
+                        asked.holder,
+                        asked.recipient,
+                        asked.purpose,
+                        ",".join(sorted(asked.categories)),
+                        asked.instrument,
+                    )
+                    permits.setdefault(kind, ordinal << _PLACE_BITS | place)
+        if permits:
+            noted = json.dumps([(*kind, position) for kind, position in permits.items()])
+            self._tx.exec_driver_sql(_PERMITTED[self._tx.dialect.name], (noted,))
 
     def get(self, name: str) -> Decision | None:
         """Return a decision."""

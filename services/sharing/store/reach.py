@@ -1,4 +1,4 @@
-"""Who has whose data, in SQL: read from disclosures, and from the newest permits of a person."""
+"""Who has whose data, in SQL: read from disclosures, and from permits."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,9 +13,9 @@ from services.sharing.store.decisions import StoredDecisions
 from services.sharing.store.disclosures import disclosure_of
 from services.sharing.store.recipients import recipient_of
 from services.sharing.store.subjects import subject_of
-from services.sharing.store.tables import disclosures, recipients, subjects
+from services.sharing.store.tables import disclosures, permitted, recipients, subjects
 
-# Older permits are in the list of decisions; what was sent under any is told whatever its age.
+# Of these it is known when each kind was last permitted; of older ones when it first was.
 _NEWEST_PERMITS = 200
 
 
@@ -56,12 +56,27 @@ class StoredReach:
         found, _ = self._decisions.list(Page("", _NEWEST_PERMITS), holder, Outcome.PERMIT)
         return [each for each in found if each.question.instrument not in secret]
 
-    def receivers(self, holder: str, secret: Collection[str]) -> set[str]:
-        """Return the names of all recipients that a person's data was sent to."""
-        query = select(disclosures.c.recipient).where(
-            disclosures.c.holder == holder, disclosures.c.instrument.not_in(secret)
+    def first_permits(self, holder: str, recipient: str, secret: Collection[str]) -> list[Decision]:
+        """Return the first permit of each kind, of a person to a recipient, newest first."""
+        query = select(permitted.c.position).where(
+            permitted.c.holder == holder,
+            permitted.c.recipient == recipient,
+            permitted.c.instrument.not_in(secret),
         )
-        return set(self._tx.execute(query.distinct()).scalars())
+        positions = self._tx.execute(query.order_by(permitted.c.position.desc())).scalars().all()
+        return list(self._decisions.at(positions))
+
+    def receivers(self, holder: str, secret: Collection[str]) -> set[str]:
+        """Return the names of all recipients that a person's data was or may have been sent to."""
+        return {
+            name
+            for table in (disclosures, permitted)
+            for name in self._tx.execute(
+                select(table.c.recipient)
+                .where(table.c.holder == holder, table.c.instrument.not_in(secret))
+                .distinct()
+            ).scalars()
+        }
 
     def recipients(self, after: str, size: int, among: Collection[str] | None) -> list[Recipient]:
         """Return the next recipients by name, of all or of those named."""
@@ -72,12 +87,18 @@ class StoredReach:
         return [recipient_of(row) for row in rows]
 
     def holders(self, recipient: str, after: str, size: int) -> list[str]:
-        """Return the next people by name whose data was sent to a recipient."""
-        query = select(disclosures.c.holder).where(
-            disclosures.c.recipient == recipient, disclosures.c.holder > after
-        )
-        query = query.distinct().order_by(disclosures.c.holder).limit(size)
-        return list(self._tx.execute(query).scalars())
+        """Return the next people by name whose data was or may have been sent to a recipient."""
+        either = [
+            self._tx.execute(
+                select(table.c.holder)
+                .where(table.c.recipient == recipient, table.c.holder > after)
+                .distinct()
+                .order_by(table.c.holder)
+                .limit(size)
+            ).scalars()
+            for table in (disclosures, permitted)
+        ]
+        return sorted({holder for some in either for holder in some})[:size]
 
     def subjects(self, after: str, size: int) -> Sequence[Subject]:
         """Return the next accounts by name."""

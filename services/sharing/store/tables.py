@@ -201,6 +201,22 @@ decisions_of = Table(
     sqlite_with_rowid=False,
 )
 
+# Who was first permitted what, and where that decision is: never altered, so that those who decide
+# at once do not wait for each other.
+permitted = Table(
+    "permitted",
+    METADATA,
+    Column("holder", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("categories", Text, primary_key=True),  # with commas between
+    Column("instrument", Text, primary_key=True),  # empty: none ordered it
+    Column("position", BigInt, nullable=False),
+    Index(None, "recipient", "holder"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 # What was altered, for memories of facts and for whoever watches; kept for a day.
 changes = Table(
     "changes",

@@ -26,6 +26,7 @@ from services.sharing.cases import read_reach
 from services.sharing.domain import explanation, reach
 from services.sharing.domain.engine import decide
 from services.sharing.domain.reach import prospects
+from services.sharing.store import reach as stored
 from tests.contract.sharing.conftest import Sharing, request_id, rows
 from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand, withdraw
 from tests.contract.sharing.test_instruments import LAW, activated
@@ -186,7 +187,10 @@ async def test_whose_data_a_recipient_has_is_for_officers_and_on_record(
     before = rows(sharing.url, "outbox")
     had = await people(sharing, "recipients/guard", filter=HAS)
     assert [each.subject for each in had] == [one]
-    assert [each.purpose for each in had[0].holdings] == ["fraud_prevention"]
+    assert [(each.purpose, each.disclosed) for each in had[0].holdings] == [
+        ("fraud_prevention", True),
+        ("fraud_prevention", False),
+    ]
     assert rows(sharing.url, "outbox") == before + 1
     could = await people(sharing, "recipients/guard", page_size=1)
     assert [each.subject for each in could] == sorted([one, two])
@@ -252,3 +256,25 @@ async def test_who_asks_twice_at_once_is_told_to_come_again(sharing: Sharing) ->
     fault = from_error(refused, "sharing")
     assert (fault.reason, fault.retry_after) == ("OVERLOADED", timedelta(seconds=1))
     assert await reached(sharing)  # and later both are
+
+
+async def test_no_permit_is_too_old_to_be_told(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_NEWEST_PERMITS", 1)
+    await stand(sharing)
+    first = await permitted(sharing, **FRAUD)
+    sharing.bench.clock.advance(timedelta(hours=1))
+    await permitted(sharing, **FRAUD)
+    await permitted(sharing, **MARKETING)
+    for wanted in (HAS, reach_service_pb2.REACH_FILTER_UNSPECIFIED):
+        found = {each.recipient.name: each for each in await reached(sharing, filter=wanted)}
+        (guard,) = found["recipients/guard"].holdings
+        assert (guard.purpose, guard.decision) == ("fraud_prevention", first.name)
+        assert guard.first_time == first.decide_time
+        assert found["recipients/ads"].holdings
+    # Nobody recorded that anything was sent: whoever had a permit may have it all the same.
+    for recipient in ("recipients/guard", "recipients/ads"):
+        (person,) = await people(sharing, recipient, filter=HAS)
+        assert person.subject == sharing.person
+        assert [each.disclosed for each in person.holdings] == [False]

@@ -41,7 +41,7 @@ class Holding(_message.Message):
     may have been sent.
     """
     decision: _builtins.str
-    """The last decision that permitted it, `decisions/{decision}`."""
+    """The decision of that time, `decisions/{decision}`."""
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The categories, in the order of the vocabulary."""
@@ -52,7 +52,9 @@ class Holding(_message.Message):
 
     @_builtins.property
     def last_time(self) -> _timestamp_pb2.Timestamp:
-        """When last: sent, or permitted."""
+        """When last: sent, or permitted; of a permit behind the newest 200, and for officers, when data
+        of the same categories was first permitted.
+        """
 
     @_builtins.property
     def grounds(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Ground]:
@@ -180,7 +182,7 @@ class SubjectReach(_message.Message):
     """The account, or of a visitor without one `guests/{session}`."""
     @_builtins.property
     def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
-        """What the recipient has, by purpose; disclosures alone."""
+        """What the recipient has, by purpose; without grounds."""
 
     @_builtins.property
     def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -88,6 +88,21 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "permitted",
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("purpose", sa.Text, nullable=False),
+        sa.Column("categories", sa.Text, nullable=False),
+        sa.Column("instrument", sa.Text, nullable=False),
+        sa.Column("position", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "holder", "recipient", "purpose", "categories", "instrument", name="pk_permitted"
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_permitted_recipient_holder", "permitted", ["recipient", "holder"])
+    op.create_table(
         "expiries",
         sa.Column("ordinal", BigInt, nullable=False, autoincrement=True),
         sa.Column("day", sa.Text, nullable=False),
