@@ -21,6 +21,7 @@ from services.sharing.domain.revocation import Notice, NoticeState
 log = logs.get(__name__)
 
 _AT_ONCE = 8
+_EACH_AT_ONCE = 2  # to one recipient: a slow endpoint must not take every place
 _LATE_AT_ONCE = 100
 # Longer than an attempt may take, so that no two workers send a notice at once.
 _LEASE = timedelta(seconds=60)
@@ -75,18 +76,31 @@ class Deliveries:
     def _take(self, records: Records, now: datetime, most: int) -> list[tuple[Notice, str]]:
         for late in records.notices.turned_late(now, _LATE_AT_ONCE):
             records.publish(notice_event("overdue", late, now, self._acting))
-        due = records.notices.take(now, now + _LEASE, most)
+        due = records.notices.take(now, now + _LEASE, most, _EACH_AT_ONCE)
         return [(notice, records.recipients.endpoint(notice.recipient).url) for notice in due]
 
     async def _send(self, notice: Notice, url: str) -> None:
         try:
-            delivery = await self._delivered(notice, url) if url else Delivery("no_endpoint")
+            delivery = await self._outcome(notice, url) if url else Delivery("no_endpoint")
             now = self._clock.now()
             await self._store.write(lambda records: self._mark(records, notice, delivery, now))
         except Fault as fault:  # the lease runs out, and it is sent again
             log.warning("a notice was not marked", reason=fault.reason)
         except Exception:
             log.exception("bug")  # one notice holds up none of the others
+
+    async def _outcome(self, notice: Notice, url: str) -> Delivery:
+        """Tell what came of an attempt; one that fails by a bug of ours counts, and ends some day.
+
+        Whoever dies counts nothing, and neither does a store or a key that is away for a moment.
+        """
+        try:
+            return await self._delivered(notice, url)
+        except Fault:
+            raise
+        except Exception:
+            log.exception("bug")
+            return Delivery("bug")
 
     async def _delivered(self, notice: Notice, url: str) -> Delivery:
         claims = await self._store.read(lambda records: self._claims(records, notice))

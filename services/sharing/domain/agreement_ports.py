@@ -139,8 +139,11 @@ class NoticeRecords(Protocol):
         """Tell whether any is due, or has turned late."""
         ...
 
-    def take(self, now: datetime, until: datetime, most: int) -> list[Notice]:
-        """Return notices that are due and that no worker has, and have them until an instant."""
+    def take(self, now: datetime, until: datetime, most: int, each: int) -> list[Notice]:
+        """Return notices that are due and that no worker has, and have them until an instant.
+
+        At most `each` to one recipient, with those that workers have already.
+        """
         ...
 
     def turned_late(self, now: datetime, most: int) -> list[Notice]:

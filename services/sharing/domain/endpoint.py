@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from runtime.fault import invalid
 
 _MAX_URL = 400
+_MAX_LABEL = 63  # of a name, between its dots (RFC 1035 §2.3.4)
 _HTTPS_PORT = 443
 # Addresses of IPv6 that carry one of IPv4 inside, which a translator would reach (RFC 6052, 8215).
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
@@ -39,11 +40,14 @@ def check_url(field: str, url: str, *, loopback: bool) -> None:
         raise invalid(field, "is no address") from None
     if not host or "@" in parts.netloc or parts.fragment or "\\" in url:
         raise invalid(field, "must name a host, and no user, password or fragment")
+    literal = _literal(host)
+    labels = host.removesuffix(".").split(".")
+    if literal is None and not all(0 < len(label) <= _MAX_LABEL for label in labels):
+        raise invalid(field, "must name a host that can exist")
     if port not in (None, _HTTPS_PORT) and not loopback:
         raise invalid(field, f"must use port {_HTTPS_PORT}")  # the one that the network lets out
     if parts.scheme != "https" and not (loopback and _is_loopback_http(parts)):
         raise invalid(field, "must be https")
-    literal = _literal(host)
     if literal and not callable_address(literal, loopback=loopback):
         raise invalid(field, "must be a public address")
 

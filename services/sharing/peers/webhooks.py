@@ -101,7 +101,7 @@ class Webhooks:
         port = target.port or (443 if target.scheme == "https" else 80)
         try:
             found = await self._resolve(target.host, port)
-        except OSError:
+        except (OSError, UnicodeError):  # a name that no resolver takes has no address either
             found = []
         if not found:
             raise _Unanswered("name_unknown")

@@ -1,10 +1,23 @@
 """Notices to recipients in SQL: written with what causes them, sent from here."""
 
 import json
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from services.sharing.domain.agreement_ports import NoticeFilter
 from services.sharing.domain.ports import Page
@@ -88,22 +101,35 @@ class StoredNotices:
         late = exists().where(notices.c.watch < now)
         return bool(self._tx.execute(select(or_(due, late))).scalar_one())
 
-    def take(self, now: datetime, until: datetime, most: int) -> list[Notice]:
-        """Return notices that are due and that no worker has, and have them until an instant."""
-        free = or_(
-            notices.c.leased.is_(None),
-            notices.c.leased <= now,
-            # A lease that ends later than one that begins now is of a clock that has jumped back.
-            notices.c.leased > until,
-        )
-        due = (
+    def take(self, now: datetime, until: datetime, most: int, each: int) -> list[Notice]:
+        """Return notices that are due and that no worker has, and have them until an instant.
+
+        At most `each` to one recipient, with those that workers have already. Two workers that
+        look at the same instant may exceed it, each by as many.
+        """
+        # A lease that ends later than one that begins now is of a clock that has jumped back.
+        had = and_(notices.c.leased > now, notices.c.leased <= until)
+        due = notices.c.next_attempt <= now
+        under_way: Counter[str] = Counter()
+        counted = select(notices.c.recipient, func.count()).where(due, had)
+        for recipient, has in self._tx.execute(counted.group_by(notices.c.recipient)):
+            under_way[recipient] = has
+        waiting = (
             select(notices)
-            .where(notices.c.next_attempt <= now, free)
+            .where(
+                due,
+                or_(notices.c.leased.is_(None), not_(had)),
+                notices.c.recipient.not_in([one for one, has in under_way.items() if has >= each]),
+            )
             .order_by(notices.c.next_attempt)
             .limit(most)
             .with_for_update(skip_locked=True)
         )
-        rows = self._tx.execute(due).all()
+        rows = []
+        for row in self._tx.execute(waiting):
+            under_way[row.recipient] += 1
+            if under_way[row.recipient] <= each:
+                rows.append(row)
         if rows:
             taken = notices.c.ordinal.in_([row.ordinal for row in rows])
             self._tx.execute(update(notices).where(taken).values(leased=until))

@@ -42,12 +42,17 @@ class Endpoints:
     hold: asyncio.Event | None = None  # until it is set, nobody is answered
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
+    slow: str = ""  # of whose endpoint alone that is so; empty: of all
+    broken: bool = False
+
     async def deliver(self, url: str, token: str, name: str) -> Delivery:
         assert url
         assert token
         self.came.append(name)
         self.reached.set()
-        if self.hold:
+        if self.broken:
+            raise RuntimeError("a bug")
+        if self.hold and self.slow in url:
             await self.hold.wait()
         return self.says
 
@@ -77,17 +82,20 @@ class Worker:
         assert found
         return found
 
-    async def add(self, count: int = 1, url: str = "https://dhl.example/") -> list[str]:
-        names = [f"revocations/nl-{number:02}" for number in range(count)]
+    async def add(
+        self, count: int = 1, url: str = "https://dhl.example/", recipient: str = DHL
+    ) -> list[str]:
+        of = "" if recipient == DHL else f"{recipient[-3:]}-"
+        names = [f"revocations/nl-{of}{number:02}" for number in range(count)]
 
         def unit(records: Records) -> None:
-            records.recipients.add(Recipient(DHL, "DHL", "affiliate", "DE", NOW))
-            records.recipients.set_endpoint(Endpoint(DHL, url, "ana", NOW))
+            records.recipients.add(Recipient(recipient, "DHL", "affiliate", "DE", NOW))
+            records.recipients.set_endpoint(Endpoint(recipient, url, "ana", NOW))
             for name in names:
                 records.notices.add(
                     Notice(
                         name=name,
-                        recipient=DHL,
+                        recipient=recipient,
                         holder="accounts/nl-" + "0" * 26,
                         cause=Cause.SHARING_STOPPED,
                         decisions=(),
@@ -203,6 +211,38 @@ async def test_what_an_officer_noted_meanwhile_stands(url: str, clock: SettableC
         post.hold.set()
         await sending
         assert await worker.notice(name) == noted
+
+
+async def test_a_slow_endpoint_keeps_nobody_waiting_but_itself(
+    url: str, clock: SettableClock
+) -> None:
+    post = Endpoints(hold=asyncio.Event(), slow="dhl")
+    async with working(url, clock, post) as worker:
+        await worker.add(20)
+        (other,) = await worker.add(url="https://ups.example/", recipient="recipients/ups")
+        first = asyncio.create_task(worker.deliveries.deliver())
+        await post.reached.wait()
+        async with asyncio.timeout(30):
+            await worker.deliveries.deliver()
+        assert post.came[-1] == other
+        assert len(post.came) == 3  # two to the slow one, however many wait
+        assert (await worker.notice(other)).state is NoticeState.ACKNOWLEDGED
+        assert post.hold
+        post.hold.set()
+        assert await first == 2
+
+
+async def test_what_fails_by_a_bug_counts_and_comes_to_an_end(
+    url: str, clock: SettableClock
+) -> None:
+    async with working(url, clock, Endpoints(broken=True)) as worker:
+        (name,) = await worker.add()
+        assert await worker.deliveries.deliver() == 1
+        missed = await worker.notice(name)
+        assert (missed.state, missed.attempts, missed.problem) == (NoticeState.PENDING, 1, "bug")
+        clock.set(NOW + timedelta(days=30))
+        await worker.deliveries.deliver()
+        assert (await worker.notice(name)).state is NoticeState.FAILED
 
 
 def test_pauses_double_to_an_hour_and_spread() -> None:

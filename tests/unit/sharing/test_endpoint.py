@@ -56,6 +56,8 @@ def accepted(url: str, *, loopback: bool = False) -> bool:
     [
         "https://hooks.example/accord",
         "https://hooks.example:443/a?tenant=1",
+        "https://hooks.example./",
+        f"https://{'a' * 63}.example/",
         "https://93.184.215.14/",
         "https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/",
     ],
@@ -85,6 +87,10 @@ def test_an_address_of_the_public_net_is_accepted(url: str) -> None:
         "https://127.0.0.1/",
         "https://[::ffff:10.0.0.1]/",
         "https://hooks.example/" + "a" * 400,
+        "https://hooks..example/",
+        "https://.hooks.example/",
+        "https://hooks.example../",
+        f"https://{'a' * 64}.example/",
         "javascript:alert(1)",
     ],
 )

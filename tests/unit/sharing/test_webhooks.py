@@ -83,6 +83,16 @@ async def test_an_address_of_our_own_network_is_never_called() -> None:
     assert await nobody.deliver(url, TOKEN, NAME) == Delivery("name_unknown")
 
 
+async def test_a_name_that_no_resolver_takes_has_no_address() -> None:
+    async def untaken(host: str, port: int) -> list[str]:
+        raise UnicodeEncodeError("idna", host, 0, 1, f"label too long at {port}")
+
+    delivery = await Webhooks(None, loopback=False, resolve=untaken).deliver(
+        "https://hooks.example/", TOKEN, NAME
+    )
+    assert delivery == Delivery("name_unknown")
+
+
 async def test_tls_is_held_to_the_name_while_the_connection_goes_to_the_address(
     tmp_path: Path,
 ) -> None:
