@@ -52,6 +52,8 @@ _NAMED_CATEGORIES: dict[str, tuple[str, ...] | None] = {
     "any_not_sensitive": (),
 }
 
+_TEXT = "tag:yaml.org,2002:str"
+
 # A parsed YAML mapping, before the schema; afterwards its shape is what the schema says.
 Tree = dict[str, Any]
 
@@ -72,9 +74,13 @@ class RulebookLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002  the library's signature
-        """Refuse a key that is written twice."""
+        """Refuse a key that is no text, and one that is written twice."""
         seen: set[str] = set()
         for key, _ in node.value:
+            if key.tag != _TEXT:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be text", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key.value} is written twice", key.start_mark
@@ -115,7 +121,8 @@ def parse_file(name: str, content: bytes) -> Tree:
     """Parse one file; RulebookError for what is no mapping."""
     try:
         tree = yaml.load(content.decode(), Loader=RulebookLoader)  # noqa: S506  it is safe
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    # What a tag says that its value is not, PyYAML tells by whichever error Python has for it.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         raise RulebookError(f"{name}: {error}") from error
     if not isinstance(tree, dict):
         raise RulebookError(f"{name}: a mapping is needed")

@@ -12,7 +12,7 @@ import pytest
 from services.sharing.domain.rulebook import RulebookError
 from services.sharing.domain.vocabulary import Obligation
 from services.sharing.store.apps import AppsError, load_apps
-from services.sharing.store.rulebook import FOLDER, load_rulebook
+from services.sharing.store.rulebook import FOLDER, load_rulebook, parse_file
 from tests.unit.sharing.facts import rulebook
 
 STORE, MI_COM = "mi-store@2025-05-20", "mi-com@2021-07-22"
@@ -170,3 +170,23 @@ def test_a_file_of_apps_that_cannot_be_meant_is_refused(tmp_path: Path, text: st
 def copied(tmp_path: Path) -> Path:
     """A rulebook to spoil."""
     return shutil.copytree(FOLDER, tmp_path / "rulebook")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"? [a]\n: 1",
+        b"? {a: b}\n: 1",
+        b"1: a",
+        b"a: " + b"1" * 5000,
+        b"a: !!timestamp 2001-99-99",
+        b"a: !!timestamp x",
+        b"a: !!int ''",
+        b"a: !!bool x",
+        b"a: !!set {? [a]}",
+        b"a: \xff",
+    ],
+)
+def test_what_yaml_can_say_and_no_rule_can_is_refused_with_its_file(content: bytes) -> None:
+    with pytest.raises(RulebookError, match=r"^kinds\.yaml: "):
+        parse_file("kinds.yaml", content)

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.fault import invalid
+from services.sharing.api import fields
 
 Json = Mapping[str, object]
 
 _KEYS = ("subject", "action", "resource", "context")
 _NOTHING: Json = {}
+# More than any id or key has, also in a store's index, and than a page token.
+_MAX_TEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +144,4 @@ def _text(value: object, at: str) -> str:
         value.encode()
     except UnicodeEncodeError:  # JSON can spell half of a surrogate pair
         raise invalid(at, "must be text") from None
-    return value
+    return fields.text(at, value, _MAX_TEXT)

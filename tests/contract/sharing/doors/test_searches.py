@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from accord.sharing.v1 import decision_service_pb2
 
 from runtime.ids import new_account
@@ -11,6 +12,7 @@ from tests.contract.sharing.conftest import Sharing
 from tests.contract.sharing.doors.conftest import (
     ACTIONS,
     DHL,
+    EVALUATION,
     NEWSLETTER,
     RESOURCES,
     SUBJECTS,
@@ -49,6 +51,18 @@ async def test_a_subject_search_finds_who_may(sharing: Sharing, client: httpx.As
             get = decision_service_pb2.GetDecisionRequest(name=name)
             assert (await sharing.app("decisions", "GetDecision", get)).decision.name == name
             assert each["obligations"][0]["id"] == "record_disclosure"
+
+
+@pytest.mark.parametrize("text", ["dhl\0", "\x1b[0m", "x" * 3000])
+async def test_no_text_reaches_the_store_that_it_cannot_keep(
+    sharing: Sharing, client: httpx.AsyncClient, text: str
+) -> None:
+    entity = {"type": "service_provider.delivery", "id": text}
+    for endpoint in (EVALUATION, RESOURCES, ACTIONS):
+        answer = await client.post(endpoint, json=request(sharing, subject=entity))
+        assert answer.status_code == 400, endpoint
+    answer = await client.post(SUBJECTS, json=request(sharing, subject={"type": text}))
+    assert answer.status_code == 400
 
 
 async def test_a_search_comes_in_parts(sharing: Sharing, client: httpx.AsyncClient) -> None:
