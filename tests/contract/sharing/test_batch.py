@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from accord.audit.v1.append_service_pb2 import NewEntry
-from accord.sharing.v1 import decision_pb2, freshness_pb2
+from accord.sharing.v1 import decision_pb2, freshness_pb2, subject_pb2
 from accord.sharing.v1 import decision_service_pb2 as pb
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
 from runtime.errors import from_error
@@ -16,6 +19,8 @@ from runtime.ids import new_account
 from services.sharing.store import decisions as stored
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, rows
+from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand
+from tests.contract.sharing.test_instruments import LAW, activated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +85,91 @@ async def test_invariant_9_each_answer_of_a_batch_is_that_of_the_question_alone(
     assert len({decision_pb2.Outcome.Name(each.outcome) for each in alone}) == 3
     assert len({response.decision.token for response in responses}) == 1
     assert len({response.decision.name for response in responses}) == len(questions)
+
+
+@dataclass(frozen=True)
+class World:
+    """A person with a consent and an order about them, somebody frozen, and contracts."""
+
+    sharing: Sharing
+    frozen: str
+    order: str
+
+
+@pytest.fixture
+async def world(sharing: Sharing) -> World:
+    frozen = sharing.person
+    await sharing.know_person(status=subject_pb2.SUBJECT_STATUS_FROZEN)
+    sharing.person = new_account("nl")
+    await stand(sharing)
+    await sharing.in_force(await sharing.register())
+    await sharing.register("police", "law_enforcement", "NL")
+    return World(sharing, frozen, (await activated(sharing)).name)
+
+
+GUEST = decision_pb2.Guest(jurisdiction="DE", session="Session_1")
+UNKNOWN = new_account("nl")
+HOLDERS = st.sampled_from(["known", "known", "frozen", "unknown", "guest"])
+ASKED = st.sampled_from([{}, MARKETING, FRAUD, LAW, {"purpose": "sale"}, {"relation": ""}])
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "destination": st.sampled_from(["NL", "US"]),
+        "categories": st.sampled_from([["contact.email"], ["order.details", "contact.name"]]),
+    },
+)
+USAGE: dict[str, Any] = {
+    "purpose": "statistics",
+    "categories": ["usage.statistics"],
+    "relation": "",
+    "account": "",
+}
+
+
+def about(world: World, holder: str, asked: dict[str, Any]) -> decision_pb2.Question:
+    named: dict[str, dict[str, Any]] = {
+        "known": {},
+        "frozen": {"account": world.frozen},
+        "unknown": {"account": UNKNOWN},
+        "guest": {"account": "", "guest": GUEST},
+        "nobody": USAGE,
+    }
+    by_law = {"instrument": world.order} if asked.get("purpose") == "legal_disclosure" else {}
+    return world.sharing.question(**asked | by_law | named[holder])
+
+
+@given(
+    mixed=st.lists(
+        st.tuples(HOLDERS, ASKED, CHANGES).map(lambda drawn: (drawn[0], drawn[1] | drawn[2]))
+        | st.just(("nobody", {})),
+        min_size=8,
+        max_size=24,
+    )
+)
+@settings(
+    max_examples=4,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+async def test_invariant_9_holds_for_whatever_is_asked_together(
+    world: World, mixed: list[tuple[str, dict[str, Any]]]
+) -> None:
+    always = [
+        ("known", {}),
+        ("known", MARKETING),
+        ("known", LAW),
+        ("frozen", FRAUD),
+        ("nobody", {}),
+    ]
+    questions = [about(world, *each) for each in [*always, *mixed]]
+    together = [response.decision for response in await ask(world.sharing, questions)]
+    alone = [
+        (await world.sharing.app("decisions", "Check", pb.CheckRequest(question=question))).decision
+        for question in questions
+    ]
+    assert [bare(decision) for decision in together] == [bare(decision) for decision in alone]
+    assert len({decision.outcome for decision in together}) == 3
 
 
 async def test_a_batch_is_one_record_and_each_decision_is_found(sharing: Sharing) -> None:
