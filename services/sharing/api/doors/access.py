@@ -6,6 +6,7 @@ Several that go together are one CheckBatch.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +33,8 @@ CheckRequest = decision_service_pb2.CheckRequest
 CheckResponse = decision_service_pb2.CheckResponse
 
 _MAX_EVALUATIONS = 1000  # of CheckBatch
+_MOST_REFUSED = 8  # batches that are tried anew without what they were refused for
+_QUESTION = re.compile(r"questions\[([0-9]{1,4})\]")
 _EXECUTE_ALL = "execute_all"
 # The decision behind which a semantic ends the evaluations.
 _ENDS = {_EXECUTE_ALL: None, "deny_on_first_deny": False, "permit_on_first_permit": True}
@@ -277,23 +280,39 @@ class Access:
     async def _all(
         self, requests: Sequence[CheckRequest | Fault], call: Call
     ) -> list[CheckResponse | Fault]:
-        """Ask as one batch what can be one; if a part of it is refused, ask each by itself."""
-        ready = [each for each in requests if not isinstance(each, Fault)]
-        responses: Sequence[CheckResponse | Fault] = ()
-        if len(ready) > 1 and _alike(ready):
+        """Ask as one batch what can be one, and by itself each that the batch is refused for.
+
+        Where more than a few are, or a refusal names none, all that are left are asked singly.
+        """
+        answers: dict[int, CheckResponse | Fault] = {}
+        ready: dict[int, CheckRequest] = {}
+        for place, each in enumerate(requests):
+            if isinstance(each, Fault):
+                answers[place] = each
+            else:
+                ready[place] = each
+        for _ in range(_MOST_REFUSED):
+            if len(ready) <= 1 or not _alike([*ready.values()]):
+                break
+            first = next(iter(ready.values()))
             batch = decision_service_pb2.CheckBatchRequest(
-                questions=[each.question for each in ready],
-                freshness=ready[0].freshness,
-                permit=ready[0].permit,
+                questions=[each.question for each in ready.values()],
+                freshness=first.freshness,
+                permit=first.permit,
             )
             try:
                 responses = (await self._decisions.check_batch(batch, call)).responses
             except Fault as fault:
-                _of_item(fault)
-        if not responses:
-            responses = await asyncio.gather(*(self._one(each, call) for each in ready))
-        answers = iter(responses)
-        return [each if isinstance(each, Fault) else next(answers) for each in requests]
+                refused = _refused_at(_of_item(fault), [*ready])
+                if refused is None:
+                    break
+                answers[refused] = await self._one(ready.pop(refused), call)
+            else:
+                answers |= zip(ready, responses, strict=True)
+                ready = {}
+        singly = await asyncio.gather(*(self._one(each, call) for each in ready.values()))
+        answers |= zip(ready, singly, strict=True)
+        return [answers[place] for place in range(len(requests))]
 
     async def _one(self, request: CheckRequest, call: Call) -> CheckResponse | Fault:
         try:
@@ -322,6 +341,13 @@ def _alike(requests: Sequence[CheckRequest]) -> bool:
     return all(
         each.freshness == first.freshness and each.permit == first.permit for each in requests
     )
+
+
+def _refused_at(fault: Fault, places: Sequence[int]) -> int | None:
+    """Return the place of the question for which a batch is refused, if the refusal says it."""
+    named = (_QUESTION.match(field) for field, _ in fault.violations)
+    number = next((int(found[1]) for found in named if found), len(places))
+    return places[number] if number < len(places) else None
 
 
 def _of_item(fault: Fault) -> Fault:

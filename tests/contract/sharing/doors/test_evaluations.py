@@ -223,6 +223,17 @@ async def test_an_evaluation_that_cannot_be_asked_says_why_in_its_place(
     assert rows(sharing.url, "decisions") == 1
 
 
+async def test_what_a_batch_is_refused_for_leaves_the_others_one_batch(
+    sharing: Sharing, client: httpx.AsyncClient
+) -> None:
+    items: list[dict[str, object]] = [{} for _ in range(40)]
+    for place in (3, 30):
+        items[place] = {"resource": data(sharing, "x")}
+    answer = await client.post(EVALUATIONS, json={**request(sharing), "evaluations": items})
+    assert decisions(answer) == [place not in {3, 30} for place in range(40)]
+    assert rows(sharing.url, "decisions") == 1
+
+
 @pytest.mark.parametrize(
     ("semantic", "expected"),
     [
