@@ -26,10 +26,13 @@ def facts(rulebook: Rulebook, notice: Notice) -> Mapping[str, str]:
 
 def rows(notice: Notice) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each row, in the order of COLUMNS."""
-    for row in notice.rows:
+    for row in (*notice.rows, *notice.inbound):
+        comes_in = row in notice.inbound
         yield (
             row.clause,
-            _listed(row.recipients, ""),
+            f"comes in from {_listed(row.recipients, '')}"
+            if comes_in
+            else _listed(row.recipients, ""),
             _listed(row.purposes, "any that the person asks for"),
             _categories(row),
             row.basis.value if row.basis else "the purpose's own",

@@ -94,6 +94,7 @@ class Notice:
     topics: Mapping[str, str]  # topic of a rule to the clause that states it
     counts_as: Mapping[str, str]  # a kind that the notice does not name, to the one it falls under
     rows: tuple[Row, ...]
+    inbound: tuple[Row, ...] = ()  # what only comes in; the recipients of these are who sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +330,7 @@ class Rulebook:
             _known(notice.id, {*notice.counts_as, *notice.counts_as.values()}, self.kinds)
             if "sharing" not in notice.topics:
                 raise RulebookError(f"{notice.id} does not say where it speaks of sharing")
-            for row in notice.rows:
+            for row in (*notice.rows, *notice.inbound):
                 where = f"{notice.id} {row.clause}"
                 _known(where, row.recipients, self.kind_scopes)
                 _known(where, row.purposes, self.purposes)

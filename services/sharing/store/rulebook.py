@@ -258,6 +258,9 @@ def _notice(raw: Tree) -> Notice:
         topics=raw["topics"],
         counts_as=raw.get("counts_as", {}),
         rows=tuple(_row(row) for row in raw["rows"]),
+        inbound=tuple(
+            _row({**row, "recipients": row["senders"]}) for row in raw.get("inbound", ())
+        ),
     )
 
 

@@ -46,6 +46,8 @@ def test_row(row: dict[str, str]) -> None:
         (MI_COM, "payment_provider", "payment"),
         (SUPPORT, "court", "legal_claims"),
         (TV, "affiliate", "newsletter"),
+        (SUPPORT, "identity_provider", "identity_linking"),
+        (SUPPORT, "identity_provider", "sign_in"),
     ],
 )
 def test_no_row(notice: str, kind: str, purpose: str) -> None:

@@ -137,6 +137,9 @@ def test_show_tells_every_row(
     assert "cannot be objected to" in shown
     assert main(["show", "live-chat"]) == 0
     assert "chat_response" in capsys.readouterr().out
+    assert main(["show", "privacy-support@2024-12-16", "--format", "markdown"]) == 0
+    inbound = "| §3.2 | comes in from identity_provider | identity_linking, sign_in |"
+    assert inbound in capsys.readouterr().out
     assert main(["show"]) == 0
     assert "mi-early" in capsys.readouterr().out
     assert main(["show", "no-such"]) == 2
