@@ -97,12 +97,12 @@ async def _given(
     if refused == "GUARDIAN_REQUIRED":
         request.indication.indicator = consent_pb2.INDICATOR_GUARDIAN
         request.indication.name = "scenario"
-        return await _by_person(stage, step, _CONSENTS, give, request)  # type: ignore[no-any-return]
+        return await _by_person(stage, step, _CONSENTS, give, request)  # type: ignore[no-any-return]  # the same
     known = stage.subjects[step.account]
     born = known.birth_date
     await _put(stage, known, birth_date="")
     try:
-        return await _by_person(stage, step, _CONSENTS, give, request)  # type: ignore[no-any-return]
+        return await _by_person(stage, step, _CONSENTS, give, request)  # type: ignore[no-any-return]  # the same
     finally:
         await _put(stage, known, birth_date=born)
 
