@@ -87,12 +87,13 @@ class Region:
 
     def _environment(self, service: str, port: int) -> dict[str, str]:
         here = self.directory
+        audit = port if service == "audit" else self.ports.get("audit", 9)
         return {
             **os.environ,
             "ACCORD_REGION": NAME,
             "ACCORD_TRUST_BUNDLE_FILE": str(here / "bundle.pem"),
             "ACCORD_ACCOUNT_ADDRESS": "127.0.0.1:9",
-            "ACCORD_AUDIT_ADDRESS": f"127.0.0.1:{self.ports.get('audit', 9)}",
+            "ACCORD_AUDIT_ADDRESS": f"127.0.0.1:{audit}",
             "ACCORD_APPS_FILE": str(_ROOT / "deploy/k8s/base/sharing/apps.yaml"),
             "ACCORD_SEALING_KEY_FILE": str(here / "sealing.key"),
             "ACCORD_LOG_LEVEL": "WARNING",

@@ -253,6 +253,7 @@ class Mesh:
             case "audit":
                 settings |= {
                     "key_database_url": f"sqlite:///{material.database('audit-keys')}",
+                    "audit_address": self.address(name),
                     "log_key_file": material.key("log.key"),
                     "kek_directory": material.key("kek"),
                 }

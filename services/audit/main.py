@@ -8,10 +8,12 @@ from accord.audit.v1 import append_service_pb2, read_service_pb2
 from runtime import process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
+from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
 from runtime.migrations import is_current, migrate
 from runtime.process import NotReadyError
+from runtime.relay import Relay
 from runtime.server import Server
 from runtime.telemetry import Telemetry
 from services.audit.api.append import AppendServicer
@@ -29,6 +31,7 @@ from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_key import LogKey
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.tables import outbox
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
@@ -59,6 +62,8 @@ async def assembled(
                 f"keys are wrapped under {', '.join(months)}, whose .kek is not in "
                 f"{settings.kek_directory}: put it back, or delete the rows to erase their parties"
             )
+        to_itself = Channel("audit", settings.audit_address, settings, [_APPEND])
+        stack.push_async_callback(to_itself.close)
         append = AppendEntries(stored, keys, envelope, signer)
         try:
             await append.open()
@@ -72,6 +77,7 @@ async def assembled(
             .add(_APPEND, AppendServicer(append))
             .add(_READ, read)
             .also("writer", append.run)
+            .also("relay", Relay(key_database, outbox, to_itself, clock).run)
             .ready_when(log_database.ping)
             .ready_when(key_database.ping)
         )

@@ -20,6 +20,9 @@ class AuditSettings(DatabaseSettings):
         description="key-encryption keys, one <year>-<month>.kek a month, made by `keygen`"
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
+    audit_address: str = Field(
+        pattern=ADDRESS, description="audit's own mTLS port: to it goes what audit itself records"
+    )
 
     @model_validator(mode="after")
     def _one_key_database(self) -> "AuditSettings":

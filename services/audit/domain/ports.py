@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from runtime.event import Event
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import SealedEntry, StoredEntry
 from services.audit.domain.merkle import Node
@@ -42,6 +43,14 @@ class Keys(Protocol):
 
     async def of(self, pseudonyms: Collection[bytes]) -> Mapping[bytes, PartyKeys]:
         """Return the keys that still exist behind pseudonyms."""
+        ...
+
+
+class OwnEvents(Protocol):
+    """What audit itself says to the log, kept until it is there."""
+
+    async def add(self, events: Sequence[Event]) -> None:
+        """Keep events, durable on return; each gets into the log once."""
         ...
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from runtime.db import BigInt, Instant, metadata
+from runtime.outbox import outbox_table
 
 LOG = metadata()
 KEYS = metadata()
@@ -73,3 +74,7 @@ party_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
+
+# What audit itself says to the log. Here, since the log's database takes inserts alone, and since a
+# key's end and the event that tells of it must be one transaction.
+outbox = outbox_table(KEYS)

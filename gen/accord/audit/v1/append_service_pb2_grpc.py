@@ -49,7 +49,8 @@ class AppendServiceServicer:
     """
 
     def Append(self, request, context):
-        """Appends events in the order given, all of them or none. Called by the services' outbox relays.
+        """Appends events in the order given, all of them or none. Called by the services' outbox relays; audit's own
+        too, for what it records of itself: reads, erasures, holds. An append is not recorded again.
 
         The producer is the calling service, by its certificate. Its sequence numbers are dense: an
         entry that repeats a number with the same content is answered with its first receipt (so the

@@ -36,7 +36,8 @@ class AppendServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AppendServiceAsyncStub: ...
     Append: _grpc.UnaryUnaryMultiCallable[_append_service_pb2.AppendRequest, _append_service_pb2.AppendResponse]
-    """Appends events in the order given, all of them or none. Called by the services' outbox relays.
+    """Appends events in the order given, all of them or none. Called by the services' outbox relays; audit's own
+    too, for what it records of itself: reads, erasures, holds. An append is not recorded again.
 
     The producer is the calling service, by its certificate. Its sequence numbers are dense: an
     entry that repeats a number with the same content is answered with its first receipt (so the
@@ -58,7 +59,8 @@ class AppendServiceAsyncStub(AppendServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Append: _aio.UnaryUnaryMultiCallable[_append_service_pb2.AppendRequest, _append_service_pb2.AppendResponse]  # type: ignore[assignment]
-    """Appends events in the order given, all of them or none. Called by the services' outbox relays.
+    """Appends events in the order given, all of them or none. Called by the services' outbox relays; audit's own
+    too, for what it records of itself: reads, erasures, holds. An append is not recorded again.
 
     The producer is the calling service, by its certificate. Its sequence numbers are dense: an
     entry that repeats a number with the same content is answered with its first receipt (so the
@@ -83,7 +85,8 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _append_service_pb2.AppendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_append_service_pb2.AppendResponse, _abc.Awaitable[_append_service_pb2.AppendResponse]]:
-        """Appends events in the order given, all of them or none. Called by the services' outbox relays.
+        """Appends events in the order given, all of them or none. Called by the services' outbox relays; audit's own
+        too, for what it records of itself: reads, erasures, holds. An append is not recorded again.
 
         The producer is the calling service, by its certificate. Its sequence numbers are dense: an
         entry that repeats a number with the same content is answered with its first receipt (so the
