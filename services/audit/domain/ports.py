@@ -1,6 +1,6 @@
 """What the log asks of its stores: what each must promise, not how."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -148,4 +148,27 @@ class LogStore(Protocol):
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""
+        ...
+
+
+Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]  # consistency between two sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """What witnesses said of a checkpoint."""
+
+    note: str  # the checkpoint with every cosignature that was valid
+    satisfied: bool  # whether those suffice for the policy
+
+
+class Witnesses(Protocol):
+    """Those who keep the log from telling different people different histories."""
+
+    async def cosign(self, checkpoint: Checkpoint, prove: Prove) -> Cosigned:
+        """Ask all witnesses of the policy; what they fail to say in time is simply missing.
+
+        `prove` is asked for the proof from the size that a witness has last seen, which is between
+        1 and the checkpoint's. Call it for one checkpoint at a time.
+        """
         ...

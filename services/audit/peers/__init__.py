@@ -1,0 +1,1 @@
+"""Whom the log speaks to outside of its own service: the witnesses of its checkpoints."""
