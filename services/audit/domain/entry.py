@@ -1,14 +1,28 @@
 """An entry in three states: submitted by a producer, sealed for the log, opened for a reader."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, IntEnum
 
 from runtime.event import LARGEST, Event, Trace
 
 FORMAT = 1
 MAX_LEAF = LARGEST  # an entry bundle counts each entry in 16 bits
 _PART, _TEXT = 1_000, 100  # bytes of memory of what surrounds a section's texts, and of a text
+
+
+class Facet(IntEnum):
+    """By what an entry can be found. The numbers are stored: none ever gets another meaning."""
+
+    PERSON = 1
+    ACTOR = 2
+    APP = 3
+    TRACE = 4
+    RECIPIENT = 5
+    CONTRACT = 6
+    EVENT = 7
+    OUTCOME = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,11 @@ class SealedEntry:
     account_pseudonym: bytes  # empty without an account
     actor_pseudonym: bytes  # empty without an actor
     sections: tuple[Section, ...]  # the subject's, the actor's if it is another, then the people's
+    event: int = 0  # number of the event's name
+    behalf_pseudonym: bytes = b""  # of whom the actor acted for; empty without
+    app_tag: bytes = b""
+    recipient_tags: tuple[bytes, ...] = ()
+    contract_tags: tuple[bytes, ...] = ()
 
     @property
     def own_sections(self) -> int:
@@ -58,7 +77,29 @@ class SealedEntry:
     def people(self) -> frozenset[bytes]:
         """Return the pseudonyms of the accounts that the entry is about."""
         among_several = {s.pseudonym for s in self.sections[self.own_sections :]}
-        return frozenset({self.account_pseudonym} | among_several) - {b""}
+        return frozenset({self.account_pseudonym, self.behalf_pseudonym} | among_several) - {b""}
+
+    @property
+    def postings(self) -> Iterator[tuple[Facet, bytes]]:
+        """Return under what the entry is found, each pair once.
+
+        Pseudonyms and tags are 16 bytes, as is a trace id; an event's number is two, big-endian; an
+        outcome is its text.
+        """
+        for pseudonym in self.people:
+            yield Facet.PERSON, pseudonym
+        if self.actor_pseudonym:
+            yield Facet.ACTOR, self.actor_pseudonym
+        if self.app_tag:
+            yield Facet.APP, self.app_tag
+        if self.trace.trace_id:
+            yield Facet.TRACE, bytes.fromhex(self.trace.trace_id)
+        for tag in self.recipient_tags:
+            yield Facet.RECIPIENT, tag
+        for tag in self.contract_tags:
+            yield Facet.CONTRACT, tag
+        yield Facet.EVENT, self.event.to_bytes(2)
+        yield Facet.OUTCOME, self.outcome.encode()
 
 
 @dataclass(frozen=True, slots=True)
