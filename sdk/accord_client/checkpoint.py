@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accord_client.failure import VerificationError
 from accord_client.merkle import HASH_SIZE, verify_consistency
-from accord_client.note import Algorithm, Signature, VerifierKey, decode_base64, open_note
+from accord_client.note import Algorithm, Signature, VerifierKey, decimal, decode_base64, open_note
 
 _PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _MAX_PROOF_HASHES = 63  # a tree of 2^63 entries
 _MIN_CHECKPOINT_LINES = 3
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,24 @@ class Checkpoint:
         origin, size, root = lines[0], decimal(lines[1]), decode_base64(lines[2], "format")
         if len(root) != HASH_SIZE:
             raise VerificationError("format", "the root of a checkpoint is 32 bytes long")
-        if not any(
-            s.key.algorithm is Algorithm.ED25519 and s.key.name == origin for s in opened.signatures
-        ):
+        checkpoint = cls(origin, size, root, opened.signatures)
+        if not checkpoint.log_keys:
             raise VerificationError("signature", f"no pinned key of {origin} signed the checkpoint")
-        return cls(origin, size, root, opened.signatures)
+        return checkpoint
+
+    @property
+    def log_keys(self) -> tuple[VerifierKey, ...]:
+        """The pinned keys with which the log signed: several, while it changes its key."""
+        return tuple(
+            signature.key
+            for signature in self.signatures
+            if signature.key.algorithm is Algorithm.ED25519 and signature.key.name == self.origin
+        )
+
+    @property
+    def cosignatures(self) -> tuple[Signature, ...]:
+        """The signatures of witnesses."""
+        return tuple(one for one in self.signatures if one.key.algorithm.cosigns)
 
 
 def verify_growth(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> None:
@@ -110,10 +121,3 @@ class ProofFile:
         lines.append(f"index {self.index}")
         lines += [base64.b64encode(value).decode() for value in self.path]
         return "\n".join(lines).encode() + b"\n\n" + self.checkpoint
-
-
-def decimal(text: str) -> int:
-    """An ASCII decimal below 2^63 without leading zeros; raises VerificationError(``format``)."""
-    if not _DECIMAL.fullmatch(text) or int(text) >= 1 << 63:
-        raise VerificationError("format", f"not a decimal number: {text[:30]!r}")
-    return int(text)

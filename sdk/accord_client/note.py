@@ -1,4 +1,4 @@
-"""Signed notes and verifier keys (c2sp.org/signed-note v1.0.0, c2sp.org/tlog-cosignature v1.0.1).
+"""Signed notes and verifier keys (c2sp.org/signed-note v1.0.0, c2sp.org/tlog-cosignature).
 
 Parsing is strict: what two readers could read differently is refused.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,22 +16,35 @@ from enum import IntEnum
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey
 
 from accord_client.failure import VerificationError
 
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
 _KEY_ID_BYTES = 4
-_ED25519_BYTES = 32
 _TIMESTAMP_BYTES = 8
 _FIRST_PRINTABLE = 0x20
+_CHECKPOINT_LINES = 3  # what a cosignature of a subtree covers; extension lines it does not
+_SUBTREE_LABEL = b"subtree/v1\n\0"
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_MAX_VECTOR = 255  # opaque<1..2^8-1>
 
 
 class Algorithm(IntEnum):
     """The signature types that are read; a note may carry others, which are ignored."""
 
     ED25519 = 0x01
-    COSIGNATURE = 0x04
+    COSIGNATURE = 0x04  # cosignature/v1: Ed25519 over a time and the whole checkpoint
+    SUBTREE = 0x06  # subtree/v1: ML-DSA-44 over a time and the checkpoint's first three lines
+
+    @property
+    def cosigns(self) -> bool:
+        """Whether it is a witness's, and states when the checkpoint was the newest one seen."""
+        return self is not Algorithm.ED25519
+
+
+_KEY_BYTES = {Algorithm.ED25519: 32, Algorithm.COSIGNATURE: 32, Algorithm.SUBTREE: 1312}
 
 
 @dataclass(frozen=True)
@@ -58,9 +72,11 @@ class VerifierKey:
             raise VerificationError("key", "a verifier key reads name+keyid+base64")
         name, key_id, encoded = parts
         material = decode_base64(encoded, "key")
-        if len(material) != 1 + _ED25519_BYTES or material[0] not in set(Algorithm):
+        if not material or material[0] not in set(Algorithm):
             raise VerificationError("key", f"the key of {name} is of a type that is not supported")
         key = cls(name, Algorithm(material[0]), material[1:])
+        if len(key.public_key) != _KEY_BYTES[key.algorithm]:
+            raise VerificationError("key", f"the key of {name} is not as long as its type says")
         if key.key_id.hex() != key_id:
             raise VerificationError("key", f"the key id of {name} does not match its key")
         return key
@@ -75,20 +91,46 @@ class VerifierKey:
         Raises VerificationError(``signature``).
         """
         signed, stated = text.encode(), None
-        if self.algorithm is Algorithm.COSIGNATURE:
+        if self.algorithm.cosigns:
             seconds = int.from_bytes(signature[:_TIMESTAMP_BYTES])
             signature = signature[_TIMESTAMP_BYTES:]
-            signed = f"cosignature/v1\ntime {seconds}\n".encode() + signed
             try:
                 stated = datetime.fromtimestamp(seconds, UTC)
             except (OverflowError, ValueError, OSError) as error:
                 raise VerificationError("signature", f"{self.name} states no time") from error
+            if self.algorithm is Algorithm.COSIGNATURE:
+                signed = f"cosignature/v1\ntime {seconds}\n".encode() + signed
+            else:
+                signed = self._subtree(text, seconds)
         try:
-            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, signed)
-        except InvalidSignature as error:
-            message = f"the signature of {self.name} does not verify"
+            if self.algorithm is Algorithm.SUBTREE:
+                MLDSA44PublicKey.from_public_bytes(self.public_key).verify(signature, signed)
+            else:
+                Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, signed)
+        except (InvalidSignature, ValueError) as error:
+            message = f"the signature of {self.name} (key {self.key_id.hex()}) does not verify"
             raise VerificationError("signature", message) from error
         return stated
+
+    def _subtree(self, text: str, seconds: int) -> bytes:
+        """The ``cosigned_message`` of a checkpoint: the whole tree is the subtree from 0 on."""
+        lines = text.split("\n")
+        if len(lines) <= _CHECKPOINT_LINES:
+            raise VerificationError("format", "what a witness cosigned is no checkpoint")
+        name, origin, size = self.name.encode(), lines[0].encode(), decimal(lines[1])
+        root = decode_base64(lines[2], "format")
+        if len(root) != hashlib.sha256().digest_size or max(len(name), len(origin)) > _MAX_VECTOR:
+            raise VerificationError("format", "what a witness cosigned is no checkpoint")
+        return b"".join(
+            (
+                _SUBTREE_LABEL,
+                bytes([len(name)]) + name,
+                seconds.to_bytes(8),
+                bytes([len(origin)]) + origin,
+                (0).to_bytes(8) + size.to_bytes(8),
+                root,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -182,3 +224,10 @@ def decode_base64(text: str, obligation: str) -> bytes:
     if base64.b64encode(value).decode() != text:
         raise VerificationError(obligation, "not canonical base64")
     return value
+
+
+def decimal(text: str) -> int:
+    """An ASCII decimal below 2^63 without leading zeros; raises VerificationError(``format``)."""
+    if not _DECIMAL.fullmatch(text) or int(text) >= 1 << 63:
+        raise VerificationError("format", f"not a decimal number: {text[:30]!r}")
+    return int(text)
