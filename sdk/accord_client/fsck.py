@@ -27,10 +27,10 @@ from typing import Any
 from accord.audit.v1.log_entry_pb2 import LogEntry
 
 from accord_client.checkpoint import Checkpoint
+from accord_client.entry import parse_entry, people_of
 from accord_client.failure import VerificationError
 from accord_client.merkle import CompactRange, leaf_hash, root_of
 from accord_client.note import VerifierKey
-from accord_client.verify import parse_entry, people_of
 
 _TILE_WIDTH = 256
 _HASH_SIZE = 32

@@ -6,10 +6,11 @@ from dataclasses import replace
 from accord.audit.v1 import entry_pb2
 from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 from accord_client.checkpoint import ProofFile
+from accord_client.entry import own_sections
 from accord_client.failure import VerificationError
 from accord_client.merkle import leaf_hash
 from accord_client.note import VerifierKey
-from accord_client.verify import VerifiedEntry, own_sections, pack_proof, verify_proof
+from accord_client.verify import VerifiedEntry, pack_proof, verify_proof
 
 from services.portal.domain.trace import Entry, Proof, Readability, Section
 from services.portal.peers.convert import known, moment

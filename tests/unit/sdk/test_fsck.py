@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from accord_client.cli import cli
 from accord_client.cli.session import Exit
+from accord_client.entry import parse_entry, people_of
 from accord_client.fsck import Report, check_log
 from accord_client.merkle import leaf_hash, root_of
-from accord_client.verify import parse_entry, people_of
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -7,8 +7,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from accord_client.entry import parse_entry, people_of
 from accord_client.failure import VerificationError
-from accord_client.verify import parse_entry, people_of, verify_proof
+from accord_client.verify import verify_proof
 from hypothesis import given
 from hypothesis import strategies as st
 
