@@ -44,11 +44,19 @@ class Channel:
         address: str,
         settings: ServiceSettings,
         services: Sequence[ServiceDescriptor],
+        *,
+        served_by_one: bool = False,
     ) -> None:
+        """Take the services that are called here, for what their methods say of repeating.
+
+        `served_by_one`: of the peer's replicas one serves the first of them at a time. The channel
+        watches each replica's health for it and calls the one that serves.
+        """
         self.name = name
         self._address = address
         self._credentials = settings.credentials
-        self._options = _options(f"{name}.{settings.trust_domain}", services)
+        watched = services[0].full_name if served_by_one else None
+        self._options = _options(f"{name}.{settings.trust_domain}", services, watched)
         self._version = self._credentials.version()
         self._looked = time.monotonic()
         self._open = self._connect()
@@ -145,7 +153,9 @@ class Peer(Generic[StubT]):
         return timeout, tuple(metadata)
 
 
-def _options(host: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str, str | int]]:
+def _options(
+    host: str, services: Sequence[ServiceDescriptor], watched: str | None
+) -> list[tuple[str, str | int]]:
     """Pin the name in the peer's certificate, retries where they are safe, and keepalive."""
     safe = [
         {"service": service.full_name, "method": method.name}
@@ -154,6 +164,8 @@ def _options(host: str, services: Sequence[ServiceDescriptor]) -> list[tuple[str
         if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
     ]
     config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if watched:
+        config["healthCheckConfig"] = {"serviceName": watched}
     if safe:
         config["methodConfig"] = [
             {

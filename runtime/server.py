@@ -27,7 +27,8 @@ from runtime.call import Actor, Call, Caller, current_call
 from runtime.clock import Clock
 from runtime.fault import Fault
 from runtime.handlers import Answer, Context, handler, snake_case
-from runtime.health import Health, Probe
+from runtime.health import SERVICE as HEALTH
+from runtime.health import Health, HealthDoor, Probe
 from runtime.identity import caller_of
 from runtime.policy import PolicyError, Rule, rule_of
 from runtime.reflection import SERVICE as REFLECTION
@@ -90,6 +91,19 @@ class Server:
         """Be SERVING only while `probe` does not raise."""
         self._health.probes.append(probe)
         return self
+
+    def tell_health(self, service: ServiceDescriptor) -> Self:
+        """Tell the callers of a service that is not served by every replica where it is.
+
+        Theirs are the channels that watch it (`Channel(…, served_by_one=True)`).
+        """
+        rules = [rule_of(method) for method in service.methods]
+        callers = frozenset().union(*(rule.services for rule in rules))
+        return self.add(HEALTH, HealthDoor(self._health), Rule(services=callers))
+
+    def offer(self, service: ServiceDescriptor, *, here: bool) -> None:
+        """Say whether a service is served here now, or by another replica."""
+        self._health.offer(service.full_name, here=here)
 
     def when_draining(self, action: Callable[[], None]) -> Self:
         """Do `action` when this process is going down: what would serve on for long ends now."""

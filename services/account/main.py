@@ -86,7 +86,7 @@ async def assembled(
             raise NotReadyError(f"{settings.providers_file}: {error}") from error
         to_sharing = Channel("sharing", settings.sharing_address, settings, [_SUBJECTS])
         stack.push_async_callback(to_sharing.close)
-        to_audit = Channel("audit", settings.audit_address, settings, [_APPEND])
+        to_audit = Channel("audit", settings.audit_address, settings, [_APPEND], served_by_one=True)
         stack.push_async_callback(to_audit.close)
 
         sealer = settings.sealer("account")

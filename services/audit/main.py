@@ -23,6 +23,7 @@ from services.audit.cases.append_entries import AppendEntries
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.read_entries import ReadEntries
+from services.audit.cases.sequence import Sequencer
 from services.audit.cases.tree import Tree
 from services.audit.domain.faults import LogDamagedError
 from services.audit.settings import AuditSettings
@@ -31,6 +32,7 @@ from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_key import LogKey
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import outbox
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
@@ -62,21 +64,30 @@ async def assembled(
                 f"keys are wrapped under {', '.join(months)}, whose .kek is not in "
                 f"{settings.kek_directory}: put it back, or delete the rows to erase their parties"
             )
-        to_itself = Channel("audit", settings.audit_address, settings, [_APPEND])
+        to_itself = Channel(
+            "audit", settings.audit_address, settings, [_APPEND], served_by_one=True
+        )
         stack.push_async_callback(to_itself.close)
-        append = AppendEntries(stored, keys, envelope, signer)
+        server = Server(settings, "audit", clock=clock, actor_keys=actor_keys, traces=traces)
+        lock = sequencer_lock(settings.database)
+        stack.push_async_callback(lock.leave)
+        sequencer = Sequencer(
+            lock,
+            lambda: AppendEntries(stored, keys, envelope, signer),
+            changed=lambda here: server.offer(_APPEND, here=here),
+        )
         try:
-            await append.open()
+            await sequencer.begin()
         except LogDamagedError as error:
             raise NotReadyError(str(error)) from error
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
         read = ReadServicer(entries, tree, ProveInclusion(tree, entries), ProveConsistency(tree))
         yield (
-            Server(settings, "audit", clock=clock, actor_keys=actor_keys, traces=traces)
-            .add(_APPEND, AppendServicer(append))
+            server.add(_APPEND, AppendServicer(sequencer))
+            .tell_health(_APPEND)
             .add(_READ, read)
-            .also("writer", append.run)
+            .also("sequencer", sequencer.run)
             .also("relay", Relay(key_database, outbox, to_itself, clock).run)
             .ready_when(log_database.ping)
             .ready_when(key_database.ping)

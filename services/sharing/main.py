@@ -96,7 +96,7 @@ async def assembled(
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
-        audit = Channel("audit", settings.audit_address, settings, [_APPEND])
+        audit = Channel("audit", settings.audit_address, settings, [_APPEND], served_by_one=True)
         stack.push_async_callback(audit.close)
         sealer = settings.sealer("sharing")
         keys = SigningKeys(database, signing_keys, outbox, sealer, clock, "sharing")

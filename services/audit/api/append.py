@@ -7,7 +7,7 @@ from accord.audit.v1 import append_service_pb2 as pb
 from runtime.call import Call
 from runtime.fault import invalid
 from services.audit.api.convert import submission, to_checkpoint
-from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.sequence import Sequencer
 
 _MAX_ENTRIES = 1024
 
@@ -15,7 +15,7 @@ _MAX_ENTRIES = 1024
 class AppendServicer:
     """The producers' door."""
 
-    def __init__(self, entries: AppendEntries) -> None:
+    def __init__(self, entries: Sequencer) -> None:
         self._entries = entries
 
     async def append(self, request: pb.AppendRequest, call: Call) -> pb.AppendResponse:

@@ -61,6 +61,13 @@ def log_unavailable() -> Fault:
     return Fault("UNAVAILABLE", "the log cannot be written now", retry_after=_COME_AGAIN)
 
 
+def not_sequencer() -> Fault:
+    """Refuse because another process appends to this log now."""
+    return Fault(
+        "NOT_SEQUENCER", "another replica appends to this log now", retry_after=_COME_AGAIN
+    )
+
+
 def tree_size_unknown(size: int) -> Fault:
     """Refuse a tree size that the log has not grown to."""
     return Fault(

@@ -1,13 +1,14 @@
 """What the log asks of its stores: what each must promise, not how."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from runtime.event import Event
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import SealedEntry, StoredEntry
+from services.audit.domain.entry import Facet, SealedEntry, StoredEntry
+from services.audit.domain.layout import TilePath
 from services.audit.domain.merkle import Node
 from services.audit.domain.note import Signer
 from services.audit.domain.tiles import Edge, Tile
@@ -68,15 +69,21 @@ class Envelope(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries a reader asks for; what is None does not matter."""
+    """Which entries a reader asks for; what is None or not there does not matter."""
 
-    account_pseudonym: bytes | None = None
-    actor_pseudonym: bytes | None = None
-    action_prefix: str | None = None
-    trace_id: str | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    facets: Mapping[Facet, Collection[bytes]] = field(default_factory=dict)
+    """All of them must hold; of each, an entry stands under at least one of the keys."""
+    start_time: datetime | None = None  # of the event: from here on
+    end_time: datetime | None = None  # and before here
     producer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Entries that were found, and where to look on."""
+
+    entries: Sequence[StoredEntry]
+    more: int | None  # the `after` of the next search; None when there is nothing beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,22 @@ class Head:
 
     edge: Edge  # rebuilt from entries and tiles
     note: str | None  # of the newest checkpoint; None before the first
+
+
+class SequencerLock(Protocol):
+    """Held by the one process that appends to the log; it ends with its holder."""
+
+    async def take(self) -> bool:
+        """Take the lock; return False while another holds it. UNAVAILABLE if that is not known."""
+        ...
+
+    async def lost(self) -> None:
+        """Return when the lock, once taken, is no longer held."""
+        ...
+
+    async def leave(self) -> None:
+        """Let go of the lock, if it is held."""
+        ...
 
 
 class LogStore(Protocol):
@@ -142,12 +165,79 @@ class LogStore(Protocol):
 
     async def select(
         self, wanted: Filter, *, after: int | None, newest_first: bool, limit: int
-    ) -> list[StoredEntry]:
-        """Return matching entries in order, from the one beyond index `after` on."""
+    ) -> Selection:
+        """Return at most `limit` matching entries in the order of the log, beyond index `after`.
+
+        A search does bounded work. One that has found less than was asked for, or nothing, by then
+        says with `more` where to look on: that it has an end is for the caller to bound.
+        """
         ...
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""
+        ...
+
+
+class Publications(Protocol):
+    """The database as the publisher sees it: what there is to publish, and what has been."""
+
+    async def grown(self) -> None:
+        """Return when something was stored since this was last awaited, perhaps; one may wait."""
+        ...
+
+    async def leaves(self, start: int, end: int) -> list[bytes]:
+        """Return the bytes of the entries [start, end) that are stored."""
+        ...
+
+    async def newest(self) -> str | None:
+        """Return the note of the newest published checkpoint; None before the first."""
+        ...
+
+    async def beyond(self, size: int) -> list[str]:
+        """Return the notes published of more than `size` entries, oldest first."""
+        ...
+
+    async def add(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Keep published checkpoints that grow; durable on return."""
+        ...
+
+
+class Tiles(Protocol):
+    """The log as files that anybody's tools read. One process writes, any number may read."""
+
+    async def open(self) -> list[str]:
+        """Clear away what a stop left unfinished; return the notes of the newest checkpoints.
+
+        Oldest first; none of an empty directory. LogDamagedError when the history is no history.
+        """
+        ...
+
+    async def write(self, files: Mapping[TilePath, bytes]) -> None:
+        """Write files, durable on return; one that is there is replaced by the same bytes."""
+        ...
+
+    async def remember(self, notes: Sequence[str]) -> None:
+        """Add checkpoints to the history, durable on return, all of them or none."""
+        ...
+
+    async def publish(self, note: str) -> None:
+        """Make a checkpoint the one that readers begin with, durable on return."""
+        ...
+
+    async def prune(self, before: int, size: int) -> None:
+        """Remove the partial tiles that became full between two published sizes."""
+        ...
+
+    async def gap(self, size: int) -> int | None:
+        """Return the first entry of `size` that is in no bundle or tile; None without one."""
+        ...
+
+    async def newest(self) -> str | None:
+        """Return the note of the published checkpoint."""
+        ...
+
+    async def read(self, path: TilePath) -> bytes | None:
+        """Return a tile or bundle; a partial one also from the full one that it became."""
         ...
 
 

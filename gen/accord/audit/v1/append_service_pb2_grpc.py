@@ -61,7 +61,8 @@ class AppendServiceServicer:
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
         `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
-        again after the delay given), UNAVAILABLE (the log cannot be written now).
+        again after the delay given), UNAVAILABLE (the log cannot be written now),
+        NOT_SEQUENCER (another replica appends to this log now).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,8 @@ class AppendServiceStub:
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
-    again after the delay given), UNAVAILABLE (the log cannot be written now).
+    again after the delay given), UNAVAILABLE (the log cannot be written now),
+    NOT_SEQUENCER (another replica appends to this log now).
     """
 
 @_typing.type_check_only
@@ -71,7 +72,8 @@ class AppendServiceAsyncStub(AppendServiceStub):
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
-    again after the delay given), UNAVAILABLE (the log cannot be written now).
+    again after the delay given), UNAVAILABLE (the log cannot be written now),
+    NOT_SEQUENCER (another replica appends to this log now).
     """
 
 class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -97,7 +99,8 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
         `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
-        again after the delay given), UNAVAILABLE (the log cannot be written now).
+        again after the delay given), UNAVAILABLE (the log cannot be written now),
+        NOT_SEQUENCER (another replica appends to this log now).
         """
 
 def add_AppendServiceServicer_to_server(servicer: AppendServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

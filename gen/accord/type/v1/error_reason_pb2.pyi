@@ -256,6 +256,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The log has not grown to the tree size asked for.
     Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
     """
+    ERROR_REASON_NOT_SEQUENCER: _ErrorReason.ValueType  # 325
+    """Another replica appends to this log now; a channel that watches health goes there by itself.
+    Example: {"reason": "NOT_SEQUENCER"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Carried as `google.rpc.ErrorInfo{reason, domain: "accord", metadata}` in the status details.
@@ -495,6 +499,10 @@ Example: {"reason": "ENTRY_TOO_LARGE", "metadata": {"sequence": "41"}}
 ERROR_REASON_TREE_SIZE_UNKNOWN: ErrorReason.ValueType  # 304
 """The log has not grown to the tree size asked for.
 Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
+"""
+ERROR_REASON_NOT_SEQUENCER: ErrorReason.ValueType  # 325
+"""Another replica appends to this log now; a channel that watches health goes there by itself.
+Example: {"reason": "NOT_SEQUENCER"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

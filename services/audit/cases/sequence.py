@@ -1,0 +1,98 @@
+"""One sequencer at a time: of a log's processes one appends, the others stand by to take over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from runtime import logs
+from runtime.fault import Fault
+from services.audit.cases.append_entries import Appended, AppendEntries
+from services.audit.domain.entry import Submission
+from services.audit.domain.faults import not_sequencer
+from services.audit.domain.ports import SequencerLock
+
+log = logs.get(__name__)
+
+_LOOK_S = 0.2  # between two attempts to take over
+
+
+class Sequencer:
+    """Appends while this process holds the lock, and refuses while another one does.
+
+    Each term has a writer of its own, which begins with what is stored: what the one before knew
+    may be what never became durable. `beside` runs in the sequencer alone, and ends with its term.
+    """
+
+    def __init__(
+        self,
+        lock: SequencerLock,
+        writer: Callable[[], AppendEntries],
+        *,
+        beside: Sequence[Callable[[], Awaitable[None]]] = (),
+        changed: Callable[[bool], None],
+    ) -> None:
+        self._lock = lock
+        self._make = writer
+        self._beside = beside
+        self._changed = changed
+        self._writer: AppendEntries | None = None
+
+    async def append(self, producer: str, submissions: Sequence[Submission]) -> Appended:
+        """Append a producer's entries; NOT_SEQUENCER when another process does that now."""
+        if self._writer is None:
+            raise not_sequencer()
+        return await self._writer.append(producer, submissions)
+
+    async def begin(self) -> bool:
+        """Become the sequencer if nobody is; LogDamagedError when the log must not go on."""
+        if not await self._lock.take():
+            return False
+        writer = self._make()
+        try:
+            await writer.open()
+        except BaseException:
+            await self._lock.leave()
+            raise
+        self._writer = writer
+        return True
+
+    async def run(self) -> None:
+        """Serve terms until cancelled; ends with LogDamagedError when the log must not go on."""
+        while True:
+            if self._writer is None:
+                self._changed(False)
+                await self._take_over()
+            self._changed(True)
+            log.info("sequencing")
+            await self._serve()
+            log.warning("sequencing no longer: the lock is lost")
+
+    async def _take_over(self) -> None:
+        log.info("standing by")
+        reason = ""
+        while True:
+            try:
+                if await self.begin():
+                    return
+            except Fault as fault:
+                if reason != str(fault):  # an outage is told once, not five times a second
+                    reason = str(fault)
+                    log.warning("cannot take over", reason=reason)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _serve(self) -> None:
+        """Run a term; return when the lock is lost, raise what must end the process."""
+        assert self._writer is not None  # noqa: S101  begin has set it
+        lost = asyncio.ensure_future(self._lock.lost())
+        work = [self._writer.run, *self._beside]
+        tasks = [lost, *(asyncio.ensure_future(task()) for task in work)]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # First nobody is answered any more, then another may begin.
+            self._writer = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._lock.leave()
+        for task in ended:
+            task.result()
