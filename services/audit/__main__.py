@@ -1,18 +1,24 @@
-"""`python -m services.audit serve | migrate | check-config | keygen`."""
+"""`python -m services.audit serve | migrate | check-config | keygen | retire`."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import uvloop
 
 from runtime.process import NotReadyError
 from runtime.settings import load
 from services.audit import main
-from services.audit.settings import AuditSettings, log_origin
+from services.audit.domain.note import COSIGNATURE
+from services.audit.settings import AuditSettings, log_origin, witness_name
 from services.audit.store.key_encryption import create_key
-from services.audit.store.log_key import LogKey, vkey_path
+from services.audit.store.log_keys import create_log_key, retire_log_keys, rotate_log_key
+from services.audit.store.note_key import NoteKey, vkey_path
+
+T = TypeVar("T")
 
 
 def run() -> None:
@@ -23,11 +29,19 @@ def run() -> None:
     commands.add_parser("migrate", help="bring both databases to the newest revision")
     commands.add_parser("check-config", help="check settings, keys and databases, and end")
     keygen = commands.add_parser(
-        "keygen", help="make the log's key, its vkey, and this month's key-encryption key"
+        "keygen",
+        help="make the keys of log and witness, their vkeys, and this month's key-encryption key",
     )
-    keygen.add_argument("--region", required=True)
-    keygen.add_argument("--log-key-file", type=Path, required=True)
     keygen.add_argument("--kek-directory", type=Path, required=True)
+    keygen.add_argument(
+        "--rotate",
+        action="store_true",
+        help="make a new key of the log; the one of now signs too, until `retire`",
+    )
+    retire = commands.add_parser("retire", help="destroy the log's older keys, keep their vkeys")
+    for command in (keygen, retire):
+        command.add_argument("--region", required=True)
+        command.add_argument("--log-key-file", type=Path, required=True)
     arguments = parser.parse_args()
     match arguments.command:
         case "migrate":
@@ -35,7 +49,17 @@ def run() -> None:
         case "check-config":
             _check_config()
         case "keygen":
-            _keygen(arguments.region, arguments.log_key_file, arguments.kek_directory)
+            path, origin = arguments.log_key_file, log_origin(arguments.region)
+            _keygen(path, origin, arguments.kek_directory)
+            _witness_keygen(path.with_name("witness.key"), witness_name(arguments.region))
+            if arguments.rotate:
+                _refused_or(rotate_log_key, path, origin)
+            sys.stdout.write(vkey_path(path).read_text())
+        case "retire":
+            for key in _refused_or(
+                retire_log_keys, arguments.log_key_file, log_origin(arguments.region)
+            ):
+                sys.stdout.write(f"{key}\n")
         case _:
             uvloop.run(main.serve(load(AuditSettings)))
 
@@ -47,16 +71,27 @@ def _check_config() -> None:
         sys.exit(str(error))
 
 
-def _keygen(region: str, log_key_file: Path, kek_directory: Path) -> None:
+def _keygen(log_key_file: Path, origin: str, kek_directory: Path) -> None:
     """Make what is missing; what exists is kept, so that running it again each month is safe."""
     for directory in (log_key_file.parent, kek_directory):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not log_key_file.exists():
-        LogKey.create(log_key_file, log_origin(region))
+    create_log_key(log_key_file, origin)
     month = f"{datetime.now(UTC):%Y-%m}"
     if not (kek_directory / f"{month}.kek").exists():
         create_key(kek_directory, month)
-    sys.stdout.write(vkey_path(log_key_file).read_text())
+
+
+def _witness_keygen(path: Path, name: str) -> None:
+    """Make the key that cosigns, once: never the log's own, which says something else."""
+    if not path.exists():
+        NoteKey.create(path, name, COSIGNATURE)
+
+
+def _refused_or(step: Callable[[Path, str], T], path: Path, origin: str) -> T:
+    try:
+        return step(path, origin)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from services.audit.settings import AuditSettings
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
-from services.audit.store.log_key import LogKey
+from services.audit.store.log_keys import load_log_keys
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import outbox
@@ -49,7 +49,7 @@ async def assembled(
     what was signed.
     """
     check(settings)
-    signer = LogKey.load(settings.log_key_file, settings.origin)
+    signer = load_log_keys(settings.log_key_file, settings.origin)
     async with AsyncExitStack() as stack:
         log_database = Database(settings.database)
         stack.push_async_callback(log_database.close)
@@ -111,7 +111,7 @@ async def serve(settings: AuditSettings) -> None:
 def check(settings: AuditSettings) -> None:
     """Raise NotReadyError unless keys can be read and databases are migrated."""
     try:
-        LogKey.load(settings.log_key_file, settings.origin)
+        load_log_keys(settings.log_key_file, settings.origin)
         load_keys(settings.kek_directory)
     except ValueError as error:
         raise NotReadyError(str(error)) from error

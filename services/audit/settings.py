@@ -49,3 +49,8 @@ class AuditSettings(DatabaseSettings):
 def log_origin(region: str) -> str:
     """Return the origin of a region's log."""
     return f"{region}.accord.internal/audit"
+
+
+def witness_name(region: str) -> str:
+    """Return the name under which a region's audit service cosigns the logs of others."""
+    return f"{region}.accord.internal/witness"

@@ -14,7 +14,7 @@ from sandbox.browser import Browser
 from sandbox.mesh import Mesh
 from sandbox.tour import Tour
 from services.audit.domain.note import sign_note
-from services.audit.store.log_key import LogKey
+from services.audit.store.note_key import NoteKey
 from tests.mesh.people import Person
 from tests.mesh.records import agree, second_officer
 
@@ -135,8 +135,8 @@ def test_an_auditor_who_kept_a_checkpoint_holds_the_log_to_it(
     assert kept.read_text().splitlines()[1] == str(proved["to_size"])
 
     origin, size, _ = kept.read_text().splitlines()[:3]
-    signer = LogKey.load(region.material.key("log.key"), origin)
-    kept.write_text(sign_note(f"{origin}\n{size}\n{b64encode(bytes(32)).decode()}\n", signer))
+    signer = NoteKey.load(region.material.key("log.key"), origin)
+    kept.write_text(sign_note(f"{origin}\n{size}\n{b64encode(bytes(32)).decode()}\n", [signer]))
     forked = accord(region, "auditor", *words, code=Exit.REFUSED)
     assert "NOT VERIFIED (consistency)" in forked.stderr
     assert f"{origin}\n" in forked.stderr  # the other checkpoint, which is evidence

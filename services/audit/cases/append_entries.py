@@ -24,7 +24,7 @@ from services.audit.domain.faults import (
     log_unavailable,
     queue_full,
 )
-from services.audit.domain.note import Signer
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import Envelope, Keys, LogStore
 from services.audit.domain.sealing import open_entry, parties
 from services.audit.domain.tiles import Edge
@@ -83,7 +83,7 @@ class _Sealed:
 class AppendEntries:
     """The writer. `run` must be running for `append` to be answered."""
 
-    def __init__(self, log: LogStore, keys: Keys, envelope: Envelope, signer: Signer) -> None:
+    def __init__(self, log: LogStore, keys: Keys, envelope: Envelope, signer: LogKeys) -> None:
         self._log = log
         self._keys = keys
         self._envelope = envelope

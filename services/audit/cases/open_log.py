@@ -2,13 +2,14 @@
 
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import EMPTY_ROOT
-from services.audit.domain.note import MalformedNoteError, Signer
+from services.audit.domain.note import MalformedNoteError
 from services.audit.domain.ports import Growth, LogStore
 from services.audit.domain.tiles import Edge
 
 
-async def open_log(log: LogStore, signer: Signer) -> tuple[Edge, Checkpoint]:
+async def open_log(log: LogStore, signer: LogKeys) -> tuple[Edge, Checkpoint]:
     """Return the right edge and the newest checkpoint, which agree; sign the first of a new log.
 
     LogDamagedError, saying where, when they do not: going on would sign a second history.

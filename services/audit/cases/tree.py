@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError, log_unavailable
+from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Span
-from services.audit.domain.note import MalformedNoteError, Verifier
+from services.audit.domain.note import MalformedNoteError
 from services.audit.domain.ports import LogStore
 
 
 class Tree:
     """Reads what was stored and signed."""
 
-    def __init__(self, log: LogStore, verifier: Verifier) -> None:
+    def __init__(self, log: LogStore, known: KnownLog) -> None:
         self._log = log
-        self._verifier = verifier
+        self._known = known
 
     async def newest_checkpoint(self) -> Checkpoint:
         """Return the newest checkpoint, its signature checked; of size 0 while the log is empty."""
@@ -22,7 +23,7 @@ class Tree:
         if note is None:  # the very first is signed before the service is ready
             raise log_unavailable()
         try:
-            return Checkpoint.read(note, self._verifier)
+            return Checkpoint.read(note, self._known)
         except MalformedNoteError as error:
             raise LogDamagedError(f"the newest checkpoint cannot be trusted: {error}") from error
 

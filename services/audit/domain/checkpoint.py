@@ -1,13 +1,20 @@
 """Checkpoints (c2sp.org/tlog-checkpoint): what a log says of itself, signed."""
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
+from services.audit.domain.log_keys import KnownLog, LogKeys
 from services.audit.domain.merkle import HASH_SIZE
-from services.audit.domain.note import MalformedNoteError, Signer, Verifier, open_note, sign_note
+from services.audit.domain.note import (
+    MalformedNoteError,
+    decode_base64,
+    open_note,
+    sign_note,
+    split_note,
+)
 
+MAX_SIZE = (1 << 63) - 1
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -21,22 +28,41 @@ class Checkpoint:
     note: str
 
     @classmethod
-    def sign(cls, signer: Signer, size: int, root: bytes) -> "Checkpoint":
-        """State size and root in the log's name; the key's name is the log's origin."""
-        origin = signer.key.name
-        text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-        return cls(origin, size, root, sign_note(text, signer))
+    def sign(cls, keys: LogKeys, size: int, root: bytes) -> "Checkpoint":
+        """State size and root in the log's name, with every key that signs."""
+        text = f"{keys.origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return cls(keys.origin, size, root, sign_note(text, keys.signers))
 
     @classmethod
-    def read(cls, note: str, verifier: Verifier) -> "Checkpoint":
-        """Read a checkpoint that `verifier` stands for, of its own log; else MalformedNoteError."""
-        lines = open_note(note, verifier).removesuffix("\n").split("\n")
-        match lines:
-            case [origin, size, encoded] if _SIZE.fullmatch(size):
-                try:
-                    root = base64.b64decode(encoded, validate=True)
-                except binascii.Error:
-                    root = b""
-                if origin == verifier.key.name and len(root) == HASH_SIZE:
-                    return cls(origin, int(size), root, note)
-        raise MalformedNoteError("the note is no checkpoint of this log")
+    def read(cls, note: str, log: KnownLog) -> "Checkpoint":
+        """Read a checkpoint that a key of `log` stands for; else MalformedNoteError."""
+        text = open_note(note, log.verifiers).text
+        origin, size, root = read_text(text)
+        if origin != log.origin:
+            raise MalformedNoteError(f"the checkpoint is not of {log.origin}")
+        return cls(origin, size, root, note)
+
+    @property
+    def text(self) -> str:
+        """Return what is signed."""
+        return split_note(self.note)[0]
+
+
+def read_text(text: str) -> tuple[str, int, bytes]:
+    """Return origin, size and root of a note's text; MalformedNoteError when they are not there.
+
+    Further lines are the log's own affair, as long as none is empty.
+    """
+    match text.removesuffix("\n").split("\n"):
+        case [origin, size, encoded, *extensions] if origin and all(extensions):
+            root = decode_base64(encoded)
+            if len(root) == HASH_SIZE:
+                return origin, read_size(size), root
+    raise MalformedNoteError("the note is no checkpoint")
+
+
+def read_size(text: str) -> int:
+    """Read a tree size: decimal, no leading zeros, below 2^63; else MalformedNoteError."""
+    if _SIZE.fullmatch(text) is None or int(text) > MAX_SIZE:
+        raise MalformedNoteError("not the size of a tree")
+    return int(text)

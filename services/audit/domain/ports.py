@@ -9,8 +9,8 @@ from runtime.event import Event
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Facet, SealedEntry, StoredEntry
 from services.audit.domain.layout import TilePath
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import Node
-from services.audit.domain.note import Signer
 from services.audit.domain.tiles import Edge, Tile
 
 
@@ -132,7 +132,7 @@ class LogStore(Protocol):
         """Return where the log ends, all of it read in one snapshot."""
         ...
 
-    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+    async def grow(self, growth: Growth, signer: LogKeys) -> Checkpoint:
         """Store entries and tiles, read the entries back, and sign and store the checkpoint.
 
         One transaction: all of it is durable on return, or none of it is there. An exception

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, literal, select
 
 from runtime.clock import Clock
 from runtime.db import Database, insert_rows
@@ -10,17 +10,26 @@ from runtime.instants import to_micros
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import StoredEntry
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
-from services.audit.domain.note import Signer
-from services.audit.domain.ports import Envelope, Filter, Growth, Head
+from services.audit.domain.ports import Envelope, Filter, Growth, Head, Selection
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge, Tile
-from services.audit.store.tables import checkpoints, entries, people, tiles
+from services.audit.store.search import Search
+from services.audit.store.tables import (
+    SEGMENT_BITS,
+    STRETCH_BITS,
+    checkpoints,
+    entries,
+    postings,
+    stretches,
+    tiles,
+)
 
 _PAGE = 500  # values in one IN clause: well below what either engine binds
 EntryRow = Row[tuple[int, bytes, bytes]]
 _ENTRY = select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
 _ENTRY_COLUMNS = [column.name for column in entries.c]
-_PEOPLE_COLUMNS = [column.name for column in people.c]
+_POSTING_COLUMNS = [column.name for column in postings.c]
 
 
 class StoredLog:
@@ -39,10 +48,11 @@ class StoredLog:
         """Return the note of the newest checkpoint."""
         return await self._database.read(_newest_note)
 
-    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+    async def grow(self, growth: Growth, signer: LogKeys) -> Checkpoint:
         """Store a growth and its checkpoint in one transaction, reading back before signing."""
         entry_rows = [_entry_row(entry) for entry in growth.entries]
-        people_rows = [row for entry in growth.entries for row in _people_rows(entry)]
+        # In the order of the index: pages that many rows share are visited once.
+        posting_rows = sorted(row for entry in growth.entries for row in _posting_rows(entry))
         tile_rows = [_tile_row(tile) for tile in growth.tiles]
         now = self._clock.now()
 
@@ -51,9 +61,10 @@ class StoredLog:
             if (newest or 0) != growth.base_size or (newest is not None and not growth.entries):
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
             insert_rows(tx, entries, _ENTRY_COLUMNS, entry_rows)
-            insert_rows(tx, people, _PEOPLE_COLUMNS, people_rows)
+            insert_rows(tx, postings, _POSTING_COLUMNS, posting_rows)
             if tile_rows:
                 tx.execute(insert(tiles), tile_rows)
+            _sum_up_stretches(tx, growth)
             _check_stored(tx, growth)
             checkpoint = Checkpoint.sign(signer, growth.size, growth.root)
             row = {"size": growth.size, "note": checkpoint.note, "signed_at": now}
@@ -76,9 +87,8 @@ class StoredLog:
 
     async def by_event_id(self, event_ids: Collection[str]) -> list[StoredEntry]:
         """Return the entries of these events."""
-        return await self._entries(
-            _ENTRY.where(entries.c.event_id.in_(page)) for page in _pages(event_ids)
-        )
+        pages = _pages(list(map(bytes.fromhex, event_ids)))
+        return await self._entries(_ENTRY.where(entries.c.event_id.in_(page)) for page in pages)
 
     async def by_index(self, index: int) -> StoredEntry | None:
         """Return the entry at a place in the log."""
@@ -87,17 +97,22 @@ class StoredLog:
 
     async def select(
         self, wanted: Filter, *, after: int | None, newest_first: bool, limit: int
-    ) -> list[StoredEntry]:
-        """Return matching entries in order, from the one beyond index `after` on."""
-        query, index = _matching(wanted), entries.c.log_index
-        if wanted.account_pseudonym is not None:
-            index = people.c.log_index  # whose index is in this order for each account
-            query = query.join(people, people.c.log_index == entries.c.log_index)
-            query = query.where(people.c.pseudonym == wanted.account_pseudonym)
-        query = query.order_by(index.desc() if newest_first else index.asc())
-        if after is not None:
-            query = query.where(index < after if newest_first else index > after)
-        return await self._entries([query.limit(limit)])
+    ) -> Selection:
+        """Return matching entries in the order of the log, beyond index `after`."""
+
+        def query(tx: Connection) -> tuple[list[EntryRow], int | None]:
+            search = Search(tx, wanted, newest_first=newest_first, limit=limit)
+            search.run(after)
+            rows = [
+                row
+                for page in _pages(search.found)
+                for row in tx.execute(_ENTRY.where(entries.c.log_index.in_(page)))
+            ]
+            return rows, search.more
+
+        rows, more = await self._database.read(query)
+        rows.sort(key=lambda row: row.log_index, reverse=newest_first)
+        return Selection([self._entry(row) for row in rows], more)
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""
@@ -137,20 +152,19 @@ def _entry_row(entry: StoredEntry) -> tuple[object, ...]:
     sealed = entry.sealed
     return (
         entry.index,
-        entry.leaf,
-        entry.leaf_hash,
+        to_micros(sealed.time),
         sealed.producer,
         sealed.sequence,
-        sealed.event_id,
-        sealed.action,
-        to_micros(sealed.time),
-        sealed.trace.trace_id,
-        sealed.actor_pseudonym,
+        bytes.fromhex(sealed.event_id),
+        entry.leaf_hash,
+        entry.leaf,
     )
 
 
-def _people_rows(entry: StoredEntry) -> list[tuple[bytes, int]]:
-    return [(pseudonym, entry.index) for pseudonym in sorted(entry.sealed.people)]
+def _posting_rows(entry: StoredEntry) -> list[tuple[int, int, bytes, int]]:
+    index = entry.index
+    segment = index >> SEGMENT_BITS
+    return [(segment, facet, key, index) for facet, key in entry.sealed.postings]
 
 
 def _tile_row(tile: Tile) -> dict[str, object]:
@@ -162,21 +176,15 @@ def _tile_row(tile: Tile) -> dict[str, object]:
     }
 
 
-def _matching(wanted: Filter) -> Select[tuple[int, bytes, bytes]]:
-    column = entries.c
-    equal = (
-        (column.actor_pseudonym, wanted.actor_pseudonym),
-        (column.trace_id, wanted.trace_id),
-        (column.producer, wanted.producer),
-    )
-    query = _ENTRY.where(*(col == value for col, value in equal if value is not None))
-    if wanted.start_time is not None:
-        query = query.where(column.event_time >= wanted.start_time)
-    if wanted.end_time is not None:
-        query = query.where(column.event_time < wanted.end_time)
-    if wanted.action_prefix is not None:
-        query = query.where(column.action.startswith(wanted.action_prefix, autoescape=True))
-    return query
+def _sum_up_stretches(tx: Connection, growth: Growth) -> None:
+    """Write down when the events happened of the stretches that a growth fills."""
+    for number in range(growth.base_size >> STRETCH_BITS, growth.size >> STRETCH_BITS):
+        index, time = entries.c.log_index, entries.c.event_time
+        first = number << STRETCH_BITS
+        span = select(literal(number), func.min(time), func.max(time)).where(
+            index >= first, index < first + (1 << STRETCH_BITS)
+        )
+        tx.execute(stretches.insert().from_select(list(stretches.c), span))
 
 
 def _check_stored(tx: Connection, growth: Growth) -> None:

@@ -22,12 +22,13 @@ from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.tree import Tree
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import LogStore
 from services.audit.domain.verification import consistent, included
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import create_key, load_keys
 from services.audit.store.log import StoredLog
-from services.audit.store.log_key import LogKey
+from services.audit.store.log_keys import create_log_key, load_log_keys
 from services.audit.store.party_keys import StoredKeys
 
 ORIGIN = "nl.accord.internal/audit"
@@ -69,7 +70,7 @@ class Log:
     key_database: Database
     store: StoredLog
     keys: StoredKeys
-    signer: LogKey
+    signer: LogKeys
     writer: AppendEntries
     entries: ReadEntries
     tree: Tree
@@ -78,7 +79,7 @@ class Log:
     @classmethod
     def create(cls, url: str, directory: Path) -> Log:
         """Makes the databases and keys of a new log, its writer not yet open."""
-        LogKey.create(directory / "log.key", ORIGIN)
+        create_log_key(directory / "log.key", ORIGIN)
         create_key(directory, "2026-06")
         migrate(url, LOG_MIGRATIONS)
         migrate(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
@@ -87,7 +88,7 @@ class Log:
     @classmethod
     def at(cls, url: str, directory: Path) -> Log:
         """Takes up an existing log, as a process does when it starts."""
-        signer = LogKey.load(directory / "log.key", ORIGIN)
+        signer = load_log_keys(directory / "log.key", ORIGIN)
         database = Database(url)
         key_database = Database(f"sqlite:///{directory / 'keys.db'}")
         store = StoredLog(database, LogEntryEnvelope(), SettableClock(NOON))

@@ -31,7 +31,7 @@ from services.audit.domain.verification import consistent, included
 from services.audit.main import assembled, check, migrate_all
 from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
-from services.audit.store.log_key import LogKey
+from services.audit.store.log_keys import create_log_key
 
 T = TypeVar("T")
 
@@ -116,7 +116,7 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.fixture
 def settings(database_url: str, bench: Bench, tmp_path: Path) -> AuditSettings:
     """Settings of a service whose keys are made and whose databases are migrated."""
-    LogKey.create(tmp_path / "log.key", log_origin("nl"))
+    create_log_key(tmp_path / "log.key", log_origin("nl"))
     create_key(tmp_path, "2026-06")
     settings = bench.settings(
         AuditSettings,
