@@ -43,6 +43,10 @@ class Edge:
         """Return the number of leaves of the tree."""
         return self._size
 
+    def rows(self) -> list[list[bytes]]:
+        """Return the hashes of each level's unfinished tile, level 0 first."""
+        return [list(row) for row in self._levels]
+
     def copy(self) -> "Edge":
         """Return an edge that grows on its own."""
         return Edge(self._levels)

@@ -1,6 +1,6 @@
 """The tables of the two databases. The log's take inserts alone, by the databases' own triggers."""
 
-from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, LargeBinary, Table, Text, UniqueConstraint
 
 from runtime.db import BigInt, Instant, metadata
 from runtime.outbox import outbox_table
@@ -9,38 +9,50 @@ LOG = metadata()
 KEYS = metadata()
 
 # One row an entry. `leaf` is what was hashed; every other column is derived from it, so that the
-# log can be searched, and `accord audit fsck` checks it against the leaf.
+# log can be searched, and `accord audit fsck` checks it against the leaf. The leaf is the last of
+# them: a search that reads only the others walks past none of its pages.
 entries = Table(
     "entries",
     LOG,
-    Column("log_index", BigInt, primary_key=True, autoincrement=False),
-    Column("leaf", LargeBinary, nullable=False),
-    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("log_index", BigInt, primary_key=True, autoincrement=False),  # from 0, dense
+    Column("event_time", Instant, nullable=False),  # by the producer's clock
     Column("producer", Text, nullable=False),
-    Column("sequence", BigInt, nullable=False),
-    Column("event_id", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("event_time", Instant, nullable=False),
-    Column("trace_id", Text, nullable=False),  # empty outside of any trace
-    Column("actor_pseudonym", LargeBinary, nullable=False),  # empty without an actor
+    Column("sequence", BigInt, nullable=False),  # the producer's, from 1, dense
+    Column("event_id", LargeBinary, nullable=False),  # 16 bytes, a UUIDv7: new ones sort last
+    Column("leaf_hash", LargeBinary, nullable=False),  # SHA-256(0x00 ‖ leaf)
+    Column("leaf", LargeBinary, nullable=False),  # a serialised LogEntry
     UniqueConstraint("producer", "sequence"),
     UniqueConstraint("event_id"),
-    Index(None, "actor_pseudonym", "log_index"),
-    Index(None, "trace_id", "log_index"),
-    Index(None, "action", "log_index"),
-    Index(None, "event_time"),
     sqlite_strict=True,
 )
 
-# One row for each account that an entry is about: its own, or one of several.
-people = Table(
-    "people",
+# Under what an entry is found: one row for each of `SealedEntry.postings`, each once. The rows of
+# a segment lie together, so that what is written belongs to the newest segment alone and writing is
+# no slower in a large log than in a small one; a search looks once into each segment.
+postings = Table(
+    "postings",
     LOG,
-    Column("pseudonym", LargeBinary, primary_key=True),
+    Column("segment", BigInt, primary_key=True, autoincrement=False),  # log_index >> SEGMENT_BITS
+    Column("facet", BigInt, primary_key=True, autoincrement=False),  # domain.entry.Facet
+    Column("key", LargeBinary, primary_key=True),
     Column("log_index", BigInt, primary_key=True, autoincrement=False),
+    CheckConstraint("segment = log_index >> 20", name="segment"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+SEGMENT_BITS = 20
+
+# When the events of each full stretch of 2^STRETCH_BITS entries happened, so that a search by time
+# skips those that lie outside. Entries come almost in the order of their times, but only almost.
+stretches = Table(
+    "stretches",
+    LOG,
+    Column("number", BigInt, primary_key=True, autoincrement=False),  # log_index >> STRETCH_BITS
+    Column("earliest", Instant, nullable=False),  # event_time of its entries, at least
+    Column("latest", Instant, nullable=False),  # and at most
+    sqlite_strict=True,
+)
+STRETCH_BITS = 12
 
 # Full tiles only; the unfinished ones follow from the entries and from the tiles below them.
 tiles = Table(
@@ -60,6 +72,17 @@ checkpoints = Table(
     Column("size", BigInt, primary_key=True, autoincrement=False),
     Column("note", Text, nullable=False),
     Column("signed_at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
+# Every checkpoint that was published, with its cosignatures; entries beyond the newest of them may
+# be needed from their producers again.
+published = Table(
+    "published",
+    LOG,
+    Column("size", BigInt, primary_key=True, autoincrement=False),
+    Column("note", Text, nullable=False),
+    Column("published_at", Instant, nullable=False),
     sqlite_strict=True,
 )
 

@@ -14,10 +14,11 @@ from runtime.db import BigInt, Instant
 revision = "0001"
 down_revision = None
 
-_TABLES = ("entries", "people", "tiles", "checkpoints")
+_TABLES = ("entries", "postings", "stretches", "tiles", "checkpoints", "published")
 
-# An INSERT OR REPLACE would delete the old row without waking a DELETE trigger, so an insert that
-# meets an old row is stopped before. New entries and checkpoints go at the end, and nowhere else.
+# SQLite wakes no DELETE trigger for a row that an INSERT OR REPLACE removes, unless the connection
+# asks for it, and a stranger's does not. So an insert that would meet an old row is stopped before:
+# everything goes at the end, where no row is, and an entry's other keys are looked for.
 _SQLITE_INSERTS = {
     "entries": (
         "NEW.log_index <> (SELECT COALESCE(MAX(log_index) + 1, 0) FROM entries)"
@@ -25,14 +26,19 @@ _SQLITE_INSERTS = {
         " OR EXISTS (SELECT 1 FROM entries"
         " WHERE producer = NEW.producer AND sequence = NEW.sequence)"
     ),
-    # Who an entry is about is said together with it, before the checkpoint that covers it.
-    "people": (
+    # Under what an entry is found is said together with it, before the checkpoint that covers it;
+    # neither later nor beforehand. To replace such a row changes nothing: all of it is its key.
+    "postings": (
         "NEW.log_index < (SELECT COALESCE(MAX(size), 0) FROM checkpoints)"
-        " OR EXISTS (SELECT 1 FROM people"
-        " WHERE pseudonym = NEW.pseudonym AND log_index = NEW.log_index)"
+        " OR NEW.log_index > (SELECT COALESCE(MAX(log_index), -1) FROM entries)"
+    ),
+    "stretches": (
+        "NEW.number <> (SELECT COALESCE(MAX(number) + 1, 0) FROM stretches)"
+        " OR (NEW.number + 1) << 12 > (SELECT COALESCE(MAX(log_index) + 1, 0) FROM entries)"
     ),
     "tiles": "EXISTS (SELECT 1 FROM tiles WHERE level = NEW.level AND number = NEW.number)",
     "checkpoints": "NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM checkpoints)",
+    "published": "NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM published)",
 }
 
 
@@ -49,30 +55,35 @@ def _create_tables() -> None:
     op.create_table(
         "entries",
         sa.Column("log_index", BigInt, nullable=False, autoincrement=False),
-        sa.Column("leaf", sa.LargeBinary, nullable=False),
-        sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+        sa.Column("event_time", Instant, nullable=False),
         sa.Column("producer", sa.Text, nullable=False),
         sa.Column("sequence", BigInt, nullable=False),
-        sa.Column("event_id", sa.Text, nullable=False),
-        sa.Column("action", sa.Text, nullable=False),
-        sa.Column("event_time", Instant, nullable=False),
-        sa.Column("trace_id", sa.Text, nullable=False),
-        sa.Column("actor_pseudonym", sa.LargeBinary, nullable=False),
+        sa.Column("event_id", sa.LargeBinary, nullable=False),
+        sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+        sa.Column("leaf", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("log_index", name="pk_entries"),
         sa.UniqueConstraint("producer", "sequence", name="uq_entries_producer_sequence"),
         sa.UniqueConstraint("event_id", name="uq_entries_event_id"),
         sqlite_strict=True,
     )
-    for column in ("actor_pseudonym", "trace_id", "action"):
-        op.create_index(f"ix_entries_{column}_log_index", "entries", [column, "log_index"])
-    op.create_index("ix_entries_event_time", "entries", ["event_time"])
     op.create_table(
-        "people",
-        sa.Column("pseudonym", sa.LargeBinary, nullable=False),
+        "postings",
+        sa.Column("segment", BigInt, nullable=False, autoincrement=False),
+        sa.Column("facet", BigInt, nullable=False, autoincrement=False),
+        sa.Column("key", sa.LargeBinary, nullable=False),
         sa.Column("log_index", BigInt, nullable=False, autoincrement=False),
-        sa.PrimaryKeyConstraint("pseudonym", "log_index", name="pk_people"),
+        sa.PrimaryKeyConstraint("segment", "facet", "key", "log_index", name="pk_postings"),
+        sa.CheckConstraint("segment = log_index >> 20", name="ck_postings_segment"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "stretches",
+        sa.Column("number", BigInt, nullable=False, autoincrement=False),
+        sa.Column("earliest", Instant, nullable=False),
+        sa.Column("latest", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_stretches"),
+        sqlite_strict=True,
     )
     op.create_table(
         "tiles",
@@ -89,6 +100,14 @@ def _create_tables() -> None:
         sa.Column("note", sa.Text, nullable=False),
         sa.Column("signed_at", Instant, nullable=False),
         sa.PrimaryKeyConstraint("size", name="pk_checkpoints"),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "published",
+        sa.Column("size", BigInt, nullable=False, autoincrement=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("published_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("size", name="pk_published"),
         sqlite_strict=True,
     )
 
@@ -130,4 +149,6 @@ def _guard_postgresql() -> None:
             op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
         op.execute(f"REVOKE ALL ON {table} FROM PUBLIC")
         op.execute(f"GRANT SELECT, INSERT ON {table} TO accord_audit")
+    # Sealed bytes do not compress: to try costs more than to store them.
+    op.execute("ALTER TABLE entries ALTER COLUMN leaf SET STORAGE EXTERNAL")
     op.execute("GRANT SELECT ON alembic_version TO accord_audit")
