@@ -103,12 +103,8 @@ class StoredLog:
         def query(tx: Connection) -> tuple[list[EntryRow], int | None]:
             search = Search(tx, wanted, newest_first=newest_first, limit=limit)
             search.run(after)
-            rows = [
-                row
-                for page in _pages(search.found)
-                for row in tx.execute(_ENTRY.where(entries.c.log_index.in_(page)))
-            ]
-            return rows, search.more
+            pages = [_ENTRY.where(entries.c.log_index.in_(page)) for page in _pages(search.found)]
+            return [row for page in pages for row in tx.execute(page)], search.more
 
         rows, more = await self._database.read(query)
         rows.sort(key=lambda row: row.log_index, reverse=newest_first)
