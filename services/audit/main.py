@@ -22,6 +22,7 @@ from services.audit.api.read import ReadServicer
 from services.audit.cases.append_entries import AppendEntries
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
+from services.audit.cases.publish import NoWitnesses, Publisher
 from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.sequence import Sequencer
 from services.audit.cases.tree import Tree
@@ -32,8 +33,10 @@ from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import load_log_keys
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.published import StoredPublications
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import outbox
+from services.audit.store.tile_directory import TileDirectory
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
@@ -57,7 +60,7 @@ async def assembled(
         stack.push_async_callback(key_database.close)
         envelope = LogEntryEnvelope()
         stored = StoredLog(log_database, envelope, clock)
-        keys = StoredKeys(key_database, load_keys(settings.kek_directory))
+        keys = StoredKeys(key_database, settings.kek_directory)
         if months := await keys.months_without_kek():
             # Going on would give everyone wrapped there new pseudonyms, as if they were erased.
             raise NotReadyError(
@@ -69,26 +72,36 @@ async def assembled(
         )
         stack.push_async_callback(to_itself.close)
         server = Server(settings, "audit", clock=clock, actor_keys=actor_keys, traces=traces)
+        tiles = TileDirectory(settings.tile_directory)
+        publisher = Publisher(
+            signer,
+            stored,
+            publications=StoredPublications(log_database, clock),
+            tiles=tiles,
+            witnesses=NoWitnesses(),
+            clock=clock,
+        )
         lock = sequencer_lock(settings.database)
         stack.push_async_callback(lock.leave)
         sequencer = Sequencer(
             lock,
             lambda: AppendEntries(stored, keys, envelope, signer),
+            beside=[publisher],
             changed=lambda here: server.offer(_APPEND, here=here),
         )
         try:
             await sequencer.begin()
-        except LogDamagedError as error:
+        except (LogDamagedError, OSError) as error:
             raise NotReadyError(str(error)) from error
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
         read = ReadServicer(entries, tree, ProveInclusion(tree, entries), ProveConsistency(tree))
         yield (
-            server.add(_APPEND, AppendServicer(sequencer))
+            server.add(_APPEND, AppendServicer(sequencer, publisher))
             .tell_health(_APPEND)
             .add(_READ, read)
             .also("sequencer", sequencer.run)
-            .also("relay", Relay(key_database, outbox, to_itself, clock).run)
+            .also("relay", Relay(key_database, outbox, to_itself, clock, traces).run)
             .ready_when(log_database.ping)
             .ready_when(key_database.ping)
         )

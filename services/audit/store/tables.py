@@ -1,8 +1,9 @@
 """The tables of the two databases. The log's take inserts alone, by the databases' own triggers."""
 
-from sqlalchemy import CheckConstraint, Column, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Table, Text, UniqueConstraint
 
 from runtime.db import BigInt, Instant, metadata
+from runtime.idempotency import requests_table
 from runtime.outbox import outbox_table
 
 LOG = metadata()
@@ -97,6 +98,73 @@ party_keys = Table(
     Column("wrapped", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
+
+# Which state of the rows above and below is the present one: `number` grows with every row of keys
+# that is deleted or wrapped anew and with every month, by the database's own triggers. One row.
+key_generation = Table(
+    "key_generation",
+    KEYS,
+    Column("id", BigInt, primary_key=True, autoincrement=False),
+    Column("number", BigInt, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+    sqlite_strict=True,
+)
+
+# The months that ever wrapped a row. A file of a month that was destroyed is not used again,
+# wherever it comes back from.
+keks = Table(
+    "keks",
+    KEYS,
+    Column("month", Text, primary_key=True),
+    Column("destroyed", Instant),
+    sqlite_strict=True,
+)
+
+# Whom to erase, and who was erased. A person is named by a pseudonym alone: while their keys exist
+# the row of keys says whose it is, and afterwards nothing does.
+erasures = Table(
+    "erasures",
+    KEYS,
+    Column("id", Text, primary_key=True),  # sorts by time
+    Column("pseudonym", LargeBinary, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked", Instant, nullable=False),
+    Column("settled", Instant),  # erased or cancelled
+    Column("actors", LargeBinary, nullable=False),  # who did which step; sealed, the organisation's
+    # What was destroyed; empty and null until then.
+    Column("event_id", Text, nullable=False),
+    Column("kek", Text, nullable=False),  # the month that wrapped the keys
+    Column("fingerprint", LargeBinary, nullable=False),  # SHA-256 of the wrapped keys
+    Column("entries", BigInt),  # that were sealed with them, at least in part
+    Column("log_size", BigInt),  # among how many
+    sqlite_strict=True,
+)
+# Nobody is erased twice under one pseudonym, nor asked for twice at a time.
+Index(
+    "uq_erasures_pseudonym",
+    erasures.c.pseudonym,
+    unique=True,
+    sqlite_where=erasures.c.state != "cancelled",
+    postgresql_where=erasures.c.state != "cancelled",
+)
+
+# What keeps a person's keys from erasure, and what once did.
+holds = Table(
+    "holds",
+    KEYS,
+    Column("id", Text, primary_key=True),  # sorts by time
+    Column("pseudonym", LargeBinary, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("reference", Text, nullable=False),  # names nobody
+    Column("placed", Instant, nullable=False),
+    Column("lift_asked", Instant),
+    Column("lifted", Instant),
+    Column("actors", LargeBinary, nullable=False),  # as of an erasure
+    sqlite_strict=True,
+)
+
+requests = requests_table(KEYS)
 
 # What audit itself says to the log. Here, since the log's database takes inserts alone, and since a
 # key's end and the event that tells of it must be one transaction.

@@ -26,7 +26,7 @@ from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import LogStore
 from services.audit.domain.verification import consistent, included
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
-from services.audit.store.key_encryption import create_key, load_keys
+from services.audit.store.key_encryption import create_key
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import create_log_key, load_log_keys
 from services.audit.store.party_keys import StoredKeys
@@ -92,7 +92,7 @@ class Log:
         database = Database(url)
         key_database = Database(f"sqlite:///{directory / 'keys.db'}")
         store = StoredLog(database, LogEntryEnvelope(), SettableClock(NOON))
-        keys = StoredKeys(key_database, load_keys(directory))
+        keys = StoredKeys(key_database, directory)
         return cls(
             url,
             directory,

@@ -28,11 +28,11 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 async def test_keys_are_made_once_and_found_again(database: Database, tmp_path: Path) -> None:
-    keys = StoredKeys(database, load_keys(tmp_path))
+    keys = StoredKeys(database, tmp_path)
     assert await keys.find([PERSON]) == {}
     made = await keys.ensure([PERSON, OFFICER])
     sealed = made[PERSON].encrypt(b"plain", b"place")
-    again = StoredKeys(database, load_keys(tmp_path))
+    again = StoredKeys(database, tmp_path)
     same = await again.ensure([PERSON])
     assert same[PERSON].pseudonym == made[PERSON].pseudonym
     assert same[PERSON].decrypt(sealed, b"place") == b"plain"
@@ -46,9 +46,9 @@ async def test_keys_are_made_once_and_found_again(database: Database, tmp_path: 
 async def test_a_new_month_wraps_what_is_new_and_opens_what_is_old(
     database: Database, tmp_path: Path
 ) -> None:
-    old = (await StoredKeys(database, load_keys(tmp_path)).ensure([PERSON]))[PERSON]
+    old = (await StoredKeys(database, tmp_path).ensure([PERSON]))[PERSON]
     create_key(tmp_path, "2026-07")
-    keys = StoredKeys(database, load_keys(tmp_path))
+    keys = StoredKeys(database, tmp_path)
     both = await keys.ensure([PERSON, OFFICER])
     assert both[PERSON].pseudonym == old.pseudonym
     assert both[OFFICER].pseudonym != old.pseudonym
@@ -62,17 +62,17 @@ async def test_a_new_month_wraps_what_is_new_and_opens_what_is_old(
 
 
 async def test_without_its_kek_a_row_is_no_ones(database: Database, tmp_path: Path) -> None:
-    made = await StoredKeys(database, load_keys(tmp_path)).ensure([PERSON])
+    made = await StoredKeys(database, tmp_path).ensure([PERSON])
     (tmp_path / "2026-06.kek").unlink()
     create_key(tmp_path, "2026-07")
-    keys = StoredKeys(database, load_keys(tmp_path))
+    keys = StoredKeys(database, tmp_path)
     assert await keys.find([PERSON]) == {}
     assert await keys.of([made[PERSON].pseudonym]) == {}
     assert await keys.months_without_kek() == ["2026-06"]
 
 
 async def test_a_changed_row_is_found_out(database: Database, tmp_path: Path) -> None:
-    keys = StoredKeys(database, load_keys(tmp_path))
+    keys = StoredKeys(database, tmp_path)
     await keys.ensure([PERSON])
     await database.write(lambda tx: tx.execute(text("UPDATE party_keys SET wrapped = lookup")))
     with pytest.raises(LogDamagedError, match="touched"):
@@ -80,7 +80,7 @@ async def test_a_changed_row_is_found_out(database: Database, tmp_path: Path) ->
 
 
 async def test_more_parties_than_one_query_binds(database: Database, tmp_path: Path) -> None:
-    keys = StoredKeys(database, load_keys(tmp_path))
+    keys = StoredKeys(database, tmp_path)
     names = [f"accounts/nl-{number}" for number in range(1200)]
     made = await keys.ensure(names)
     assert len({key.pseudonym for key in made.values()}) == len(await keys.find(names)) == 1200
