@@ -63,6 +63,11 @@ class Material:
         """Return the path of a SQLite file."""
         return self.home / "data" / f"{name}.db"
 
+    @property
+    def tiles(self) -> Path:
+        """Return the directory in which the log is published."""
+        return self.home / "tiles"
+
     def log(self, name: str) -> Path:
         """Return the path of a process's log."""
         return self.home / "log" / f"{name}.log"
@@ -73,7 +78,7 @@ class Material:
 
     def prepare(self) -> None:
         """Make the directories, the roots that are missing, and all leaf certificates."""
-        for directory in ("data", "keys", "log", "clients", "certificates"):
+        for directory in ("data", "keys", "log", "clients", "certificates", "tiles"):
             (self.home / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         domain = f"{self.region}.accord.internal"
         authority = _root(self.home / "ca" / "root", domain, lambda: Authority.create(domain))

@@ -256,6 +256,7 @@ class Mesh:
                     "audit_address": self.address(name),
                     "log_key_file": material.key("log.key"),
                     "kek_directory": material.key("kek"),
+                    "tile_directory": material.tiles,
                 }
         return {f"ACCORD_{setting.upper()}": str(value) for setting, value in settings.items()}
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from accord.audit.v1 import append_service_pb2, read_service_pb2
+from accord.audit.v1 import append_service_pb2, own_entry_service_pb2, read_service_pb2
 
 from runtime import process
 from runtime.actor import KeySource
@@ -18,13 +18,18 @@ from runtime.server import Server
 from runtime.telemetry import Telemetry
 from services.audit.api.append import AppendServicer
 from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.api.own import OwnEntryServicer
 from services.audit.api.read import ReadServicer
 from services.audit.cases.append_entries import AppendEntries
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.publish import NoWitnesses, Publisher
 from services.audit.cases.read_entries import ReadEntries
+from services.audit.cases.read_own import ReadOwn
+from services.audit.cases.reading import OnRecord
+from services.audit.cases.record import Record
 from services.audit.cases.sequence import Sequencer
+from services.audit.cases.tail import Growth, Tail
 from services.audit.cases.tree import Tree
 from services.audit.domain.faults import LogDamagedError
 from services.audit.settings import AuditSettings
@@ -40,6 +45,7 @@ from services.audit.store.tile_directory import TileDirectory
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
+_OWN = own_entry_service_pb2.DESCRIPTOR.services_by_name["OwnEntryService"]
 
 
 @asynccontextmanager

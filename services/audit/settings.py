@@ -19,6 +19,9 @@ class AuditSettings(DatabaseSettings):
     kek_directory: DirectoryPath = Field(
         description="key-encryption keys, one <year>-<month>.kek a month, made by `keygen`"
     )
+    tile_directory: DirectoryPath = Field(
+        description="where the log is published as files; keep it apart from the database"
+    )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     audit_address: str = Field(
         pattern=ADDRESS, description="audit's own mTLS port: to it goes what audit itself records"

@@ -7,6 +7,7 @@ from accord.audit.v1 import append_service_pb2 as pb
 from runtime.call import Call
 from runtime.fault import invalid
 from services.audit.api.convert import submission, to_checkpoint
+from services.audit.cases.publish import Publisher
 from services.audit.cases.sequence import Sequencer
 
 _MAX_ENTRIES = 1024
@@ -15,8 +16,9 @@ _MAX_ENTRIES = 1024
 class AppendServicer:
     """The producers' door."""
 
-    def __init__(self, entries: Sequencer) -> None:
+    def __init__(self, entries: Sequencer, publisher: Publisher) -> None:
         self._entries = entries
+        self._publisher = publisher
 
     async def append(self, request: pb.AppendRequest, call: Call) -> pb.AppendResponse:
         """Append entries in the name of the calling service."""
@@ -37,4 +39,5 @@ class AppendServicer:
                 for receipt in appended.receipts
             ],
             checkpoint=to_checkpoint(appended.checkpoint),
+            published_size=self._publisher.size,
         )

@@ -1,7 +1,8 @@
 """One sequencer at a time: of a log's processes one appends, the others stand by to take over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from runtime import logs
 from runtime.fault import Fault
@@ -13,6 +14,18 @@ from services.audit.domain.ports import SequencerLock
 log = logs.get(__name__)
 
 _LOOK_S = 0.2  # between two attempts to take over
+
+
+class Beside(Protocol):
+    """What the sequencer alone does, beside appending."""
+
+    async def open(self) -> None:
+        """Look at what is there; LogDamagedError when nothing may be appended to it."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
 
 
 class Sequencer:
@@ -27,7 +40,7 @@ class Sequencer:
         lock: SequencerLock,
         writer: Callable[[], AppendEntries],
         *,
-        beside: Sequence[Callable[[], Awaitable[None]]] = (),
+        beside: Sequence[Beside] = (),
         changed: Callable[[bool], None],
     ) -> None:
         self._lock = lock
@@ -49,6 +62,8 @@ class Sequencer:
         writer = self._make()
         try:
             await writer.open()
+            for each in self._beside:
+                await each.open()
         except BaseException:
             await self._lock.leave()
             raise
@@ -73,9 +88,9 @@ class Sequencer:
             try:
                 if await self.begin():
                     return
-            except Fault as fault:
-                if reason != str(fault):  # an outage is told once, not five times a second
-                    reason = str(fault)
+            except (Fault, OSError) as error:
+                if reason != str(error):  # an outage is told once, not five times a second
+                    reason = str(error)
                     log.warning("cannot take over", reason=reason)
             await asyncio.sleep(_LOOK_S)
 
@@ -83,7 +98,7 @@ class Sequencer:
         """Run a term; return when the lock is lost, raise what must end the process."""
         assert self._writer is not None  # noqa: S101  begin has set it
         lost = asyncio.ensure_future(self._lock.lost())
-        work = [self._writer.run, *self._beside]
+        work = [self._writer.run, *(each.run for each in self._beside)]
         tasks = [lost, *(asyncio.ensure_future(task()) for task in work)]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -125,6 +125,7 @@ def settings(database_url: str, bench: Bench, tmp_path: Path) -> AuditSettings:
         key_database_url=f"sqlite:///{tmp_path / 'keys.db'}",
         log_key_file=tmp_path / "log.key",
         kek_directory=tmp_path,
+        tile_directory=tmp_path,
         account_address="127.0.0.1:1",
         audit_address="127.0.0.1:1",  # away: what audit records waits in its outbox
     )

@@ -138,23 +138,30 @@ class AppendResponse(_message.Message):
 
     RECEIPTS_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_SIZE_FIELD_NUMBER: _builtins.int
+    published_size: _builtins.int
+    """How many entries of the log are published: in files beside the database, under a checkpoint that
+    the witnesses cosigned. An entry whose index is below is there even if the log's database is
+    lost; the producer keeps what is not.
+    """
     @_builtins.property
     def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receipt]:
         """One receipt for each entry, in the order of the request."""
 
     @_builtins.property
     def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
-        """A signed checkpoint that covers all of them: once it is stored, the producer may forget them."""
+        """A signed checkpoint that covers all of them: they are durable, and in the log exactly once."""
 
     def __init__(
         self,
         *,
         receipts: _abc.Iterable[Global___Receipt] | None = ...,
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
+        published_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "receipts", b"receipts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "published_size", b"published_size", "receipts", b"receipts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
