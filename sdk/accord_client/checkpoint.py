@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 from accord_client.failure import VerificationError
 from accord_client.merkle import HASH_SIZE, verify_consistency
-from accord_client.note import Algorithm, Signature, VerifierKey, decimal, decode_base64, open_note
+from accord_client.note import (
+    Algorithm,
+    Signature,
+    VerifierKey,
+    decimal,
+    decode_base64,
+    open_note,
+    split_note,
+)
 
-_PROOF_HEADER = "c2sp.org/tlog-proof@v1"
+PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _MAX_PROOF_HASHES = 63  # a tree of 2^63 entries
 _MIN_CHECKPOINT_LINES = 3
 
@@ -33,12 +41,7 @@ class Checkpoint:
         Raises VerificationError(``format`` or ``signature``).
         """
         opened = open_note(note, keys)
-        lines = opened.text[:-1].split("\n")
-        if len(lines) < _MIN_CHECKPOINT_LINES or not all(lines):
-            raise VerificationError("format", "a checkpoint reads: origin, size, root")
-        origin, size, root = lines[0], decimal(lines[1]), decode_base64(lines[2], "format")
-        if len(root) != HASH_SIZE:
-            raise VerificationError("format", "the root of a checkpoint is 32 bytes long")
+        origin, size, root = _read(opened.text)
         checkpoint = cls(origin, size, root, opened.signatures)
         if not checkpoint.log_keys:
             raise VerificationError("signature", f"no pinned key of {origin} signed the checkpoint")
@@ -57,6 +60,24 @@ class Checkpoint:
     def cosignatures(self) -> tuple[Signature, ...]:
         """The signatures of witnesses."""
         return tuple(one for one in self.signatures if one.key.algorithm.cosigns)
+
+
+def read_unverified(note: bytes) -> tuple[str, int, bytes]:
+    """Origin, size and root that a note states, whoever signed it: a claim, to be proved later.
+
+    Raises VerificationError(``format``).
+    """
+    return _read(split_note(note)[0])
+
+
+def _read(text: str) -> tuple[str, int, bytes]:
+    lines = text[:-1].split("\n")
+    if len(lines) < _MIN_CHECKPOINT_LINES or not all(lines):
+        raise VerificationError("format", "a checkpoint reads: origin, size, root")
+    origin, size, root = lines[0], decimal(lines[1]), decode_base64(lines[2], "format")
+    if len(root) != HASH_SIZE:
+        raise VerificationError("format", "the root of a checkpoint is 32 bytes long")
+    return origin, size, root
 
 
 def verify_growth(old: Checkpoint, new: Checkpoint, proof: Sequence[bytes]) -> None:
@@ -100,8 +121,8 @@ class ProofFile:
             lines = head.decode("ascii").split("\n")
         except UnicodeDecodeError as error:
             raise VerificationError("format", "not a proof file: it is not plain text") from error
-        if not separator or lines.pop(0) != _PROOF_HEADER:
-            raise VerificationError("format", f"not a proof file: it must begin {_PROOF_HEADER}")
+        if not separator or lines.pop(0) != PROOF_HEADER:
+            raise VerificationError("format", f"not a proof file: it must begin {PROOF_HEADER}")
         extra = None
         if lines and lines[0].startswith("extra "):
             extra = decode_base64(lines.pop(0).removeprefix("extra "), "format")
@@ -115,7 +136,7 @@ class ProofFile:
 
     def serialise(self) -> bytes:
         """The bytes of the file; ``parse`` gives the same value back."""
-        lines = [_PROOF_HEADER]
+        lines = [PROOF_HEADER]
         if self.extra is not None:
             lines.append(f"extra {base64.b64encode(self.extra).decode()}")
         lines.append(f"index {self.index}")

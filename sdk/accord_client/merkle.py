@@ -82,6 +82,48 @@ def verify_inclusion(
         raise VerificationError("inclusion", "the path from the entry does not lead to the root")
 
 
+class ProvenTree:
+    """What paths of earlier entries have proved of one tree, so that the next path can be shorter.
+
+    Entries come by ascending index. Besides its entry, a path proves every hash in it: those of
+    subtrees further right are kept, and the path of a later entry leads up to the one that it lies
+    in, instead of to the root. At most one hash for each level of the tree is kept.
+    """
+
+    def __init__(self, size: int, root: bytes) -> None:
+        self._size = size
+        self._ahead = [(0, size, root)]  # what lies beyond the last entry: the nearest part last
+
+    def prove(self, index: int, leaf: bytes, path: Sequence[bytes]) -> None:
+        """Returns if ``leaf`` (a leaf hash) is at ``index``; raises VerificationError otherwise."""
+        start, end, known = self._part(index)
+        verify_inclusion(index=index - start, size=end - start, leaf=leaf, proof=path, root=known)
+        self._ahead.pop()
+        for sibling in reversed(path):  # from the top of the part down to the leaf's own sibling
+            middle = start + (1 << (end - start - 1).bit_length() - 1)
+            if index < middle:
+                self._ahead.append((middle, end, sibling))
+                end = middle
+            else:
+                start = middle
+
+    def needed(self, index: int, path: Sequence[bytes]) -> Sequence[bytes]:
+        """The part of a path to the root that ``prove`` takes for the next entry."""
+        start, end, _ = self._part(index)
+        return path[: len(_sides(index - start, end - start - 1))]
+
+    def _part(self, index: int) -> tuple[int, int, bytes]:
+        if not 0 <= index < self._size:
+            raise VerificationError(
+                "inclusion", f"entry {index} is not in a tree of size {self._size}"
+            )
+        while self._ahead and self._ahead[-1][1] <= index:
+            self._ahead.pop()
+        if not self._ahead or index < self._ahead[-1][0]:
+            raise VerificationError("format", "the entries do not come by ascending index")
+        return self._ahead[-1]
+
+
 def verify_consistency(
     *, old_size: int, new_size: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
 ) -> None:
@@ -121,7 +163,17 @@ def verify_consistency(
 def _path(
     obligation: str, position: int, last: int, proof: Sequence[bytes]
 ) -> list[tuple[bytes, bool]]:
-    """Each sibling on the way up from ``position``, and whether it stands on the left.
+    """Each sibling on the way up from ``position``, and whether it stands on the left."""
+    sides = _sides(position, last)
+    if len(proof) != len(sides):
+        raise VerificationError(
+            obligation, f"the proof has {len(proof)} hashes where its path has {len(sides)}"
+        )
+    return list(zip(proof, sides, strict=True))
+
+
+def _sides(position: int, last: int) -> list[bool]:
+    """For each sibling on the way up, whether it stands on the left.
 
     ``last`` is the last position of the level. The way fixes the number of siblings.
     """
@@ -135,11 +187,7 @@ def _path(
                 last >>= 1
         position >>= 1
         last >>= 1
-    if len(proof) != len(sides):
-        raise VerificationError(
-            obligation, f"the proof has {len(proof)} hashes where its path has {len(sides)}"
-        )
-    return list(zip(proof, sides, strict=True))
+    return sides
 
 
 def _check_hashes(obligation: str, hashes: Iterable[bytes]) -> None:

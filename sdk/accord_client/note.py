@@ -169,20 +169,24 @@ def open_note(data: bytes, keys: Sequence[VerifierKey]) -> Note:
     Signatures by other keys are ignored; one by a known key that does not verify spoils the
     note. Raises VerificationError(``format`` or ``signature``).
     """
-    text, lines = _split(data)
+    text, lines = split_note(data)
     known = {(key.name, key.key_id): key for key in keys}
     signatures: dict[tuple[str, bytes], Signature] = {}
-    for name, blob in map(_parse_signature_line, lines):
+    signers = [_parse_signature_line(line) for line in lines]
+    for name, blob in signers:
         identity = (name, blob[:_KEY_ID_BYTES])
         key = known.get(identity)
         if key is not None:
             signatures[identity] = Signature(key, key.verify(text, blob[_KEY_ID_BYTES:]))
     if not signatures:
-        raise VerificationError("signature", "no pinned key signed this note")
+        pinned = ", ".join(f"{key.name} ({key.key_id.hex()})" for key in keys)
+        found = ", ".join(f"{name} ({blob[:_KEY_ID_BYTES].hex()})" for name, blob in signers[:5])
+        message = f"no pinned key signed this note: it is signed by {found}; pinned are {pinned}"
+        raise VerificationError("signature", message)
     return Note(text, tuple(signatures.values()))
 
 
-def _split(data: bytes) -> tuple[str, list[str]]:
+def split_note(data: bytes) -> tuple[str, list[str]]:
     """The text with its final newline, and the signature lines after the last blank line."""
     if len(data) > MAX_NOTE_BYTES:
         raise VerificationError("format", f"the note is larger than {MAX_NOTE_BYTES} bytes")

@@ -13,6 +13,7 @@ from accord_client.cli.consent import consent
 from accord_client.cli.contracts import contracts
 from accord_client.cli.exchange import expiries, export_contracts, import_contracts
 from accord_client.cli.explain import explain
+from accord_client.cli.fsck import fsck
 from accord_client.cli.instruments import instruments
 from accord_client.cli.recipients import recipients
 from accord_client.cli.revocations import revocations
@@ -20,6 +21,7 @@ from accord_client.cli.session import Session
 from accord_client.cli.simulate import simulate
 from accord_client.cli.staff import staff
 from accord_client.cli.subjects import subjects
+from accord_client.cli.verify import verify
 
 _FILE = click.Path(dir_okay=False)
 
@@ -70,7 +72,7 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
     context.obj = Session(profile, given)
 
 
-for command in (checkpoint, consistent):
+for command in (checkpoint, consistent, verify, fsck):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from accord_client.checkpoint import Checkpoint, verify_growth
-from accord_client.cli.audit import EXISTING, PATH, read_keys
+from accord_client.checkpoint import verify_growth
 from accord_client.cli.paper import Paper, printable
 from accord_client.cli.session import (
     Exit,
@@ -20,73 +19,97 @@ from accord_client.cli.session import (
     refuse_unverified,
     run,
 )
+from accord_client.cli.trusting import EXISTING, PATH, read_trust, trust_options
+from accord_client.cli.verify import attested_as_json
 from accord_client.clients import Audit
 from accord_client.failure import VerificationError
-from accord_client.note import VerifierKey
+from accord_client.trust import Attested, Trust
 
 _MAX_CHECKPOINT_BYTES = 65_536
 
 
 @click.command()
-@click.option("--key", "key_file", type=EXISTING, required=True, help="Pinned verifier keys.")
 @click.option("--out", type=PATH, required=True, help="Where to keep the checkpoint.")
+@trust_options
 @json_option
 @click.pass_obj
-def checkpoint(session: Session, key_file: Path, out: Path, *, as_json: bool) -> None:
-    """Fetch the newest checkpoint, verify who signed it, and keep it in a file.
+def checkpoint(
+    session: Session,
+    out: Path,
+    key_files: tuple[Path, ...],
+    policy_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Fetch the newest checkpoint, verify who signed and cosigned it, and keep it in a file.
 
-    Kept apart from the log, it later shows whether the log's history was changed.
+    Kept apart from the log, it later shows whether the log's history was changed. With a policy,
+    one that too few witnesses cosigned is not kept.
     """
-    keys = read_keys(key_file)
+    trust = read_trust(key_files, policy_file)
 
     async def fetch() -> bytes:
         async with Audit.connect(session.profile) as client:
             return (await client.checkpoint()).note.encode()
 
     note = run(fetch)
-    newest = _open(note, keys)
+    attested = _open(note, trust)
+    newest = attested.checkpoint
     _keep(out, note)
     if as_json:
-        emit_json({"file": str(out), "origin": newest.origin, "size": newest.size})
-    else:
-        Paper().say(
-            f"Checkpoint of {newest.origin} at {newest.size} entries kept in {out}. Later, run\n"
-            f"  accord audit consistent {out} --key {key_file}"
-        )
+        emit_json({"file": str(out), "size": newest.size, **attested_as_json(attested)})
+        return
+    given = [*(f"--key {file}" for file in key_files)]
+    given += [f"--policy {policy_file}"] if policy_file else []
+    Paper().say(
+        f"Checkpoint of {newest.origin} at {newest.size} entries kept in {out}.\n"
+        f"  signed by {attested.signers}\n"
+        f"  cosigned {attested.cosigned}\n"
+        f"Later, run\n  accord audit consistent {out} {' '.join(given)}"
+    )
 
 
 @click.command()
 @click.argument("kept", metavar="OLD_CHECKPOINT_FILE", type=EXISTING)
-@click.option("--key", "key_file", type=EXISTING, required=True, help="Pinned verifier keys.")
 @click.option("--out", type=PATH, help="Where to keep the newer checkpoint once it is proved.")
+@trust_options
 @json_option
 @click.pass_obj
 def consistent(
-    session: Session, kept: Path, key_file: Path, out: Path | None, *, as_json: bool
+    session: Session,
+    kept: Path,
+    out: Path | None,
+    key_files: tuple[Path, ...],
+    policy_file: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Prove that the log still begins with what OLD_CHECKPOINT_FILE says of it.
 
     Fetches the newest checkpoint and a consistency proof, and verifies both signatures and the
     proof with pinned keys alone. Exit code 1: the log has signed two histories, or the file is no
-    checkpoint of it.
+    checkpoint of it; with a policy, also that too few witnesses cosigned the newest one.
     """
-    keys = read_keys(key_file)
+    trust = read_trust(key_files, policy_file)
     if kept.stat().st_size > _MAX_CHECKPOINT_BYTES:
         raise Failure(Exit.REFUSED, "NOT VERIFIED (format): the file is too large for a checkpoint")
-    old = _open(kept.read_bytes(), keys)
+    # Whether the kept one was cosigned was asked when it was kept, by the policy of that day.
+    old = _open(kept.read_bytes(), Trust(tuple(trust.log_keys))).checkpoint
     if old.size == 0:
         raise Failure(Exit.BAD_INPUT, f"{kept} is of an empty log: every log begins so")
 
-    async def fetch() -> tuple[bytes, Checkpoint, Sequence[bytes]]:
+    async def fetch() -> tuple[bytes, Attested, Sequence[bytes]]:
         async with Audit.connect(session.profile) as client:
             note = (await client.checkpoint()).note.encode()
-            new = _open(note, keys)
+            attested = _open(note, trust)
+            size = attested.checkpoint.size
             # A log that has shrunk has no proof to give, and verify_growth says so.
-            grown = old.size <= new.size
-            proof = await client.prove_consistency(old.size, new.size) if grown else []
-            return note, new, proof
+            grown = old.size <= size
+            proof = await client.prove_consistency(old.size, size) if grown else []
+            return note, attested, proof
 
-    note, new, proof = run(fetch)
+    note, attested, proof = run(fetch)
+    new = attested.checkpoint
     try:
         verify_growth(old, new, proof)
     except VerificationError as error:
@@ -98,33 +121,33 @@ def consistent(
         ) from error
     if out is not None:
         _keep(out, note)
-    signers = [signature.key.name for signature in new.signatures]
     if as_json:
-        emit_json(
-            {
-                "consistent": True,
-                "origin": new.origin,
-                "from_size": old.size,
-                "to_size": new.size,
-                "signed_by": signers,
-            }
-        )
+        sizes = {"from_size": old.size, "to_size": new.size}
+        emit_json({"consistent": True, **sizes, **attested_as_json(attested)})
         return
     paper = Paper()
     paper.say(("CONSISTENT", "bold green"))
     paper.say(
-        f"1. keys    {', '.join(signers)} signed {new.origin} at {new.size} entries; "
+        f"1. keys       {attested.signers} signed {new.origin} at {new.size} entries; "
         f"the kept checkpoint, at {old.size}, is signed too"
     )
-    paper.say(f"2. growth  its first {old.size} entries are the same as then, in the same order")
-    paper.say("Not proved: that what was reported is true, or that others were shown this history.")
+    paper.say(f"2. witnesses  cosigned {attested.cosigned}")
+    paper.say(f"3. growth     its first {old.size} entries are the same as then, in that order")
+    others = (
+        ""
+        if attested.standing and attested.standing.cosigners
+        else (", or that others were shown this history: give a --policy with witnesses of the log")
+    )
+    paper.say(f"Not proved: that what was reported is true{others}.")
 
 
-def _open(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+def _open(note: bytes, trust: Trust) -> Attested:
     try:
-        return Checkpoint.open(note, keys)
+        attested = trust.open(note)
+        attested.require_quorum()
     except VerificationError as error:
         raise refuse_unverified(error) from error
+    return attested
 
 
 def _keep(file: Path, note: bytes) -> None:

@@ -10,7 +10,6 @@ import click
 from accord.sharing.v1.consent_pb2 import Consent, ConsentState
 
 from accord_client.agreements import Agreements
-from accord_client.cli.audit import EXISTING
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import (
     Exit,
@@ -21,6 +20,7 @@ from accord_client.cli.session import (
     refuse_unverified,
     run,
 )
+from accord_client.cli.trusting import EXISTING
 from accord_client.failure import VerificationError
 from accord_client.jws import Keys
 from accord_client.receipt import MAX_BYTES, Receipt, Step, verify

@@ -14,6 +14,7 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from accord_client.cli.paper import printable
 from accord_client.failure import VerificationError
 from accord_client.fault import Fault
 from accord_client.profile import Profile, ProfileError, load_profile
@@ -97,9 +98,10 @@ def run(call: Callable[[], Coroutine[None, None, T]]) -> T:
 
 def refuse_unverified(error: VerificationError) -> Failure:
     """The failure of a verification, naming the obligation that was not met."""
+    # The sentence quotes what was refused, and evidence comes from strangers.
     return Failure(
         Exit.REFUSED,
-        f"NOT VERIFIED ({error.obligation}): {error}",
+        f"NOT VERIFIED ({error.obligation}): {printable(str(error))}",
         {"obligation": error.obligation},
     )
 
