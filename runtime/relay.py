@@ -1,28 +1,36 @@
-"""Carries the outbox to the audit log: numbered densely, delivered until covered, in order.
+"""Carries the outbox to the audit log: numbered densely, delivered in order, kept until published.
 
 A row's number is the number of the last row that was removed plus the row's rank among those that
-have settled. Both change in one transaction alone, which removes the first rows once a signed
-checkpoint of the log covers them. So a row has the same number whenever it is looked at: a crash
-anywhere repeats a delivery under the same numbers, and audit answers a repeated (producer,
-sequence) with the first receipt. Exactly once in the log, and a loss would show as a gap.
+have settled. Both change in one transaction alone, which removes the first rows once the log has
+published them. So a row has the same number whenever it is looked at: a crash anywhere repeats a
+delivery under the same numbers, and audit answers a repeated (producer, sequence) with the first
+receipt. Exactly once in the log, and a loss would show as a gap.
+
+What was acknowledged is not published yet, and a log that is rebuilt from what it published forgets
+it. So the rows stay, and the relay's memory says up to where they were acknowledged. When the log
+expects a number from before that place, it was rebuilt: the relay goes back and sends again. Should
+it expect a number whose row is gone, events are lost: that is said as loudly as can be, and nothing
+more is delivered until the log has them again.
 """
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
+from functools import partial
 from uuid import uuid4
 
 from accord.audit.v1 import append_service_pb2 as pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
-from sqlalchemy import Connection, Select, Table, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, true, tuple_, update
 
 from runtime import logs, outbox
+from runtime.acknowledged import Acknowledged, Place, Stretch
 from runtime.channel import Channel, Peer
 from runtime.clock import Clock
 from runtime.db import Database, insert_missing
 from runtime.fault import Fault
+from runtime.telemetry import Telemetry
 
 log = logs.get(__name__)
 
@@ -37,64 +45,73 @@ _DELIVERY_S = 10.0
 _GATHER_S = 0.1  # after a turn that took everything: rows that come singly travel together
 _BLOCKED_S = 0.05
 _IDLE_S = 1.0  # at most between two looks, should a wake-up be missed
+_FIRST_ASK_S, _LAST_ASK_S = 0.15, 2.0  # publishing takes about the first
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a row stands in the order of what has settled."""
-
-    xid: int
-    id: int
+class EventsLostError(Exception):
+    """The log lacks events that it had published: their rows are gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """The first rows of the outbox, and what the relay's memory said in the same snapshot."""
+    """Rows that were not sent yet, and what the relay's memory said in the same snapshot."""
 
     base: int  # number of the last row that was removed
-    places: Sequence[_Place]
-    rows: Sequence[bytes]
+    ours: bool  # nobody but this relay has moved anything since its last turn
     holder: str
     lease_until: datetime | None
+    places: Sequence[Place]
+    rows: Sequence[bytes]
 
-    def requests(self) -> Iterator[pb.AppendRequest]:
-        """Make the requests, each within its bounds; the entries are numbered on from the base."""
+    def requests(self, number: int) -> Iterator[pb.AppendRequest]:
+        """Make the requests, each within its bounds; the entries are numbered from `number` on."""
         request, size = pb.AppendRequest(), 0
-        for number, row in enumerate(self.rows, self.base + 1):
+        for sequence, row in enumerate(self.rows, number):
             full = len(request.entries) == _REQUEST or size + len(row) > _REQUEST_BYTES
             if full and request.entries:
                 yield request
                 request, size = pb.AppendRequest(), 0
             entry = request.entries.add()
             entry.MergeFromString(row)
-            entry.sequence = number
+            entry.sequence = sequence
             size += len(row)
-        yield request
+        if request.entries:
+            yield request
 
 
 class Relay:
     """The relay of one service; run it beside the server with `Server.also`."""
 
-    def __init__(self, db: Database, table: Table, audit: Channel, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, table: Table, audit: Channel, clock: Clock, traces: Telemetry
+    ) -> None:
         self._db = db
         self._outbox = table
         self._memory = table.metadata.tables["outbox_relay"]
         self._audit = Peer(AppendServiceStub, audit)
         self._clock = clock
+        self._traces = traces
         self._holder = uuid4().hex
+        self._known = Acknowledged(0)
+        self._ask_at = 0.0  # on the loop's clock: when to ask what is published, if nothing is sent
+        self._patience = _FIRST_ASK_S
 
     async def run(self) -> None:
         """Deliver for ever; failures are retried with growing pauses and never end it."""
         pause = _FIRST_RETRY_S
         while True:
+            delivered = 0
             try:
                 delivered = await self.deliver()
                 pause = _FIRST_RETRY_S
+            except EventsLostError as lost:
+                log.error("events are lost", reason=str(lost))  # noqa: TRY400  the text is all
+                self._traces.alarm("events_lost")
+                await asyncio.sleep(_LAST_RETRY_S)
             except Fault as fault:
                 log.warning("delivery to audit failed", reason=fault.reason)
-                delivered = 0
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LAST_RETRY_S)
             if not delivered:
@@ -103,35 +120,82 @@ class Relay:
                 await asyncio.sleep(_GATHER_S)
 
     async def deliver(self) -> int:
-        """Deliver the first rows; return how many of them the log now holds for good."""
-        turn = await self._db.read(self._first)
-        if not turn.rows or not (self._holds(turn) or await self._db.write(self._hold)):
+        """Deliver the rows that come next; return how many the log has acknowledged.
+
+        Removes what the log has published meanwhile. EventsLostError when the log lacks what was
+        removed: nothing is delivered then.
+        """
+        turn = await self._db.read(self._next)
+        if not turn.ours:
+            self._known = Acknowledged(turn.base)
+        before = self._known.number
+        requests = list(turn.requests(before + 1))
+        if not requests and (question := self._question()):
+            requests = [question]
+        if not requests or not (self._holds(turn) or await self._db.write(self._hold)):
             return 0
         # Should another relay have gone on meanwhile, this only repeats what it has delivered.
-        requests = list(turn.requests())
         answers = await asyncio.gather(*map(self._send, requests), return_exceptions=True)
-        covered = 0
+        delivered = published = 0
         for request, answer in zip(requests, answers, strict=True):
             if isinstance(answer, BaseException):
-                if covered and isinstance(answer, Fault):
-                    break  # the next turn repeats it
-                raise answer
-            covered += answer
-            if answer < len(request.entries):
-                break
-        if covered:
-            await self._db.write(lambda tx: self._forget(tx, turn, covered))
-        return covered
+                if not self._gone_back(answer, before) and not (
+                    delivered and isinstance(answer, Fault)
+                ):
+                    raise answer
+                break  # the next turn repeats it
+            published = max(published, answer.checkpoint.size)
+            if turn.rows:
+                delivered += len(request.entries)
+                last = answer.receipts[-1]
+                place = turn.places[delivered - 1]
+                self._known.add(Stretch(last.sequence, place, last.index), request.entries[-1])
+        await self._remove(published, some=bool(delivered))
+        return delivered
 
-    async def _send(self, request: pb.AppendRequest) -> int:
-        """Return how many of a request's entries, from its first on, a checkpoint covers."""
+    async def _send(self, request: pb.AppendRequest) -> pb.AppendResponse:
         response = await self._audit.call(lambda s: s.Append, request, timeout=_DELIVERY_S)
-        size = response.checkpoint.size
-        covered = takewhile(
-            lambda pair: pair[0].sequence == pair[1].sequence and pair[1].index < size,
-            zip(request.entries, response.receipts, strict=False),
-        )
-        return len(list(covered))
+        if [r.sequence for r in response.receipts] != [e.sequence for e in request.entries]:
+            raise Fault("INTERNAL", "the log acknowledged other entries than it was sent")
+        return response
+
+    def _question(self) -> pb.AppendRequest | None:
+        """Repeat the newest acknowledged row, when it is time: so we hear what is published.
+
+        We hear, too, when the log was rebuilt and has lost it.
+        """
+        if not self._known or self._known.newest is None:
+            return None
+        if asyncio.get_running_loop().time() < self._ask_at:
+            return None
+        return pb.AppendRequest(entries=[self._known.newest])
+
+    def _gone_back(self, refusal: BaseException, before: int) -> bool:
+        """Go back to where the log expects us, if it was rebuilt and lacks what it acknowledged.
+
+        `before` is the last number that it had acknowledged when this turn began.
+        """
+        if not isinstance(refusal, Fault) or refusal.reason != "SEQUENCE_GAP":
+            return False
+        expected = int(refusal.metadata.get("expected") or 0)
+        if expected <= self._known.base:
+            raise EventsLostError(
+                f"the log expects number {expected}; what it had published, up to number "
+                f"{self._known.base}, is no longer here"
+            )
+        if expected > before:
+            return False  # of requests sent at once, a later one arrived first
+        log.warning("the log was rebuilt: sending again", count=before - expected + 1)
+        self._known.back_to(expected)
+        return True
+
+    async def _remove(self, published: int, *, some: bool) -> None:
+        """Remove the rows that the log has published; see when to ask again."""
+        upto = self._known.published(published)
+        self._patience = _FIRST_ASK_S if upto or some else min(self._patience * 2, _LAST_ASK_S)
+        self._ask_at = asyncio.get_running_loop().time() + self._patience
+        if upto is not None and await self._db.write(partial(self._forget, upto=upto)):
+            self._known.removed(upto)
 
     async def _something_new(self) -> None:
         self._db.committed.clear()
@@ -139,8 +203,11 @@ class Relay:
             # Another relay holds the lease, or an older transaction is still open.
             await asyncio.sleep(_BLOCKED_S)
             return
+        idle = _IDLE_S
+        if self._known:
+            idle = min(idle, max(0.0, self._ask_at - asyncio.get_running_loop().time()))
         try:
-            async with asyncio.timeout(_IDLE_S):
+            async with asyncio.timeout(idle):
                 await self._db.committed.wait()
         except TimeoutError:
             return
@@ -153,26 +220,37 @@ class Relay:
         return _RENEW < left <= _LEASE
 
     def _waiting(self, tx: Connection) -> bool:
-        return tx.execute(select(self._outbox.c.id).limit(1)).first() is not None
+        return (
+            tx.execute(select(self._outbox.c.id).where(self._beyond()).limit(1)).first() is not None
+        )
 
-    def _first(self, tx: Connection) -> _Turn:
-        """Read the first rows, as many as one turn takes."""
+    def _beyond(self) -> ColumnElement[bool]:
+        """Return the condition of rows that were not acknowledged."""
+        place = self._known.place
+        if place is None:
+            return true()
+        return tuple_(self._outbox.c.xid, self._outbox.c.id) > tuple_(place.xid, place.id)
+
+    def _next(self, tx: Connection) -> _Turn:
+        """Read the rows that come next, as many as one turn takes."""
         memory, rows = self._memory, self._outbox
         mine = tx.execute(select(memory).where(memory.c.name == _NAME)).one_or_none()
+        base, holder = (mine.last_sequence, mine.holder) if mine else (0, "")
+        ours = (holder, base) == (self._holder, self._known.base)
         here, order = outbox.settled(tx, rows), (rows.c.xid, rows.c.id)
+        if ours:
+            here &= self._beyond()
         sizes = tx.execute(
             select(*order, func.length(rows.c.event)).where(here).order_by(*order).limit(_TURN)
         ).all()
-        places = list(_up_to(((_Place(xid, id_), size) for xid, id_, size in sizes), _TURN_BYTES))
+        places = list(_up_to(((Place(xid, id_), size) for xid, id_, size in sizes), _TURN_BYTES))
         events: Sequence[bytes] = ()
         if places:
             upto = tuple_(*order) <= tuple_(places[-1].xid, places[-1].id)
             events = (
                 tx.execute(select(rows.c.event).where(here, upto).order_by(*order)).scalars().all()
             )
-        if mine is None:
-            return _Turn(0, places, events, "", None)
-        return _Turn(mine.last_sequence, places, events, mine.holder, mine.lease_until)
+        return _Turn(base, ours, holder, mine.lease_until if mine else None, places, events)
 
     def _hold(self, tx: Connection) -> bool:
         """Take or renew the lease, unless another relay holds it."""
@@ -187,17 +265,19 @@ class Relay:
         self._remember(tx, mine.last_sequence)
         return True
 
-    def _forget(self, tx: Connection, turn: _Turn, covered: int) -> None:
-        """Remove the rows of a turn that are covered, and with them move the numbers on."""
+    def _forget(self, tx: Connection, *, upto: Stretch) -> bool:
+        """Remove the rows up to the end of a stretch, and with them move the numbers on."""
         mine = tx.execute(self._locked()).one()
-        if (mine.holder, mine.last_sequence) != (self._holder, turn.base):
-            return  # another relay took over: it repeats these rows, and forgets them itself
-        rows, last = self._outbox, turn.places[covered - 1]
-        upto = tuple_(rows.c.xid, rows.c.id) <= tuple_(last.xid, last.id)
-        removed = tx.execute(rows.delete().where(upto)).rowcount
-        if removed != covered:
-            raise RuntimeError(f"{removed} rows of the outbox were {covered} when they were sent")
-        self._remember(tx, turn.base + covered)
+        if (mine.holder, mine.last_sequence) != (self._holder, self._known.base):
+            return False  # another relay took over: it repeats these rows, and forgets them itself
+        rows = self._outbox
+        these = tuple_(rows.c.xid, rows.c.id) <= tuple_(upto.place.xid, upto.place.id)
+        removed = tx.execute(rows.delete().where(these)).rowcount
+        expected = upto.number - mine.last_sequence
+        if removed != expected:
+            raise RuntimeError(f"{removed} rows of the outbox were {expected} when they were sent")
+        self._remember(tx, upto.number)
+        return True
 
     def _locked(self) -> Select[tuple[str, int, str, datetime]]:
         return select(self._memory).where(self._memory.c.name == _NAME).with_for_update()
@@ -214,7 +294,7 @@ class Relay:
         )
 
 
-def _up_to(sized: Iterable[tuple[_Place, int]], most: int) -> Iterator[_Place]:
+def _up_to(sized: Iterable[tuple[Place, int]], most: int) -> Iterator[Place]:
     """Cut rows to a size in all; never to nothing."""
     total = 0
     for place, size in sized:

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.metrics import Histogram
+from opentelemetry.metrics import Counter, Histogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -40,6 +40,7 @@ class Telemetry:
         self._tracer: Tracer | None = None
         self._meters: MeterProvider | None = None
         self._durations: Histogram | None = None
+        self._alarms: Counter | None = None
         # With a collector every call is sampled: an auditor must find the trace of each. Without
         # one the ids still flow, and the sampled bit says that no trace was kept.
         if endpoint:
@@ -48,8 +49,12 @@ class Telemetry:
             self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
             reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint))
             self._meters = MeterProvider(resource=resource, metric_readers=[reader])
-            self._durations = self._meters.get_meter("accord").create_histogram(
+            meter = self._meters.get_meter("accord")
+            self._durations = meter.create_histogram(
                 "rpc.server.call.duration", unit="s", description="time to answer a call"
+            )
+            self._alarms = meter.create_counter(
+                "accord.alarms", description="what a person has to look at, by its name"
             )
 
     def span(self, name: str, kind: SpanKind, parent: str | None = None) -> "Span":
@@ -73,6 +78,11 @@ class Telemetry:
                 seconds,
                 {"rpc.system.name": "grpc", "rpc.method": method, "rpc.status_code": code},
             )
+
+    def alarm(self, name: str) -> None:
+        """Count what a person has to look at; `docs/operations.md` says what to do about each."""
+        if self._alarms is not None:
+            self._alarms.add(1, {"accord.alarm": name})
 
     def close(self) -> None:
         """Send what is waiting, briefly, and stop."""

@@ -129,7 +129,7 @@ async def assembled(
             .add(_ACCOUNTS, AccountServicer(settings.region, GetAccount(store)))
             .add(_STAFF, staff)
             .add(_KEYS, KeyServicer(signer))
-            .also("relay", Relay(db, outbox, to_audit, clock).run)
+            .also("relay", Relay(db, outbox, to_audit, clock, traces).run)
             .also("feed", FeedSharing(store, sharing).run)
             .ready_when(db.ping)
         )

@@ -37,6 +37,7 @@ from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import load_log_keys
+from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.published import StoredPublications
 from services.audit.store.sequencer_lock import sequencer_lock
@@ -99,13 +100,27 @@ async def assembled(
             await sequencer.begin()
         except (LogDamagedError, OSError) as error:
             raise NotReadyError(str(error)) from error
+        on_record = OnRecord(Record(StoredOwnEvents(key_database)), keys, clock)
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
-        read = ReadServicer(entries, tree, ProveInclusion(tree, entries), ProveConsistency(tree))
+        inclusion, growth = ProveInclusion(tree), Growth(tree)
+        tail = Tail(entries, growth, on_record)
+        read = ReadServicer(
+            entries,
+            tree=tree,
+            inclusion=inclusion,
+            consistency=ProveConsistency(tree),
+            tail=tail,
+            on_record=on_record,
+        )
+        own = OwnEntryServicer(ReadOwn(settings.origin, stored, keys, clock), inclusion, on_record)
         yield (
             server.add(_APPEND, AppendServicer(sequencer, publisher))
             .tell_health(_APPEND)
             .add(_READ, read)
+            .add(_OWN, own)
+            .also("growth", growth.run)
+            .when_draining(growth.drain)
             .also("sequencer", sequencer.run)
             .also("relay", Relay(key_database, outbox, to_itself, clock, traces).run)
             .ready_when(log_database.ping)

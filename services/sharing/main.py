@@ -126,7 +126,7 @@ async def assembled(
             ),
             compile_rulebook,
         )
-        relay = Relay(database, outbox, audit, clock)
+        relay = Relay(database, outbox, audit, clock, traces)
         watch = WatchServicer(means)
         server = Server(settings, "sharing", clock=clock, actor_keys=actor_keys, traces=traces)
         decisions = DecisionServicer(means, apps)
