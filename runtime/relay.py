@@ -144,7 +144,7 @@ class Relay:
                 ):
                     raise answer
                 break  # the next turn repeats it
-            published = max(published, answer.checkpoint.size)
+            published = max(published, answer.published_size)
             if turn.rows:
                 delivered += len(request.entries)
                 last = answer.receipts[-1]

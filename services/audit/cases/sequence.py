@@ -61,9 +61,10 @@ class Sequencer:
             return False
         writer = self._make()
         try:
-            await writer.open()
+            # Before the writer, which signs the first checkpoint of a log that looks new.
             for each in self._beside:
                 await each.open()
+            await writer.open()
         except BaseException:
             await self._lock.leave()
             raise

@@ -83,7 +83,8 @@ class Log:
             receipts=[
                 pb.Receipt(sequence=e.sequence, index=e.sequence - 1) for e in request.entries
             ],
-            checkpoint=checkpoint_pb2.Checkpoint(size=size),
+            checkpoint=checkpoint_pb2.Checkpoint(size=len(self.entries)),
+            published_size=size,
         )
 
 
