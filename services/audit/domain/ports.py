@@ -12,6 +12,7 @@ from services.audit.domain.layout import TilePath
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import Node
 from services.audit.domain.tiles import Edge, Tile
+from services.audit.domain.witnessing import Witnessed
 
 
 class PartyKeys(Protocol):
@@ -238,6 +239,22 @@ class Tiles(Protocol):
 
     async def read(self, path: TilePath) -> bytes | None:
         """Return a tile or bundle; a partial one also from the full one that it became."""
+        ...
+
+
+class WitnessStore(Protocol):
+    """What this witness has cosigned last of each log of others."""
+
+    async def advance(self, origin: str, judge: Callable[[Witnessed | None], Witnessed]) -> None:
+        """Let `judge` say what follows on what was cosigned last, and keep it durably.
+
+        One transaction: of two that race, one sees what the other has kept. `judge` may run again;
+        what it raises changes nothing.
+        """
+        ...
+
+    async def newest(self, origin: str) -> str | None:
+        """Return the note of the newest checkpoint cosigned; None before the first."""
         ...
 
 

@@ -87,6 +87,19 @@ published = Table(
     sqlite_strict=True,
 )
 
+# What this service, as a witness, has cosigned last of each log of others: one row for each origin
+# that only ever goes to a larger tree, by the database's own triggers.
+witnessed = Table(
+    "witnessed",
+    LOG,
+    Column("origin", Text, primary_key=True),
+    Column("size", BigInt, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),  # with the log's signature and ours
+    Column("witnessed_at", Instant, nullable=False),
+    sqlite_strict=True,
+)
+
 # One row a party. Without the key-encryption key a row says nothing: not even whose it is.
 party_keys = Table(
     "party_keys",

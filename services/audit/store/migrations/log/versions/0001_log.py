@@ -41,6 +41,13 @@ _SQLITE_INSERTS = {
     "published": "NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM published)",
 }
 
+# What a witness has cosigned last of a log may become a larger tree or stay the same, nothing else:
+# whoever turned it back could have two histories cosigned.
+_GOES_BACK = (
+    "NEW.origin <> OLD.origin OR NEW.size < OLD.size"
+    " OR (NEW.size = OLD.size AND NEW.root <> OLD.root)"
+)
+
 
 def upgrade() -> None:
     """Create the tables, then take away every way to change what they hold."""
@@ -110,6 +117,16 @@ def _create_tables() -> None:
         sa.PrimaryKeyConstraint("size", name="pk_published"),
         sqlite_strict=True,
     )
+    op.create_table(
+        "witnessed",
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("size", BigInt, nullable=False),
+        sa.Column("root", sa.LargeBinary, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("witnessed_at", Instant, nullable=False),
+        sa.PrimaryKeyConstraint("origin", name="pk_witnessed"),
+        sqlite_strict=True,
+    )
 
 
 def _guard_sqlite() -> None:
@@ -123,6 +140,15 @@ def _guard_sqlite() -> None:
             f"CREATE TRIGGER {table}_only_append BEFORE INSERT ON {table} "
             f"WHEN {_SQLITE_INSERTS[table]} "
             f"BEGIN SELECT RAISE(ABORT, '{table}: the log grows at its end alone'); END"
+        )
+    for change, when in (
+        ("UPDATE", f"WHEN {_GOES_BACK} "),
+        ("DELETE", ""),
+        ("INSERT", "WHEN EXISTS (SELECT 1 FROM witnessed WHERE origin = NEW.origin) "),
+    ):
+        op.execute(
+            f"CREATE TRIGGER witnessed_forward_{change.lower()} BEFORE {change} ON witnessed {when}"
+            "BEGIN SELECT RAISE(ABORT, 'witnessed: the log of others only grows'); END"
         )
 
 
@@ -149,6 +175,22 @@ def _guard_postgresql() -> None:
             op.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
         op.execute(f"REVOKE ALL ON {table} FROM PUBLIC")
         op.execute(f"GRANT SELECT, INSERT ON {table} TO accord_audit")
+    op.execute(
+        "CREATE FUNCTION accord_only_forward() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN RAISE EXCEPTION '%: the log of others only grows', TG_TABLE_NAME; END $$"
+    )
+    for name, change in (
+        ("update", f"UPDATE ON witnessed FOR EACH ROW WHEN ({_GOES_BACK})"),
+        ("delete", "DELETE ON witnessed FOR EACH ROW"),
+        ("truncate", "TRUNCATE ON witnessed FOR EACH STATEMENT"),
+    ):
+        trigger = f"witnessed_forward_{name}"
+        op.execute(
+            f"CREATE TRIGGER {trigger} BEFORE {change} EXECUTE FUNCTION accord_only_forward()"
+        )
+        op.execute(f"ALTER TABLE witnessed ENABLE ALWAYS TRIGGER {trigger}")
+    op.execute("REVOKE ALL ON witnessed FROM PUBLIC")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON witnessed TO accord_audit")
     # Sealed bytes do not compress: to try costs more than to store them.
     op.execute("ALTER TABLE entries ALTER COLUMN leaf SET STORAGE EXTERNAL")
     op.execute("GRANT SELECT ON alembic_version TO accord_audit")

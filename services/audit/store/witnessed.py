@@ -1,0 +1,43 @@
+"""What this witness has cosigned last of each log, in SQL: one row a log, which never goes back."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, select, update
+
+from runtime.clock import Clock
+from runtime.db import Database
+from services.audit.domain.witnessing import Witnessed
+from services.audit.store.tables import witnessed
+
+
+class StoredWitnessed:
+    """`domain.ports.WitnessStore` in the log's database."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def advance(self, origin: str, judge: Callable[[Witnessed | None], Witnessed]) -> None:
+        """Read, judge and write in one serializable transaction."""
+        now = self._clock.now()
+
+        def unit(tx: Connection) -> None:
+            last = _last(tx, origin)
+            next_ = judge(last)
+            row = {"size": next_.size, "root": next_.root, "note": next_.note, "witnessed_at": now}
+            if last is None:
+                tx.execute(insert(witnessed), {"origin": origin} | row)
+            else:
+                tx.execute(update(witnessed).where(witnessed.c.origin == origin).values(row))
+
+        await self._database.write(unit)
+
+    async def newest(self, origin: str) -> str | None:
+        """Return the note of the newest checkpoint cosigned."""
+        last = await self._database.read(lambda tx: _last(tx, origin))
+        return last.note if last else None
+
+
+def _last(tx: Connection, origin: str) -> Witnessed | None:
+    row = tx.execute(select(witnessed).where(witnessed.c.origin == origin)).one_or_none()
+    return None if row is None else Witnessed(origin, row.size, row.root, row.note)
