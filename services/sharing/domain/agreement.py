@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Self
 
 from runtime.fault import Fault
-from services.sharing.domain.four_eyes import require_another
+from runtime.four_eyes import require_another
 from services.sharing.domain.records import ContractState, Terms
 
 

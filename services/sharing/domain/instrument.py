@@ -11,7 +11,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from runtime.fault import Fault
-from services.sharing.domain.four_eyes import require_another
+from runtime.four_eyes import require_another
 from services.sharing.domain.records import Instrument, SignedDocument
 
 

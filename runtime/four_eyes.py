@@ -1,4 +1,4 @@
-"""The second pair of eyes: what one officer writes, another puts in force."""
+"""The second pair of eyes: what one officer asks for, another carries out."""
 
 from runtime.fault import Fault
 
@@ -14,6 +14,6 @@ def require_another(actor: str, author: str, resource: str) -> None:
         return
     raise Fault(
         "FOUR_EYES",
-        "somebody other than the author puts it in force, signed in the same way",
+        "somebody other than who wrote it carries it out, signed in the same way",
         metadata={"resource": resource},
     )
