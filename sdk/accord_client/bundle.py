@@ -42,7 +42,6 @@ from accord_client.verify import VerifiedEntry
 
 FORMAT = "accord.audit.bundle/1"
 MAX_LINE = 1 << 20  # bytes; the largest entry, with all its openings, takes less
-GZIP = b"\x1f\x8b"
 _HEAD = {"format", "checkpoint", "asked", "only", "policy"}
 _ENTRY = {"index", "leaf", "path", "openings"}
 _END = {"entries"}
@@ -201,8 +200,7 @@ class BundleReader:
                 parse_constant=_no_number,
             )
         except (ValueError, RecursionError) as error:
-            hint = "; it is compressed: unpack it first" if data.startswith(GZIP) else ""
-            raise VerificationError("format", f"line {self._line} is not JSON{hint}") from error
+            raise VerificationError("format", f"line {self._line} is not JSON") from error
         if not isinstance(value, dict):
             _malformed(f"line {self._line} is no object")
         return value

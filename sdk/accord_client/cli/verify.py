@@ -11,7 +11,7 @@ from typing import IO
 import click
 from rich.progress import Progress
 
-from accord_client.bundle import GZIP, BundleReader
+from accord_client.bundle import BundleReader
 from accord_client.checkpoint import PROOF_HEADER, ProofFile
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import (
@@ -27,6 +27,7 @@ from accord_client.trust import Attested, Trust
 from accord_client.verify import VerifiedEntry, verify_proof
 
 _MAX_PROOF_BYTES = 4_000_000
+_GZIP = b"\x1f\x8b"
 _EVERY = 256  # entries between two steps of the progress bar
 
 
@@ -80,8 +81,11 @@ def _kind_of(stream: IO[bytes]) -> Callable[..., None]:
     stream.seek(0)
     if beginning == header:
         return _verify_proof
-    if beginning.startswith((b"{", GZIP)):
+    if beginning.startswith(b"{"):
         return _verify_bundle
+    if beginning.startswith(_GZIP):
+        # Not unpacked here: a small file may unpack to any size.
+        raise VerificationError("format", "the file is compressed: unpack it first, with gunzip")
     raise VerificationError(
         "format",
         f"the file is neither a bundle nor a proof: a proof begins {PROOF_HEADER}, "
