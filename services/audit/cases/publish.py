@@ -141,7 +141,7 @@ class Publisher:
     async def _attempt(self) -> bool:
         """Publish the newest checkpoint if it is new; tell whether it must be tried again."""
         try:
-            hindrance = await self._publish()
+            hindrance = await self.publish()
         except LogDamagedError as damage:
             log.exception("the log is not published any more", reason=str(damage))
             raise
@@ -157,7 +157,7 @@ class Publisher:
                 log.info("published again", published=self.size)
         return bool(hindrance)
 
-    async def _publish(self) -> str:
+    async def publish(self) -> str:
         """Publish the newest checkpoint if it is new; return why not, when it may not be."""
         note = await self._stored.newest_note()
         if note is None:
