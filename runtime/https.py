@@ -3,8 +3,9 @@
     server.also("https", Https(settings, "0.0.0.0:7444", app).run)
 
 TLS asks for a client certificate and does not demand one; whoever shows one proves it against the
-roots of the region. uvicorn tells an application nothing of it, so the connection itself puts the
-holder into the scope of each of its requests, under a key that no header can reach.
+roots of the region, or against those of `trust`. uvicorn tells an application nothing of it, so the
+connection itself puts the holder into the scope of each of its requests, under a key that no header
+can reach.
 
 Certificates and roots are read at each handshake, as on the gRPC port. Nothing is resumed, and a
 connection ends at its age, so that a certificate is looked at again.
@@ -23,9 +24,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runtime.call import Caller
 from runtime.credentials import Credentials
-from runtime.fault import Fault
-from runtime.identity import holder
 from runtime.settings import GrpcSettings
+from runtime.trust import OneRegion, Trust
 
 CALLER = "accord.caller"  # key of the scope: the Caller whom the certificate names, or None
 
@@ -37,12 +37,16 @@ _BACKLOG = 512
 class Https:
     """Serves an application on a port; the port is open from the first and closed by `close`."""
 
-    def __init__(self, settings: GrpcSettings, listen: str, app: ASGIApp) -> None:
+    def __init__(
+        self, settings: GrpcSettings, listen: str, app: ASGIApp, trust: Trust | None = None
+    ) -> None:
         self._socket = _listening(listen)
+        credentials = settings.credentials
+        trusted = trust or OneRegion(credentials, settings.region)
         config = uvicorn.Config(
             app,
             loop="none",
-            http=_connection(settings.region, settings.max_connection_age_s),
+            http=_connection(trusted, settings.max_connection_age_s),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -53,7 +57,7 @@ class Https:
             limit_concurrency=settings.max_concurrent_rpcs,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=settings.drain_s,
-            ssl_context_factory=lambda *_: _following(settings.credentials),
+            ssl_context_factory=lambda *_: _following(credentials, trusted),
         )
         self._server = _Server(config)
 
@@ -87,7 +91,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _connection(region: str, age_s: int) -> type[H11Protocol]:
+def _connection(trust: Trust, age_s: int) -> type[H11Protocol]:
     """Make the protocol of a port: who holds the connection, and for how long."""
 
     class Connection(H11Protocol):
@@ -98,7 +102,7 @@ def _connection(region: str, age_s: int) -> type[H11Protocol]:
             super().connection_made(transport)
             # uvicorn types what ASGI calls a mapping; Starlette does not.
             app: Any = self.app
-            self.app = cast("Any", _held(app, _holder(transport, region)))
+            self.app = cast("Any", _held(app, _holder(transport, trust)))
             self._end = self.loop.call_later(age_s, self._retire)
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -120,43 +124,40 @@ def _held(app: ASGIApp, caller: Caller | None) -> ASGIApp:
     return held
 
 
-def _holder(transport: asyncio.Transport, region: str) -> Caller | None:
+def _holder(transport: asyncio.Transport, trust: Trust) -> Caller | None:
     """Return whom a verified certificate names; None without one, or if that is nobody of ours."""
-    certificate = transport.get_extra_info("peercert") or {}
-    names = certificate.get("subjectAltName", ())
-    try:
-        return holder([name for kind, name in names if kind == "URI"], region)
-    except Fault:
-        return None
+    connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    certificate = connection.getpeercert(binary_form=True) if connection else None
+    return trust.holder(certificate) if certificate else None
 
 
-def _following(credentials: Credentials) -> ssl.SSLContext:
+def _following(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
     """Make a context that answers each handshake with the files as they are then."""
-    seen, current = credentials.version(), _context(credentials)
+    first = _context(credentials, trust)
+    seen, current = (credentials.version(), trust.version()), first
 
     def renew(connection: ssl.SSLObject, *_: object) -> None:
         nonlocal seen, current
         try:
-            version = credentials.version()
+            version = credentials.version(), trust.version()
             if version != seen:
-                current = _context(credentials)
+                current = _context(credentials, trust)
                 seen = version
         except OSError:  # being written this moment (SSLError is one): the next handshake
             pass
         connection.context = current
 
-    first = _context(credentials)
     first.sni_callback = renew  # called whether or not the client names a host
     return first
 
 
-def _context(credentials: Credentials) -> ssl.SSLContext:
+def _context(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # a resumed session would not look at the certificate again
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_cert_chain(credentials.certificate_file, credentials.key_file)
-    context.load_verify_locations(credentials.trust_bundle_file)
+    trust.load(context)
     return context
 
 
