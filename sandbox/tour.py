@@ -7,6 +7,7 @@ out as the story says ends it with a TourError.
 
 import asyncio
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -27,6 +28,7 @@ from sandbox.mesh import Mesh
 from sandbox.story import Story
 
 _LOGGED_S = 20.0  # an entry is in the log within a second; a busy machine gets more
+_PURPOSE = "the yearly review"  # of the auditor, for reading the log
 _BIRTH_DATE = "1990-05-17"
 _DELIVERY = ("contact.name", "contact.phone", "contact.address")
 
@@ -189,6 +191,7 @@ class Tour:
         ]
         name, entries = self._followed()
         self._story.tell(f"{name}'s sign-up was one request: browser, portal, account, sharing.")
+        self._story.command(f"export ACCORD_PURPOSE='{_PURPOSE}'")
         self._story.command(f"accord --profile … audit list --trace {self.sign_up_trace}")
         for entry in entries:
             self._story.quote(f"{entry['producer']}  {entry['action']}  {entry['outcome']}")
@@ -352,6 +355,7 @@ class Tour:
         given = ["--profile", str(self._mesh.material.profile(profile))] if profile else []
         done = subprocess.run(  # noqa: S603  a command of our own, no shell
             [str(Path(sys.executable).parent / "accord"), *given, *words],
+            env=os.environ | {"ACCORD_PURPOSE": _PURPOSE},
             check=False,
             capture_output=True,
             text=True,

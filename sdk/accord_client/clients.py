@@ -17,7 +17,12 @@ from accord.account.v1.staff_service_pb2 import InviteStaffResponse
 from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
 from accord.audit.v1.checkpoint_pb2 import Checkpoint
 from accord.audit.v1.entry_pb2 import Entry
-from accord.audit.v1.read_service_pb2 import ListEntriesRequest, ProveInclusionResponse
+from accord.audit.v1.read_service_pb2 import (
+    ListEntriesRequest,
+    ProveEntriesRequest,
+    ProveEntriesResponse,
+    ProveInclusionResponse,
+)
 from accord.sharing.v1 import (
     contract_service_pb2,
     contract_service_pb2_grpc,
@@ -154,24 +159,30 @@ class Sharing:
 
 
 class Audit:
-    """The log, for auditors."""
+    """The log, for auditors. Whoever reads entries states a ``purpose``, which goes on record."""
 
-    def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, purpose: str = "", seconds: float = _SECONDS
+    ) -> None:
+        self._purpose = purpose
         self._seconds = seconds
         self._read = read_service_pb2_grpc.ReadServiceStub(channel)
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def connect(cls, profile: Profile, seconds: float = _SECONDS) -> AsyncIterator[Audit]:
+    async def connect(
+        cls, profile: Profile, purpose: str = "", seconds: float = _SECONDS
+    ) -> AsyncIterator[Audit]:
         """Opens a client; ``seconds`` is the deadline of each call."""
         descriptors = (read_service_pb2.DESCRIPTOR.services_by_name["ReadService"],)
         async with open_channel(profile, "audit", descriptors) as channel:
-            yield cls(channel, seconds)
+            yield cls(channel, purpose, seconds)
 
     async def entries(self, request: ListEntriesRequest) -> AsyncIterator[Entry]:
         """The entries that match the request's filters, page after page."""
         following = read_service_pb2.ListEntriesRequest()
         following.CopyFrom(request)
+        following.purpose = self._purpose
         while True:
             page = await answer(self._read.ListEntries(following, timeout=self._seconds))
             for entry in page.entries:
@@ -182,7 +193,7 @@ class Audit:
 
     async def entry(self, entry: int | str) -> Entry:
         """One entry, by its index or by its event id."""
-        request = read_service_pb2.GetEntryRequest()
+        request = read_service_pb2.GetEntryRequest(purpose=self._purpose)
         if isinstance(entry, int):
             request.index = entry
         else:
@@ -192,12 +203,28 @@ class Audit:
 
     async def prove_inclusion(self, entry: int | str) -> ProveInclusionResponse:
         """The proof for one entry, by its index or by its event id. Nothing is verified yet."""
-        request = read_service_pb2.ProveInclusionRequest()
+        request = read_service_pb2.ProveInclusionRequest(purpose=self._purpose)
         if isinstance(entry, int):
             request.index = entry
         else:
             request.event_id = entry
         return await answer(self._read.ProveInclusion(request, timeout=self._seconds))
+
+    async def proven_entries(
+        self, request: ProveEntriesRequest
+    ) -> AsyncIterator[ProveEntriesResponse]:
+        """Entries that match with their proofs, page after page, all up to one checkpoint.
+
+        Nothing is verified yet.
+        """
+        following = ProveEntriesRequest()
+        following.CopyFrom(request)
+        while True:
+            page = await answer(self._read.ProveEntries(following, timeout=self._seconds))
+            yield page
+            if not page.next_page_token:
+                return
+            following.page_token = page.next_page_token
 
     async def checkpoint(self) -> Checkpoint:
         """The newest checkpoint. Nothing is verified yet."""

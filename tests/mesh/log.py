@@ -22,7 +22,7 @@ def logged(
     async def read() -> list[Entry]:
         async with (
             asyncio.timeout(_DELIVERED_S),
-            Audit.connect(profile(region, "auditor")) as client,
+            Audit.connect(profile(region, "auditor"), "a test") as client,
         ):
             while True:
                 found = [entry async for entry in client.entries(request)]

@@ -29,7 +29,7 @@ TERMS = [
 def accord(region: Mesh, client: str, *words: str, code: int = Exit.OK) -> Result:
     """Run the command under a profile and expect its exit code."""
     given = ["--profile", str(region.material.profile(client)), *words]
-    result = CliRunner().invoke(cli, given)
+    result = CliRunner().invoke(cli, given, env={"ACCORD_PURPOSE": "a test"})
     assert result.exit_code == code, result.output + result.stderr
     return result
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from accord.audit.v1.read_service_pb2 import ListEntriesRequest
+from accord.audit.v1.read_service_pb2 import EntryFilter, ListEntriesRequest
 from accord.sharing.v1 import decision_pb2, decision_service_pb2
 
 from tests.mesh.log import logged
@@ -140,7 +140,9 @@ def test_invariant_3_no_acknowledged_decision_is_lost_and_each_is_in_the_log_onc
     def all_there(found: list[Entry]) -> bool:
         return acknowledged <= {entry.resource for entry in found}
 
-    wanted = ListEntriesRequest(account=arjun.account, action_prefix="sharing:decision:")
+    wanted = ListEntriesRequest(
+        filter=EntryFilter(account=arjun.account, action_prefix="sharing:decision:")
+    )
     found = logged(region, all_there, wanted)
     times = Counter(entry.resource for entry in found)
     assert {name: times[name] for name in acknowledged} == dict.fromkeys(acknowledged, 1)

@@ -1,6 +1,6 @@
 """The tour: the main story, through the portal, the store's certificate and the command alone."""
 
-from accord.audit.v1.read_service_pb2 import ListEntriesRequest
+from accord.audit.v1.read_service_pb2 import EntryFilter, ListEntriesRequest
 from accord.sharing.v1 import decision_pb2
 
 from sandbox.mesh import Mesh
@@ -35,7 +35,7 @@ def test_one_trace_leads_from_the_portal_through_account_and_sharing_into_the_lo
     found = logged(
         region,
         lambda entries: {"account", "sharing"} <= {entry.producer for entry in entries},
-        ListEntriesRequest(trace_id=tour.sign_up_trace),
+        ListEntriesRequest(filter=EntryFilter(trace_id=tour.sign_up_trace)),
     )
     assert {entry.producer for entry in found} == {"account", "sharing"}
     assert all(entry.trace_id == tour.sign_up_trace for entry in found)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from accord.audit.v1 import entry_pb2, read_service_pb2
 
+from accord_client.cli.filters import filter_options, purpose_option, read_filter
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Session, emit_json, json_option, run
 from accord_client.cli.trusting import PATH
@@ -15,15 +16,17 @@ from accord_client.clients import Audit
 from accord_client.verify import pack_proof
 
 _EVENT_ID_LENGTH = 32
-_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 
 @click.group()
 def audit() -> None:
     """Read the log, as an auditor; verify proofs of it, as anyone.
 
+    Reading is on record, with the purpose that you state.
+
     \b
     From an entry to a proof that stands on its own:
+      export ACCORD_PURPOSE="quarterly review"
       accord audit list --trace 4bf92f3577b34da6a3ce929d0e0e4736
       accord audit prove 41 --out decision.tlog-proof
       accord audit verify decision.tlog-proof --key log.vkey
@@ -40,50 +43,31 @@ def audit() -> None:
 
 
 @audit.command(name="list")
-@click.option("--account", default="", help="Only about this account.")
-@click.option("--actor", default="", help="Only what this person, member of staff or app did.")
-@click.option("--action", default="", help="Only actions that begin so: sharing:decision:")
-@click.option("--trace", default="", help="Only this trace, 32 hexadecimal digits.")
-@click.option("--producer", default="", help="Only what this service reported.")
-@click.option("--from", "start", type=_MOMENT, help="Only from this time on (UTC).")
-@click.option("--to", "end", type=_MOMENT, help="Only before this time (UTC).")
+@purpose_option
+@filter_options
 @click.option("--newest", is_flag=True, help="Newest first.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @json_option
 @click.pass_obj
 def list_entries(
     session: Session,
+    /,
     *,
-    account: str,
-    actor: str,
-    action: str,
-    trace: str,
-    producer: str,
-    start: dt.datetime | None,
-    end: dt.datetime | None,
+    purpose: str,
     newest: bool,
     limit: int,
     as_json: bool,
+    **filters: str | dt.datetime | None,
 ) -> None:
     """List entries that match every filter given."""
+    order = read_service_pb2.ORDER_NEWEST_FIRST if newest else read_service_pb2.ORDER_OLDEST_FIRST
     request = read_service_pb2.ListEntriesRequest(
-        account=account,
-        actor=actor,
-        action_prefix=action,
-        trace_id=trace,
-        producer=producer,
-        page_size=min(limit, 200),
+        filter=read_filter(filters), order=order, page_size=min(limit, 200)
     )
-    if newest:
-        request.order = read_service_pb2.ORDER_NEWEST_FIRST
-    if start is not None:
-        request.start_time.FromDatetime(start.replace(tzinfo=dt.UTC))
-    if end is not None:
-        request.end_time.FromDatetime(end.replace(tzinfo=dt.UTC))
 
     async def fetch() -> list[entry_pb2.Entry]:
         found: list[entry_pb2.Entry] = []
-        async with Audit.connect(session.profile) as client:
+        async with Audit.connect(session.profile, purpose) as client:
             async for entry in client.entries(request):
                 found.append(entry)
                 if len(found) == limit:
@@ -114,13 +98,14 @@ def list_entries(
 
 @audit.command()
 @click.argument("entry")
+@purpose_option
 @json_option
 @click.pass_obj
-def show(session: Session, entry: str, *, as_json: bool) -> None:
+def show(session: Session, entry: str, *, purpose: str, as_json: bool) -> None:
     """Show ENTRY, named by its index or its event id, opened as far as its keys still exist."""
 
     async def fetch() -> entry_pb2.Entry:
-        async with Audit.connect(session.profile) as client:
+        async with Audit.connect(session.profile, purpose) as client:
             return await client.entry(_which(entry))
 
     found = run(fetch)
@@ -154,16 +139,17 @@ def show(session: Session, entry: str, *, as_json: bool) -> None:
 @audit.command()
 @click.argument("entry")
 @click.option("--out", type=PATH, help="Where to write the proof; default entry-<n>.tlog-proof.")
+@purpose_option
 @json_option
 @click.pass_obj
-def prove(session: Session, entry: str, out: Path | None, *, as_json: bool) -> None:
+def prove(session: Session, entry: str, out: Path | None, *, purpose: str, as_json: bool) -> None:
     """Fetch a proof that ENTRY is in the log, into a file that needs no log to be verified.
 
     The file holds the entry with its opened values: treat it like the data it shows.
     """
 
     async def fetch() -> read_service_pb2.ProveInclusionResponse:
-        async with Audit.connect(session.profile) as client:
+        async with Audit.connect(session.profile, purpose) as client:
             return await client.prove_inclusion(_which(entry))
 
     response = run(fetch)

@@ -1,32 +1,24 @@
 """ReadService: entries and proofs, for auditors."""
 
-import re
-from datetime import datetime
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from accord.audit.v1 import read_service_pb2 as pb
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from runtime.call import Call
-from runtime.fault import Fault, invalid
-from runtime.instants import from_wire
-from runtime.paging import cursor_of, page_size, page_token
-from services.audit.api import convert
+from runtime.fault import Fault
+from runtime.paging import page_size, page_token
+from services.audit.api import convert, filters
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
-from services.audit.cases.read_entries import ReadEntries, Wanted
+from services.audit.cases.read_entries import Page, ReadEntries
+from services.audit.cases.reading import OnRecord, Reader
+from services.audit.cases.tail import Tail
 from services.audit.cases.tree import Tree
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import OpenedEntry
 
-_ACTION_PREFIX = re.compile(r"[a-z0-9_:-]*")
-_PRODUCER = re.compile(r"[a-z0-9_-]*")
-_CURSOR = re.compile(r"[0-9]{0,18}")
-_MAX_PREFIX, _MAX_PRODUCER = 100, 63
-_MAX_NAME = 400  # bytes, as when it was appended
-_MAX_INDEX = (1 << 63) - 1
-_ORDERS = {
-    pb.ORDER_UNSPECIFIED: False,
-    pb.ORDER_OLDEST_FIRST: False,
-    pb.ORDER_NEWEST_FIRST: True,
-}
+_READ, _PROVED, _EXPORTED = "audit:log:read", "audit:proof:read", "audit:log:export"
 
 
 class ReadServicer:
@@ -35,41 +27,43 @@ class ReadServicer:
     def __init__(
         self,
         entries: ReadEntries,
+        *,
         tree: Tree,
         inclusion: ProveInclusion,
         consistency: ProveConsistency,
+        tail: Tail,
+        on_record: OnRecord,
     ) -> None:
         self._entries = entries
         self._tree = tree
         self._inclusion = inclusion
         self._consistency = consistency
+        self._tail = tail
+        self._on_record = on_record
 
     async def list_entries(
         self, request: pb.ListEntriesRequest, call: Call
     ) -> pb.ListEntriesResponse:
         """List the entries that match."""
-        wanted = _wanted(request)
-        if request.order not in _ORDERS:
-            raise invalid("order", "is unknown")
-        bound = _bound(request, call)
+        reader = filters.reader(request.purpose, call)
+        wanted = filters.wanted(request.filter)
+        bound = filters.bound(request, call)
+        after = filters.cursor(request.page_token, 1, bound)
         page = await self._entries.matching(
             wanted,
-            after=_cursor(request.page_token, bound),
-            newest_first=_ORDERS[request.order],
+            after=after[0] if after else None,
+            newest_first=filters.newest_first(request.order),
             size=page_size(request.page_size),
         )
+        await self._on_record.search(_READ, reader, wanted, len(page.entries))
         response = pb.ListEntriesResponse(entries=[convert.to_entry(e) for e in page.entries])
-        if page.more:
-            response.next_page_token = page_token(str(page.entries[-1].stored.index), *bound)
+        if page.cursor is not None:
+            response.next_page_token = page_token(str(page.cursor), *bound)
         return response
 
-    async def get_entry(self, request: pb.GetEntryRequest, _call: Call) -> pb.GetEntryResponse:
+    async def get_entry(self, request: pb.GetEntryRequest, call: Call) -> pb.GetEntryResponse:
         """Return one entry."""
-        match _named(request):
-            case int(index):
-                opened = await self._entries.by_index(index)
-            case event_id:
-                opened = await self._entries.by_event_id(event_id)
+        opened = await self._one(_READ, request, filters.reader(request.purpose, call))
         return pb.GetEntryResponse(entry=convert.to_entry(opened))
 
     async def get_checkpoint(
@@ -80,20 +74,52 @@ class ReadServicer:
         return pb.GetCheckpointResponse(checkpoint=convert.to_checkpoint(checkpoint))
 
     async def prove_inclusion(
-        self, request: pb.ProveInclusionRequest, _call: Call
+        self, request: pb.ProveInclusionRequest, call: Call
     ) -> pb.ProveInclusionResponse:
         """Prove that an entry is in the log."""
-        match _named(request):
-            case int(index):
-                proof = await self._inclusion.of_index(index)
-            case event_id:
-                proof = await self._inclusion.of_event(event_id)
+        opened = await self._one(_PROVED, request, filters.reader(request.purpose, call))
+        proof = await self._inclusion.of(opened)
         return pb.ProveInclusionResponse(
             entry=convert.to_entry(proof.entry),
             openings=[convert.to_opening(opening) for opening in proof.entry.openings],
             proof=proof.path,
             checkpoint=convert.to_checkpoint(proof.checkpoint),
         )
+
+    async def prove_entries(
+        self, request: pb.ProveEntriesRequest, call: Call
+    ) -> pb.ProveEntriesResponse:
+        """List the entries that match, each with its proof up to the checkpoint of the list."""
+        reader = filters.reader(request.purpose, call)
+        wanted = filters.wanted(request.filter)
+        bound = filters.bound(request, call)
+        going_on = filters.cursor(request.page_token, 3, bound)
+        page = await self._entries.matching(
+            wanted,
+            after=going_on[2] if going_on else None,
+            newest_first=filters.newest_first(request.order),
+            size=page_size(request.page_size),
+        )
+        checkpoint, published = await self._checkpoint(page, going_on)
+        page = page.within(checkpoint.size)
+        paths = await self._inclusion.paths(page.entries, checkpoint)
+        action = _EXPORTED if request.export else _PROVED
+        await self._on_record.search(action, reader, wanted, len(page.entries))
+        response = pb.ProveEntriesResponse(
+            entries=[
+                pb.ProvenEntry(
+                    entry=convert.to_entry(opened),
+                    openings=[convert.to_opening(opening) for opening in opened.openings],
+                    proof=path,
+                )
+                for opened, path in zip(page.entries, paths, strict=True)
+            ],
+            checkpoint=convert.to_checkpoint(checkpoint),
+        )
+        if page.cursor is not None:
+            cursor = f"{checkpoint.size}.{int(published)}.{page.cursor}"
+            response.next_page_token = page_token(cursor, *bound)
+        return response
 
     async def prove_consistency(
         self, request: pb.ProveConsistencyRequest, _call: Call
@@ -108,60 +134,38 @@ class ReadServicer:
             checkpoint=convert.to_checkpoint(proof.checkpoint),
         )
 
+    async def tail(self, request: pb.TailRequest, call: Call) -> AsyncGenerator[pb.TailResponse]:
+        """Stream the entries that match, as they are committed."""
+        reader = filters.reader(request.purpose, call)
+        wanted = filters.wanted(request.filter)
+        begin = filters.index(request.from_index) if request.HasField("from_index") else None
+        async with aclosing(self._tail.follow(reader, wanted, begin, call.deadline)) as told:
+            async for news in told:
+                yield pb.TailResponse(
+                    entries=[convert.to_entry(entry) for entry in news.entries],
+                    next_index=news.next_index,
+                    size=news.size,
+                )
 
-def _wanted(request: pb.ListEntriesRequest) -> Wanted:
-    for field in ("account", "actor"):
-        if len(getattr(request, field).encode()) > _MAX_NAME:
-            raise invalid(field, f"must be at most {_MAX_NAME} bytes")
-    convert.matching(
-        _ACTION_PREFIX,
-        request.action_prefix,
-        "action_prefix",
-        "the beginning of an action",
-        _MAX_PREFIX,
-    )
-    convert.matching(_PRODUCER, request.producer, "producer", "a service's name", _MAX_PRODUCER)
-    if request.trace_id:
-        convert.trace_id(request.trace_id, "trace_id")
-    return Wanted(
-        account=request.account or None,
-        actor=request.actor or None,
-        action_prefix=request.action_prefix or None,
-        trace_id=request.trace_id or None,
-        start_time=_instant(request, "start_time", request.start_time),
-        end_time=_instant(request, "end_time", request.end_time),
-        producer=request.producer or None,
-    )
+    async def _one(self, action: str, request: filters.Named, reader: Reader) -> OpenedEntry:
+        match filters.named(request):
+            case int(index):
+                opened = await self._entries.by_index(index)
+            case event_id:
+                opened = await self._entries.by_event_id(event_id)
+        await self._on_record.one(action, reader, opened.stored.index)
+        return opened
 
-
-def _instant(request: pb.ListEntriesRequest, field: str, stamp: Timestamp) -> datetime | None:
-    return from_wire(stamp, field) if request.HasField(field) else None  # type: ignore[arg-type]  # one of two names
-
-
-def _bound(request: pb.ListEntriesRequest, call: Call) -> tuple[str, str]:
-    """Return what a page token is bound to: everything but the paging itself, and who asks."""
-    filters = pb.ListEntriesRequest()
-    filters.CopyFrom(request)
-    filters.ClearField("page_token")
-    filters.ClearField("page_size")
-    return filters.SerializeToString(deterministic=True).hex(), call.who()
-
-
-def _cursor(token: str, bound: tuple[str, str]) -> int | None:
-    """Return the index that a page begins beyond; None for the first page."""
-    cursor = cursor_of(token, *bound)
-    if _CURSOR.fullmatch(cursor) is None:
-        raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
-    return int(cursor) if cursor else None
-
-
-def _named(request: pb.GetEntryRequest | pb.ProveInclusionRequest) -> int | str:
-    """Return which entry a request names."""
-    match request.WhichOneof("entry"):
-        case "index":
-            # Beyond what any log can hold there is nothing to be found, and nothing to be asked.
-            return min(request.index, _MAX_INDEX)
-        case "event_id":
-            return convert.event_id(request.event_id, "event_id")
-        case _:
-            raise invalid("entry", "must be named by index or event_id")
+    async def _checkpoint(
+        self, page: Page, going_on: tuple[int, ...] | None
+    ) -> tuple[Checkpoint, bool]:
+        """Return the one checkpoint of a list of proofs, and whether it is a published one."""
+        if going_on is None:
+            # Newest first nothing lies higher; oldest first what lies higher is not in this list.
+            first = page.entries[0].stored.index + 1 if page.entries else page.cursor or 0
+            return await self._tree.checkpoint_over(first)
+        size, published = going_on[0], bool(going_on[1])
+        checkpoint = await self._tree.checkpoint_of(size, published=published)
+        if checkpoint is None:
+            raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
+        return checkpoint, published

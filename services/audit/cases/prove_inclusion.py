@@ -1,9 +1,8 @@
-"""Proves that an entry is in the log, up to the newest checkpoint."""
+"""Proves that entries are in the log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.tree import Tree
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import OpenedEntry
@@ -24,23 +23,31 @@ class InclusionProof:
 class ProveInclusion:
     """Builds inclusion proofs from stored tiles, and hands out none that does not hold."""
 
-    def __init__(self, tree: Tree, entries: ReadEntries) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._entries = entries
 
-    async def of_index(self, index: int) -> InclusionProof:
-        """Prove the entry at a place in the log."""
-        return await self._prove(await self._entries.by_index(index))
-
-    async def of_event(self, event_id: str) -> InclusionProof:
-        """Prove the entry of an event."""
-        return await self._prove(await self._entries.by_event_id(event_id))
-
-    async def _prove(self, entry: OpenedEntry) -> InclusionProof:
+    async def of(self, entry: OpenedEntry) -> InclusionProof:
+        """Prove an entry up to the published checkpoint, or the newest if that does not cover."""
         # Read after the entry: whatever has been read is covered by the newest checkpoint.
-        checkpoint = await self._tree.newest_checkpoint()
-        index, size = entry.stored.index, checkpoint.size
-        path = await self._tree.hashes(inclusion_spans(index, size))
-        if not included(index, size, entry.stored.leaf_hash, path, checkpoint.root):
-            raise LogDamagedError(f"entry {index}: no path leads to the root of checkpoint {size}")
+        checkpoint, _ = await self._tree.checkpoint_over(entry.stored.index + 1)
+        (path,) = await self.paths([entry], checkpoint)
         return InclusionProof(entry, path, checkpoint)
+
+    async def paths(
+        self, entries: Sequence[OpenedEntry], checkpoint: Checkpoint
+    ) -> list[Sequence[bytes]]:
+        """Return the audit paths that lead from entries to one checkpoint, in one look."""
+        size, root = checkpoint.size, checkpoint.root
+        spans = [inclusion_spans(entry.stored.index, size) for entry in entries]
+        hashes = await self._tree.hashes([span for path in spans for span in path])
+        found: list[Sequence[bytes]] = []
+        at = 0
+        for entry, path in zip(entries, spans, strict=True):
+            proof = hashes[at : at + len(path)]
+            at += len(path)
+            if not included(entry.stored.index, size, entry.stored.leaf_hash, proof, root):
+                raise LogDamagedError(
+                    f"entry {entry.stored.index}: no path leads to the root of size {size}"
+                )
+            found.append(proof)
+        return found

@@ -1,37 +1,29 @@
-"""Shows entries to a reader: found by pseudonym, opened with the keys that still exist."""
+"""Shows entries to an auditor: found by pseudonym, opened with the keys that still exist."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from services.audit.domain.entry import OpenedEntry, StoredEntry
+from services.audit.domain.entry import Facet, OpenedEntry, StoredEntry
 from services.audit.domain.faults import no_entry
-from services.audit.domain.ports import Filter, Keys, LogStore
+from services.audit.domain.ports import Filter, Keys, LogStore, PartyKeys
 from services.audit.domain.sealing import open_entry
+from services.audit.domain.wanted import Wanted
 
 # Leaves of one page together; opened they are sent a second time, and a message holds 4 MiB.
 _PAGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a reader filters by, in names; None does not matter."""
-
-    account: str | None = None
-    actor: str | None = None
-    action_prefix: str | None = None
-    trace_id: str | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
-    producer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
-    """Some entries in order, and whether more follow."""
+    """Some entries in order, and the index beyond which the list goes on; None at its end."""
 
     entries: Sequence[OpenedEntry]
-    more: bool
+    cursor: int | None = None
+
+    def within(self, size: int) -> "Page":
+        """Return what of it lies among the first `size` entries; beyond them the list ends."""
+        covered = [entry for entry in self.entries if entry.stored.index < size]
+        return Page(covered, None if len(covered) < len(self.entries) else self.cursor)
 
 
 class ReadEntries:
@@ -46,29 +38,20 @@ class ReadEntries:
         self, wanted: Wanted, *, after: int | None, newest_first: bool, size: int
     ) -> Page:
         """Return at most `size` matching entries beyond index `after`."""
-        names = {name for name in (wanted.account, wanted.actor) if name is not None}
+        names = set(wanted.parties.values())
         keys = await self._keys.find(names)
         if len(keys) < len(names):
             # Nothing was ever sealed for this party, or its keys are destroyed: in both cases no
             # one can say which entries would be its.
-            return Page((), more=False)
-        stored = await self._log.select(
-            Filter(
-                account_pseudonym=keys[wanted.account].pseudonym if wanted.account else None,
-                actor_pseudonym=keys[wanted.actor].pseudonym if wanted.actor else None,
-                action_prefix=wanted.action_prefix,
-                trace_id=wanted.trace_id,
-                start_time=wanted.start_time,
-                end_time=wanted.end_time,
-                producer=wanted.producer,
-            ),
-            after=after,
-            newest_first=newest_first,
-            limit=size + 1,
+            return Page(())
+        selection = await self._log.select(
+            _filter(wanted, keys), after=after, newest_first=newest_first, limit=size
         )
-        fitting = _fitting(stored[:size])
+        fitting = _fitting(selection.entries)
         about = {keys[wanted.account].pseudonym} if wanted.account else None
-        return Page(await self._open(fitting, about), more=len(fitting) < len(stored))
+        cut = len(fitting) < len(selection.entries)
+        cursor = fitting[-1].index if cut else selection.more
+        return Page(await self._open(fitting, about), cursor)
 
     async def by_index(self, index: int) -> OpenedEntry:
         """Return the entry at a place in the log; NOT_FOUND beyond its end."""
@@ -96,6 +79,23 @@ class ReadEntries:
             }
         )
         return [open_entry(self._origin, entry, keys, about) for entry in stored]
+
+
+def _filter(wanted: Wanted, keys: Mapping[str, PartyKeys]) -> Filter:
+    """Translate names into what entries are found under."""
+    facets: dict[Facet, list[bytes]] = {}
+    if wanted.account:
+        facets[Facet.PERSON] = [keys[wanted.account].pseudonym]
+    if wanted.actor:
+        facets[Facet.ACTOR] = [keys[wanted.actor].pseudonym]
+    if wanted.trace_id:
+        facets[Facet.TRACE] = [bytes.fromhex(wanted.trace_id)]
+    return Filter(
+        facets,
+        start_time=wanted.start_time,
+        end_time=wanted.end_time,
+        producer=wanted.producer,
+    )
 
 
 def _fitting(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:

@@ -22,10 +22,31 @@ class Tree:
         note = await self._log.newest_note()
         if note is None:  # the very first is signed before the service is ready
             raise log_unavailable()
+        return self._read(note)
+
+    async def checkpoint_over(self, size: int) -> tuple[Checkpoint, bool]:
+        """Return a checkpoint of at least `size` entries, and whether it is a published one.
+
+        The published one is preferred, since witnesses cosigned it; what it does not cover yet is
+        covered by the newest.
+        """
+        note = await self._log.published_note()
+        if note is not None:
+            checkpoint = self._read(note)
+            if checkpoint.size >= size:
+                return checkpoint, True
+        return await self.newest_checkpoint(), False
+
+    async def checkpoint_of(self, size: int, *, published: bool) -> Checkpoint | None:
+        """Return the checkpoint of a size, as signed or as published; None when there is none."""
+        note = await self._log.note_of(size, published=published)
+        return None if note is None else self._read(note)
+
+    def _read(self, note: str) -> Checkpoint:
         try:
             return Checkpoint.read(note, self._known)
         except MalformedNoteError as error:
-            raise LogDamagedError(f"the newest checkpoint cannot be trusted: {error}") from error
+            raise LogDamagedError(f"a checkpoint cannot be trusted: {error}") from error
 
     async def hashes(self, spans: Sequence[Span]) -> list[bytes]:
         """Return the hashes that a proof consists of."""

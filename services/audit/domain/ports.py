@@ -148,6 +148,14 @@ class LogStore(Protocol):
         """Return the note of the newest checkpoint; None before the first."""
         ...
 
+    async def published_note(self) -> str | None:
+        """Return the note of the newest published checkpoint; None before the first."""
+        ...
+
+    async def note_of(self, size: int, *, published: bool) -> str | None:
+        """Return the note of the checkpoint of a size, as it was signed or as it was published."""
+        ...
+
     async def last_sequence(self, producer: str) -> int:
         """Return the producer's highest number; 0 before its first."""
         ...
@@ -172,6 +180,10 @@ class LogStore(Protocol):
         A search does bounded work. One that has found less than was asked for, or nothing, by then
         says with `more` where to look on: that it has an end is for the caller to bound.
         """
+        ...
+
+    async def count(self, facets: Collection[Facet], key: bytes) -> tuple[int, int]:
+        """Return how many entries stand under the key in any of the facets, and among how many."""
         ...
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:

@@ -7,7 +7,7 @@ it is hashed. Destroying the key makes the part unreadable and leaves every hash
 import hashlib
 import os
 import struct
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import lru_cache
 
 from runtime.event import Event
@@ -69,11 +69,12 @@ def open_entry(
     stored: StoredEntry,
     keys: Mapping[bytes, PartyKeys],
     about: Container[bytes] | None = None,
+    may_see: Callable[[Opening], bool] = lambda _: True,
 ) -> OpenedEntry:
     """Open what the keys, by pseudonym, still open.
 
     `about` limits it to what is said of these pseudonyms: sections about others among several are
-    left out, as if the entry did not have them.
+    left out, as if the entry did not have them. What the reader may not see stays closed.
     """
     sealed = stored.sealed
     own = sealed.own_sections
@@ -87,6 +88,7 @@ def open_entry(
         wanted += 1
         party = keys.get(section.pseudonym)
         shown = _open_section(origin, stored, number, party) if party else []
+        shown = [opening for opening in shown if may_see(opening)]
         opened += party is not None
         openings += shown
         members = {opening.name: opening.value for opening in shown}

@@ -8,7 +8,7 @@ from runtime.clock import Clock
 from runtime.db import Database, insert_rows
 from runtime.instants import to_micros
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import StoredEntry
+from services.audit.domain.entry import Facet, StoredEntry
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
@@ -24,6 +24,7 @@ from services.audit.store.tables import (
     stretches,
     tiles,
 )
+from services.audit.store.tables import published as published_notes
 
 _PAGE = 500  # values in one IN clause: well below what either engine binds
 EntryRow = Row[tuple[int, bytes, bytes]]
@@ -73,6 +74,17 @@ class StoredLog:
 
         return await self._database.write(unit)
 
+    async def published_note(self) -> str | None:
+        """Return the note of the newest published checkpoint."""
+        newest = select(published_notes.c.note).order_by(published_notes.c.size.desc()).limit(1)
+        return await self._database.read(lambda tx: tx.execute(newest).scalar_one_or_none())
+
+    async def note_of(self, size: int, *, published: bool) -> str | None:
+        """Return the note of the checkpoint of a size, as it was signed or as it was published."""
+        table = published_notes if published else checkpoints
+        note = select(table.c.note).where(table.c.size == size)
+        return await self._database.read(lambda tx: tx.execute(note).scalar_one_or_none())
+
     async def last_sequence(self, producer: str) -> int:
         """Return the producer's highest number; 0 before its first."""
         highest = select(func.max(entries.c.sequence)).where(entries.c.producer == producer)
@@ -109,6 +121,20 @@ class StoredLog:
         rows, more = await self._database.read(query)
         rows.sort(key=lambda row: row.log_index, reverse=newest_first)
         return Selection([self._entry(row) for row in rows], more)
+
+    async def count(self, facets: Collection[Facet], key: bytes) -> tuple[int, int]:
+        """Return how many entries stand under the key in any of the facets, and among how many."""
+
+        def query(tx: Connection) -> tuple[int, int]:
+            last = tx.execute(select(func.max(entries.c.log_index))).scalar()
+            size = 0 if last is None else last + 1
+            each = select(func.count(postings.c.log_index.distinct()))
+            under = (postings.c.facet.in_(sorted(facets)), postings.c.key == key)
+            segments = range((size - 1 >> SEGMENT_BITS) + 1) if size else range(0)
+            found = (each.where(postings.c.segment == one, *under) for one in segments)
+            return sum(tx.execute(one).scalar_one() for one in found), size
+
+        return await self._database.read(query)
 
     async def hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         """Return the hashes of complete subtrees within the log."""

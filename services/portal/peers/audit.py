@@ -33,12 +33,15 @@ class LogPeer:
         answer = await self._peer.call(
             lambda stub: stub.ListEntries,
             read_service_pb2.ListEntriesRequest(
-                account=search.account,
-                actor=search.actor,
-                action_prefix=search.action,
-                trace_id=search.trace_id,
-                start_time=stamp(search.start) if search.start else None,
-                end_time=stamp(search.end) if search.end else None,
+                purpose="the portal's view of the log",
+                filter=read_service_pb2.EntryFilter(
+                    account=search.account,
+                    actor=search.actor,
+                    action_prefix=search.action,
+                    trace_id=search.trace_id,
+                    start_time=stamp(search.start) if search.start else None,
+                    end_time=stamp(search.end) if search.end else None,
+                ),
                 order=(
                     read_service_pb2.ORDER_NEWEST_FIRST
                     if newest_first
@@ -60,7 +63,9 @@ class LogPeer:
         """
         answer = await self._peer.call(
             lambda stub: stub.ProveInclusion,
-            read_service_pb2.ProveInclusionRequest(index=index),
+            read_service_pb2.ProveInclusionRequest(
+                purpose="the portal's view of the log", index=index
+            ),
             timeout=_TIMEOUT,
             actor=auditor.token,
         )

@@ -123,11 +123,11 @@ class Log:
         """Proves entries and all checkpoints seen against the newest one; returns the size."""
         newest = await self.tree.newest_checkpoint()
         inclusion, consistency = (
-            ProveInclusion(self.tree, self.entries),
+            ProveInclusion(self.tree),
             ProveConsistency(self.tree),
         )
         for index in range(0, newest.size, every):
-            proof = await inclusion.of_index(index)
+            proof = await inclusion.of(await self.entries.by_index(index))
             stored = proof.entry.stored
             assert stored.index == index
             root = proof.checkpoint.root

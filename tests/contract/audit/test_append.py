@@ -329,7 +329,7 @@ async def test_a_changed_tile_gives_no_proof(log: Log) -> None:
         lambda tx: tx.execute(tiles.update().values(hashes=bytes(TILE_WIDTH * HASH_SIZE)))
     )
     with pytest.raises(LogDamagedError, match="entry 7: no path"):
-        await ProveInclusion(log.tree, log.entries).of_index(7)
+        await ProveInclusion(log.tree).of(await log.entries.by_index(7))
     with pytest.raises(LogDamagedError, match="sizes 5 and 300 do not agree"):
         await ProveConsistency(log.tree).between(5, None)
 

@@ -13,10 +13,10 @@ from runtime.event import Section, Trace
 from runtime.fault import Fault
 from runtime.testing import NOON
 from services.audit.cases.prove_inclusion import ProveInclusion
-from services.audit.cases.read_entries import Wanted
 from services.audit.domain.entry import Readability
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
+from services.audit.domain.wanted import Wanted
 from services.audit.store.tables import party_keys
 from tests.contract.audit.log import OFFICER, PERSON, Log, event
 
@@ -32,7 +32,7 @@ async def found(log: Log, wanted: Wanted, *, newest_first: bool = False) -> list
     while more:
         page = await log.entries.matching(wanted, after=after, newest_first=newest_first, size=3)
         indexes += [entry.stored.index for entry in page.entries]
-        after, more = (indexes[-1] if indexes else None), page.more
+        after, more = page.cursor, page.cursor is not None
     return indexes
 
 
@@ -104,7 +104,7 @@ async def test_a_page_holds_no_more_than_a_message(log: Log) -> None:
     for number in range(1, 26):
         await log.append(number, [event(number, fields={"text": "x" * 64_000})])
     page = await log.entries.matching(Wanted(), after=None, newest_first=False, size=200)
-    assert page.more
+    assert page.cursor == 15
     assert len(page.entries) == 16
     assert await found(log, Wanted()) == list(range(25))
 
@@ -205,7 +205,7 @@ async def test_after_erasure_a_repetition_is_known_and_makes_no_new_keys(filled:
 
 
 async def test_a_proof_shows_one_field_without_the_others(filled: Log) -> None:
-    proof = await ProveInclusion(filled.tree, filled.entries).of_event(f"{11:032x}")
+    proof = await ProveInclusion(filled.tree).of(await filled.entries.by_event_id(f"{11:032x}"))
     stored = proof.entry.stored
     assert included(
         stored.index, proof.checkpoint.size, stored.leaf_hash, proof.path, proof.checkpoint.root

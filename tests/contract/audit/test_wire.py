@@ -38,11 +38,29 @@ T = TypeVar("T")
 PERSON = "accounts/nl-0123456789abcdefghjkmnpqrs"
 AUDITOR = "staff/auditor/ines"
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def wanted(
+    order: read_pb.Order.ValueType = read_pb.ORDER_UNSPECIFIED,
+    page_size: int = 0,
+    page_token: str = "",
+    **filters: object,
+) -> read_pb.ListEntriesRequest:
+    """A request for a list, with filters."""
+    return read_pb.ListEntriesRequest(
+        purpose="a test",
+        filter=read_pb.EntryFilter(**filters),  # type: ignore[arg-type]  # protobuf checks them
+        order=order,
+        page_size=page_size,
+        page_token=page_token,
+    )
+
+
 READS: Sequence[tuple[str, Message]] = (
-    ("ListEntries", read_pb.ListEntriesRequest()),
-    ("GetEntry", read_pb.GetEntryRequest(index=0)),
+    ("ListEntries", wanted()),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", index=0)),
     ("GetCheckpoint", read_pb.GetCheckpointRequest()),
-    ("ProveInclusion", read_pb.ProveInclusionRequest(index=0)),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(purpose="a test", index=0)),
     ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=1)),
 )
 
@@ -149,7 +167,9 @@ async def test_what_is_appended_is_shown_and_proved(audit: Audit) -> None:
     appended = await audit.append(entry(1), entry(2, account="", actor="", resource=""))
     assert [receipt.index for receipt in appended.receipts] == [0, 1]
     assert appended.checkpoint.size == 2
-    proof = await audit.read("ProveInclusion", read_pb.ProveInclusionRequest(index=0))
+    proof = await audit.read(
+        "ProveInclusion", read_pb.ProveInclusionRequest(purpose="a test", index=0)
+    )
     assert isinstance(proof, read_pb.ProveInclusionResponse)
     shown = proof.entry
     assert (shown.account, shown.actor, shown.resource) == (PERSON, PERSON, "links/google")
@@ -283,7 +303,7 @@ async def test_a_malformed_entry_is_refused_by_field(
             with pytest.raises(Fault, match="INVALID_FIELD") as refusal:
                 await audit.append(entry(**{field: value}))  # type: ignore[arg-type]  # protobuf checks it
             assert refusal.value.violations[0][0].startswith(f"entries[0].{field}")
-    assert not (await audit.list(read_pb.ListEntriesRequest())).entries
+    assert not (await audit.list(wanted())).entries
 
 
 @SQLITE
@@ -304,39 +324,43 @@ async def test_a_malformed_request_is_refused(audit: Audit) -> None:
         for garbage in (b"\xff\xff\xff", b"\n\x03\x22\x01\xff"):
             with pytest.raises(Fault, match="MALFORMED_MESSAGE"):
                 await answer(raw(garbage, timeout=5))
-    assert not (await audit.list(read_pb.ListEntriesRequest())).entries
+    assert not (await audit.list(wanted())).entries
 
 
 QUESTIONS: Sequence[tuple[str, Message, str]] = [
-    ("ListEntries", read_pb.ListEntriesRequest(account="a" * 401), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(actor="a" * 401), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(action_prefix="%"), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(action_prefix="a" * 101), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(producer="SHARING"), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(trace_id="0" * 32), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(trace_id="xyz"), "INVALID_FIELD"),
+    ("ListEntries", wanted(account="a" * 401), "INVALID_FIELD"),
+    ("ListEntries", wanted(actor="a" * 401), "INVALID_FIELD"),
+    ("ListEntries", wanted(action_prefix="%"), "INVALID_FIELD"),
+    ("ListEntries", wanted(action_prefix="a" * 101), "INVALID_FIELD"),
+    ("ListEntries", wanted(producer="SHARING"), "INVALID_FIELD"),
+    ("ListEntries", wanted(trace_id="0" * 32), "INVALID_FIELD"),
+    ("ListEntries", wanted(trace_id="xyz"), "INVALID_FIELD"),
     (
         "ListEntries",
-        read_pb.ListEntriesRequest(start_time=Timestamp(seconds=2**60)),
+        wanted(start_time=Timestamp(seconds=2**60)),
         "INVALID_FIELD",
     ),
     (
         "ListEntries",
-        read_pb.ListEntriesRequest(end_time=Timestamp(nanos=2 * 10**9)),
+        wanted(end_time=Timestamp(nanos=2 * 10**9)),
         "INVALID_FIELD",
     ),
-    ("ListEntries", read_pb.ListEntriesRequest(page_size=-1), "INVALID_FIELD"),
-    ("ListEntries", read_pb.ListEntriesRequest(order=7), "INVALID_FIELD"),  # type: ignore[arg-type]  # an unknown value
-    ("ListEntries", read_pb.ListEntriesRequest(page_token="made up"), "PAGE_TOKEN_INVALID"),
-    ("ListEntries", read_pb.ListEntriesRequest(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
-    ("GetEntry", read_pb.GetEntryRequest(), "INVALID_FIELD"),
-    ("GetEntry", read_pb.GetEntryRequest(event_id="xyz"), "INVALID_FIELD"),
-    ("GetEntry", read_pb.GetEntryRequest(event_id="f" * 32), "NOT_FOUND"),
-    ("GetEntry", read_pb.GetEntryRequest(index=1), "NOT_FOUND"),
-    ("GetEntry", read_pb.GetEntryRequest(index=2**64 - 1), "NOT_FOUND"),
-    ("ProveInclusion", read_pb.ProveInclusionRequest(), "INVALID_FIELD"),
-    ("ProveInclusion", read_pb.ProveInclusionRequest(index=1), "NOT_FOUND"),
-    ("ProveInclusion", read_pb.ProveInclusionRequest(event_id=""), "INVALID_FIELD"),
+    ("ListEntries", wanted(page_size=-1), "INVALID_FIELD"),
+    ("ListEntries", wanted(order=7), "INVALID_FIELD"),  # type: ignore[arg-type]  # an unknown value
+    ("ListEntries", wanted(page_token="made up"), "PAGE_TOKEN_INVALID"),
+    ("ListEntries", wanted(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test"), "INVALID_FIELD"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", event_id="xyz"), "INVALID_FIELD"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", event_id="f" * 32), "NOT_FOUND"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", index=1), "NOT_FOUND"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", index=2**64 - 1), "NOT_FOUND"),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(purpose="a test"), "INVALID_FIELD"),
+    ("ProveInclusion", read_pb.ProveInclusionRequest(purpose="a test", index=1), "NOT_FOUND"),
+    (
+        "ProveInclusion",
+        read_pb.ProveInclusionRequest(purpose="a test", event_id=""),
+        "INVALID_FIELD",
+    ),
     ("ProveConsistency", read_pb.ProveConsistencyRequest(), "INVALID_FIELD"),
     ("ProveConsistency", read_pb.ProveConsistencyRequest(from_size=2), "TREE_SIZE_UNKNOWN"),
     (
@@ -368,7 +392,7 @@ async def test_a_malformed_question_gets_a_typed_answer(
 @SQLITE
 async def test_pages_follow_one_another_for_their_filter_and_caller_alone(audit: Audit) -> None:
     await audit.append(*(entry(n) for n in range(1, 8)))
-    request = read_pb.ListEntriesRequest(account=PERSON, page_size=3)
+    request = wanted(account=PERSON, page_size=3)
     indexes = []
     while True:
         page = await audit.list(request)
@@ -378,9 +402,9 @@ async def test_pages_follow_one_another_for_their_filter_and_caller_alone(audit:
         request.page_token = page.next_page_token
     assert indexes == list(range(7))
     for other, by in (
-        (read_pb.ListEntriesRequest(producer="account"), AUDITOR),
-        (read_pb.ListEntriesRequest(account=PERSON, order=read_pb.ORDER_NEWEST_FIRST), AUDITOR),
-        (read_pb.ListEntriesRequest(account=PERSON), "staff/auditor/bo"),
+        (wanted(producer="account"), AUDITOR),
+        (wanted(account=PERSON, order=read_pb.ORDER_NEWEST_FIRST), AUDITOR),
+        (wanted(account=PERSON), "staff/auditor/bo"),
     ):
         other.page_token = request.page_token
         with pytest.raises(Fault, match="PAGE_TOKEN_INVALID"):
@@ -422,7 +446,7 @@ async def test_a_service_that_misses_a_months_key_does_not_start(
             pass
     (tmp_path / "elsewhere").rename(tmp_path / "2026-06.kek")
     async with service() as server, serving(server):
-        found = await Audit(bench, server).list(read_pb.ListEntriesRequest(account=PERSON))
+        found = await Audit(bench, server).list(wanted(account=PERSON))
         assert len(found.entries) == 1
 
 

@@ -47,66 +47,110 @@ ORDER_NEWEST_FIRST: Order.ValueType  # 2
 Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
-class ListEntriesRequest(_message.Message):
-    """Request of ReadService.ListEntries. Filters that are given must all hold."""
+class EntryFilter(_message.Message):
+    """Which entries are asked for. Parts that are given must all hold; none given means all entries."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    CONTRACT_FIELD_NUMBER: _builtins.int
     ACTION_PREFIX_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     PRODUCER_FIELD_NUMBER: _builtins.int
-    ORDER_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
-    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Optional. Entries about this account, alone or among others."""
+    """Optional. About this account, alone or among others. At most 200 bytes."""
     actor: _builtins.str
-    """Optional. Entries of what this person, member of staff or app did."""
+    """Optional. What this person, member of staff or app did. At most 200 bytes."""
+    app: _builtins.str
+    """Optional. What this app asked or did, or was asked for: `mi-store`. At most 200 bytes."""
+    recipient: _builtins.str
+    """Optional. That concern this recipient: `recipients/dhl`. At most 400 bytes."""
+    contract: _builtins.str
+    """Optional. That concern this contract: `contracts/c-1`. At most 400 bytes."""
     action_prefix: _builtins.str
-    """Optional. Entries whose action begins with this, for example `sharing:` or
-    `account:link:add`; at most 100 characters.
+    """Optional. Whose event name begins with this, for example `sharing:` or `account:link:add`; at
+    most 100 characters.
     """
+    outcome: _builtins.str
+    """Optional. That ended so, for example `deny`; at most 32 characters."""
     trace_id: _builtins.str
-    """Optional. Entries of this trace, 32 lower-case hexadecimal digits."""
+    """Optional. Of this trace, 32 lower-case hexadecimal digits."""
     producer: _builtins.str
-    """Optional. Entries that this service reported."""
-    order: Global___Order.ValueType
-    """Optional. Which end of the log to begin at."""
-    page_size: _builtins.int
-    """Optional. Most entries to return; 0 means 50, more than 200 means 200. A page may hold fewer
-    although more follow, so that it stays within a message.
-    """
-    page_token: _builtins.str
-    """Optional. next_page_token of the page before, given with the same filters and order."""
+    """Optional. That this service reported."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. Entries that happened at this time or later."""
+        """Optional. That happened at this time or later."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. Entries that happened before this time."""
+        """Optional. That happened before this time."""
 
     def __init__(
         self,
         *,
         account: _builtins.str = ...,
         actor: _builtins.str = ...,
+        app: _builtins.str = ...,
+        recipient: _builtins.str = ...,
+        contract: _builtins.str = ...,
         action_prefix: _builtins.str = ...,
+        outcome: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         producer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action_prefix", b"action_prefix", "actor", b"actor", "app", b"app", "contract", b"contract", "end_time", b"end_time", "outcome", b"outcome", "producer", b"producer", "recipient", b"recipient", "start_time", b"start_time", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryFilter: _TypeAlias = EntryFilter  # noqa: Y015
+
+@_typing.final
+class ListEntriesRequest(_message.Message):
+    """Request of ReadService.ListEntries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Required. Why the log is read, 1 to 200 characters on one line; goes on record."""
+    order: Global___Order.ValueType
+    """Optional. Which end of the log to begin at."""
+    page_size: _builtins.int
+    """Optional. Most entries to return; 0 means 50, more than 200 means 200. A page may hold fewer,
+    even none, although more follow: next_page_token alone says whether they do.
+    """
+    page_token: _builtins.str
+    """Optional. next_page_token of the page before, given with the same filter and order."""
+    @_builtins.property
+    def filter(self) -> Global___EntryFilter:
+        """Optional. Which entries."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        filter: Global___EntryFilter | None = ...,
         order: Global___Order.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action_prefix", b"action_prefix", "actor", b"actor", "end_time", b"end_time", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "producer", b"producer", "start_time", b"start_time", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,19 +192,23 @@ class GetEntryRequest(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Its place in the log, from 0."""
     event_id: _builtins.str
     """The UUID of its event, 32 lower-case hexadecimal digits."""
+    purpose: _builtins.str
+    """Required. Why the log is read, 1 to 200 characters on one line; goes on record."""
     def __init__(
         self,
         *,
         index: _builtins.int = ...,
         event_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["index", "event_id"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
@@ -241,19 +289,23 @@ class ProveInclusionRequest(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Its place in the log, from 0."""
     event_id: _builtins.str
     """The UUID of its event, 32 lower-case hexadecimal digits."""
+    purpose: _builtins.str
+    """Required. Why the log is read, 1 to 200 characters on one line; goes on record."""
     def __init__(
         self,
         *,
         index: _builtins.int = ...,
         event_id: _builtins.str = ...,
+        purpose: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "event_id", b"event_id", "index", b"index", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_entry: _TypeAlias = _typing.Literal["index", "event_id"]  # noqa: Y015
     _WhichOneofArgType_entry: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
@@ -304,6 +356,188 @@ class ProveInclusionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProveInclusionResponse: _TypeAlias = ProveInclusionResponse  # noqa: Y015
+
+@_typing.final
+class ProveEntriesRequest(_message.Message):
+    """Request of ReadService.ProveEntries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPORT_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Required. Why the log is read, 1 to 200 characters on one line; goes on record."""
+    order: Global___Order.ValueType
+    """Optional. Which end of the log to begin at."""
+    page_size: _builtins.int
+    """Optional. Most entries to return; 0 means 50, more than 200 means 200. A page may hold fewer,
+    even none, although more follow: next_page_token alone says whether they do.
+    """
+    page_token: _builtins.str
+    """Optional. next_page_token of the page before, given with the same filter and order."""
+    export: _builtins.bool
+    """Optional. The answer is taken away in a file: recorded as an export, not as a look."""
+    @_builtins.property
+    def filter(self) -> Global___EntryFilter:
+        """Optional. Which entries."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        filter: Global___EntryFilter | None = ...,
+        order: Global___Order.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        export: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export", b"export", "filter", b"filter", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveEntriesRequest: _TypeAlias = ProveEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ProveEntriesResponse(_message.Message):
+    """Response of ReadService.ProveEntries."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty at the end."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProvenEntry]:
+        """The entries with their proofs, in the order asked for."""
+
+    @_builtins.property
+    def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
+        """Checkpoint whose root hash all paths lead to, on every page the same."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___ProvenEntry] | None = ...,
+        checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveEntriesResponse: _TypeAlias = ProveEntriesResponse  # noqa: Y015
+
+@_typing.final
+class ProvenEntry(_message.Message):
+    """An entry, and what shows that it is in the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    OPENINGS_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entry(self) -> _entry_pb2.Entry:
+        """The entry; its `leaf` holds the bytes that the proof begins with."""
+
+    @_builtins.property
+    def openings(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Opening]:
+        """Openings of the commitments in the leaf, as far as their keys still exist."""
+
+    @_builtins.property
+    def proof(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Audit path: 32-byte hashes from the leaf's sibling up to the root's child."""
+
+    def __init__(
+        self,
+        *,
+        entry: _entry_pb2.Entry | None = ...,
+        openings: _abc.Iterable[_entry_pb2.Opening] | None = ...,
+        proof: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "openings", b"openings", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProvenEntry: _TypeAlias = ProvenEntry  # noqa: Y015
+
+@_typing.final
+class TailRequest(_message.Message):
+    """Request of ReadService.Tail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    FROM_INDEX_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Required. Why the log is read, 1 to 200 characters on one line; goes on record."""
+    from_index: _builtins.int
+    """Optional. Index to begin at, at most the size of the log; without it, whatever comes from now on."""
+    @_builtins.property
+    def filter(self) -> Global___EntryFilter:
+        """Optional. Which entries."""
+
+    def __init__(
+        self,
+        *,
+        purpose: _builtins.str = ...,
+        filter: Global___EntryFilter | None = ...,
+        from_index: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_index", b"_from_index", "filter", b"filter", "from_index", b"from_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_index", b"_from_index", "filter", b"filter", "from_index", b"from_index", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_index: _TypeAlias = _typing.Literal["from_index"]  # noqa: Y015
+    _WhichOneofArgType__from_index: _TypeAlias = _typing.Literal["_from_index", b"_from_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_index) -> _WhichOneofReturnType__from_index | None: ...
+
+Global___TailRequest: _TypeAlias = TailRequest  # noqa: Y015
+
+@_typing.final
+class TailResponse(_message.Message):
+    """One message of ReadService.Tail."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    next_index: _builtins.int
+    """Everything below this index has been told: where to go on from."""
+    size: _builtins.int
+    """Size of the log when this was said."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Entry]:
+        """Entries since the message before, in the order of the log; none when there were none."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_entry_pb2.Entry] | None = ...,
+        next_index: _builtins.int = ...,
+        size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_index", b"next_index", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TailResponse: _TypeAlias = TailResponse  # noqa: Y015
 
 @_typing.final
 class ProveConsistencyRequest(_message.Message):

@@ -28,6 +28,11 @@ if _version_not_supported:
 class ReadServiceStub:
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     def __init__(self, channel):
@@ -56,16 +61,31 @@ class ReadServiceStub:
                 request_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveInclusionRequest.SerializeToString,
                 response_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveInclusionResponse.FromString,
                 _registered_method=True)
+        self.ProveEntries = channel.unary_unary(
+                '/accord.audit.v1.ReadService/ProveEntries',
+                request_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesRequest.SerializeToString,
+                response_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesResponse.FromString,
+                _registered_method=True)
         self.ProveConsistency = channel.unary_unary(
                 '/accord.audit.v1.ReadService/ProveConsistency',
                 request_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyRequest.SerializeToString,
                 response_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyResponse.FromString,
+                _registered_method=True)
+        self.Tail = channel.unary_stream(
+                '/accord.audit.v1.ReadService/Tail',
+                request_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.TailRequest.SerializeToString,
+                response_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.TailResponse.FromString,
                 _registered_method=True)
 
 
 class ReadServiceServicer:
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     def ListEntries(self, request, context):
@@ -76,8 +96,8 @@ class ReadServiceServicer:
         nothing about the others.
 
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-        its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
-        token that belongs to other filters or to another caller.
+        its newest end. Fails with INVALID_FIELD for a malformed filter or purpose, and
+        PAGE_TOKEN_INVALID for a token that belongs to other filters or to another caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,7 +106,7 @@ class ReadServiceServicer:
     def GetEntry(self, request, context):
         """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,7 +123,19 @@ class ReadServiceServicer:
         """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
         portal for an auditor, and by auditors.
 
-        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProveEntries(self, request, context):
+        """Lists entries as ListEntries does, each with its proof, all of them up to one checkpoint: that of
+        the first page, whatever is appended meanwhile. Called by the portal for an auditor, and by
+        auditors.
+
+        Fails with INVALID_FIELD for a malformed filter or purpose, and PAGE_TOKEN_INVALID for a token
+        that belongs to other filters or to another caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +147,24 @@ class ReadServiceServicer:
 
         Fails with INVALID_FIELD when from_size is 0 or above to_size, and TREE_SIZE_UNKNOWN when the log
         has not grown to to_size (metadata `size`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tail(self, request, context):
+        """Streams entries that match every filter given, in the order of the log, as they are committed:
+        those from an index on, or those that come from now on. Called by auditors.
+
+        A message follows whenever there are new entries, and at least every second, so that silence
+        can be told from rest. The stream ends well before the deadline of the call, at most 30 s;
+        whoever reads on calls again with the last `next_index` and misses nothing, on any replica.
+
+        Each stream is recorded when it begins, before each thousand entries more, and when it ends.
+        Fails with INVALID_FIELD for a malformed filter or purpose or a start beyond the end of the log,
+        OVERLOADED when there are enough streams here, of this caller or in all, READER_TOO_SLOW when
+        messages were not taken, and DRAINING when this server is going down: call again with the last
+        next_index.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,10 +193,20 @@ def add_ReadServiceServicer_to_server(servicer, server):
                     request_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveInclusionRequest.FromString,
                     response_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveInclusionResponse.SerializeToString,
             ),
+            'ProveEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProveEntries,
+                    request_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesRequest.FromString,
+                    response_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesResponse.SerializeToString,
+            ),
             'ProveConsistency': grpc.unary_unary_rpc_method_handler(
                     servicer.ProveConsistency,
                     request_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyRequest.FromString,
                     response_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyResponse.SerializeToString,
+            ),
+            'Tail': grpc.unary_stream_rpc_method_handler(
+                    servicer.Tail,
+                    request_deserializer=accord_dot_audit_dot_v1_dot_read__service__pb2.TailRequest.FromString,
+                    response_serializer=accord_dot_audit_dot_v1_dot_read__service__pb2.TailResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -159,6 +219,11 @@ def add_ReadServiceServicer_to_server(servicer, server):
 class ReadService:
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     @staticmethod
@@ -270,6 +335,33 @@ class ReadService:
             _registered_method=True)
 
     @staticmethod
+    def ProveEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/accord.audit.v1.ReadService/ProveEntries',
+            accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesRequest.SerializeToString,
+            accord_dot_audit_dot_v1_dot_read__service__pb2.ProveEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ProveConsistency(request,
             target,
             options=(),
@@ -286,6 +378,33 @@ class ReadService:
             '/accord.audit.v1.ReadService/ProveConsistency',
             accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyRequest.SerializeToString,
             accord_dot_audit_dot_v1_dot_read__service__pb2.ProveConsistencyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/accord.audit.v1.ReadService/Tail',
+            accord_dot_audit_dot_v1_dot_read__service__pb2.TailRequest.SerializeToString,
+            accord_dot_audit_dot_v1_dot_read__service__pb2.TailResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,11 @@ GRPC_VERSION: str
 class ReadServiceStub:
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     @_typing.overload
@@ -43,13 +48,13 @@ class ReadServiceStub:
     nothing about the others.
 
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-    its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
-    token that belongs to other filters or to another caller.
+    its newest end. Fails with INVALID_FIELD for a malformed filter or purpose, and
+    PAGE_TOKEN_INVALID for a token that belongs to other filters or to another caller.
     """
     GetEntry: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.GetEntryRequest, _read_service_pb2.GetEntryResponse]
     """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]
     """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
@@ -57,7 +62,15 @@ class ReadServiceStub:
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
 
-    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
+    """
+    ProveEntries: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.ProveEntriesRequest, _read_service_pb2.ProveEntriesResponse]
+    """Lists entries as ListEntries does, each with its proof, all of them up to one checkpoint: that of
+    the first page, whatever is appended meanwhile. Called by the portal for an auditor, and by
+    auditors.
+
+    Fails with INVALID_FIELD for a malformed filter or purpose, and PAGE_TOKEN_INVALID for a token
+    that belongs to other filters or to another caller.
     """
     ProveConsistency: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.ProveConsistencyRequest, _read_service_pb2.ProveConsistencyResponse]
     """Proves that the log of one size is the beginning of the log of another (RFC 6962 §2.1.2): that
@@ -66,11 +79,30 @@ class ReadServiceStub:
     Fails with INVALID_FIELD when from_size is 0 or above to_size, and TREE_SIZE_UNKNOWN when the log
     has not grown to to_size (metadata `size`).
     """
+    Tail: _grpc.UnaryStreamMultiCallable[_read_service_pb2.TailRequest, _read_service_pb2.TailResponse]
+    """Streams entries that match every filter given, in the order of the log, as they are committed:
+    those from an index on, or those that come from now on. Called by auditors.
+
+    A message follows whenever there are new entries, and at least every second, so that silence
+    can be told from rest. The stream ends well before the deadline of the call, at most 30 s;
+    whoever reads on calls again with the last `next_index` and misses nothing, on any replica.
+
+    Each stream is recorded when it begins, before each thousand entries more, and when it ends.
+    Fails with INVALID_FIELD for a malformed filter or purpose or a start beyond the end of the log,
+    OVERLOADED when there are enough streams here, of this caller or in all, READER_TOO_SLOW when
+    messages were not taken, and DRAINING when this server is going down: call again with the last
+    next_index.
+    """
 
 @_typing.type_check_only
 class ReadServiceAsyncStub(ReadServiceStub):
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -82,13 +114,13 @@ class ReadServiceAsyncStub(ReadServiceStub):
     nothing about the others.
 
     Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-    its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
-    token that belongs to other filters or to another caller.
+    its newest end. Fails with INVALID_FIELD for a malformed filter or purpose, and
+    PAGE_TOKEN_INVALID for a token that belongs to other filters or to another caller.
     """
     GetEntry: _aio.UnaryUnaryMultiCallable[_read_service_pb2.GetEntryRequest, _read_service_pb2.GetEntryResponse]  # type: ignore[assignment]
     """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
@@ -96,7 +128,15 @@ class ReadServiceAsyncStub(ReadServiceStub):
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
 
-    Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+    Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
+    """
+    ProveEntries: _aio.UnaryUnaryMultiCallable[_read_service_pb2.ProveEntriesRequest, _read_service_pb2.ProveEntriesResponse]  # type: ignore[assignment]
+    """Lists entries as ListEntries does, each with its proof, all of them up to one checkpoint: that of
+    the first page, whatever is appended meanwhile. Called by the portal for an auditor, and by
+    auditors.
+
+    Fails with INVALID_FIELD for a malformed filter or purpose, and PAGE_TOKEN_INVALID for a token
+    that belongs to other filters or to another caller.
     """
     ProveConsistency: _aio.UnaryUnaryMultiCallable[_read_service_pb2.ProveConsistencyRequest, _read_service_pb2.ProveConsistencyResponse]  # type: ignore[assignment]
     """Proves that the log of one size is the beginning of the log of another (RFC 6962 §2.1.2): that
@@ -105,10 +145,29 @@ class ReadServiceAsyncStub(ReadServiceStub):
     Fails with INVALID_FIELD when from_size is 0 or above to_size, and TREE_SIZE_UNKNOWN when the log
     has not grown to to_size (metadata `size`).
     """
+    Tail: _aio.UnaryStreamMultiCallable[_read_service_pb2.TailRequest, _read_service_pb2.TailResponse]  # type: ignore[assignment]
+    """Streams entries that match every filter given, in the order of the log, as they are committed:
+    those from an index on, or those that come from now on. Called by auditors.
+
+    A message follows whenever there are new entries, and at least every second, so that silence
+    can be told from rest. The stream ends well before the deadline of the call, at most 30 s;
+    whoever reads on calls again with the last `next_index` and misses nothing, on any replica.
+
+    Each stream is recorded when it begins, before each thousand entries more, and when it ends.
+    Fails with INVALID_FIELD for a malformed filter or purpose or a start beyond the end of the log,
+    OVERLOADED when there are enough streams here, of this caller or in all, READER_TOO_SLOW when
+    messages were not taken, and DRAINING when this server is going down: call again with the last
+    next_index.
+    """
 
 class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows and proves the log to auditors. Every answer comes from entries that a signed checkpoint
     covers; what it says can be checked against that checkpoint without trusting this service.
+
+    Reading is on record: each method that shows entries takes the purpose of reading, and who read,
+    why, by which filters and how many entries is durable before the answer leaves. What cannot be
+    recorded is not shown: such a call fails with UNAVAILABLE. Checkpoints and consistency proofs are
+    sizes and hashes, tell of no entry, and are not recorded.
     """
 
     @_abc_1.abstractmethod
@@ -124,8 +183,8 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
         nothing about the others.
 
         Pages are stable: entries are never changed or removed, and newer ones only extend the list at
-        its newest end. Fails with INVALID_FIELD for a malformed filter, and PAGE_TOKEN_INVALID for a
-        token that belongs to other filters or to another caller.
+        its newest end. Fails with INVALID_FIELD for a malformed filter or purpose, and
+        PAGE_TOKEN_INVALID for a token that belongs to other filters or to another caller.
         """
 
     @_abc_1.abstractmethod
@@ -136,7 +195,7 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_read_service_pb2.GetEntryResponse, _abc.Awaitable[_read_service_pb2.GetEntryResponse]]:
         """Returns one entry. Called by the portal for an auditor, and by auditors.
 
-        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -156,7 +215,21 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
         """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
         portal for an auditor, and by auditors.
 
-        Fails with INVALID_FIELD when no entry is named, and NOT_FOUND.
+        Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ProveEntries(
+        self,
+        request: _read_service_pb2.ProveEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_read_service_pb2.ProveEntriesResponse, _abc.Awaitable[_read_service_pb2.ProveEntriesResponse]]:
+        """Lists entries as ListEntries does, each with its proof, all of them up to one checkpoint: that of
+        the first page, whatever is appended meanwhile. Called by the portal for an auditor, and by
+        auditors.
+
+        Fails with INVALID_FIELD for a malformed filter or purpose, and PAGE_TOKEN_INVALID for a token
+        that belongs to other filters or to another caller.
         """
 
     @_abc_1.abstractmethod
@@ -170,6 +243,26 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with INVALID_FIELD when from_size is 0 or above to_size, and TREE_SIZE_UNKNOWN when the log
         has not grown to to_size (metadata `size`).
+        """
+
+    @_abc_1.abstractmethod
+    def Tail(
+        self,
+        request: _read_service_pb2.TailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_read_service_pb2.TailResponse], _abc.AsyncIterator[_read_service_pb2.TailResponse]]:
+        """Streams entries that match every filter given, in the order of the log, as they are committed:
+        those from an index on, or those that come from now on. Called by auditors.
+
+        A message follows whenever there are new entries, and at least every second, so that silence
+        can be told from rest. The stream ends well before the deadline of the call, at most 30 s;
+        whoever reads on calls again with the last `next_index` and misses nothing, on any replica.
+
+        Each stream is recorded when it begins, before each thousand entries more, and when it ends.
+        Fails with INVALID_FIELD for a malformed filter or purpose or a start beyond the end of the log,
+        OVERLOADED when there are enough streams here, of this caller or in all, READER_TOO_SLOW when
+        messages were not taken, and DRAINING when this server is going down: call again with the last
+        next_index.
         """
 
 def add_ReadServiceServicer_to_server(servicer: ReadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
