@@ -7,6 +7,7 @@ Mutations carry a fresh request id, so that a repeated attempt has its effect on
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -18,10 +19,13 @@ from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
 from accord.audit.v1.checkpoint_pb2 import Checkpoint
 from accord.audit.v1.entry_pb2 import Entry
 from accord.audit.v1.read_service_pb2 import (
+    EntryFilter,
     ListEntriesRequest,
     ProveEntriesRequest,
     ProveEntriesResponse,
     ProveInclusionResponse,
+    TailRequest,
+    TailResponse,
 )
 from accord.sharing.v1 import (
     contract_service_pb2,
@@ -37,9 +41,21 @@ from accord.sharing.v1.recipient_pb2 import Recipient
 from accord.type.v1.callers_pb2 import Role
 
 from accord_client.channel import answer, open_channel
+from accord_client.fault import fault_of
 from accord_client.profile import Profile
 
 _SECONDS = 10.0
+_TAIL_S = 30.0  # of one stream; the log ends it a little before
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0  # before a stream is taken up again
+_COME_AGAIN = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,  # how HTTP/2 tells of a stream that was cut
+        grpc.StatusCode.CANCELLED,
+    }
+)
 
 
 class Sharing:
@@ -190,6 +206,32 @@ class Audit:
             if not page.next_page_token:
                 return
             following.page_token = page.next_page_token
+
+    async def tail(
+        self, wanted: EntryFilter, from_index: int | None = None
+    ) -> AsyncIterator[TailResponse]:
+        """What is committed from an index on, or from now on, for ever, each entry once.
+
+        A message comes at least every second, without entries when there are none. Streams that end
+        are taken up where they ended, also while the log is away for some time. Raises Fault when
+        it was never heard, or refuses.
+        """
+        request = TailRequest(purpose=self._purpose, filter=wanted)
+        if from_index is not None:
+            request.from_index = from_index
+        heard, failures = False, 0
+        while True:
+            try:
+                async for news in self._read.Tail(request, timeout=_TAIL_S):
+                    heard, failures = True, 0
+                    yield news
+                    request.from_index = news.next_index
+            except grpc.aio.AioRpcError as error:
+                fault = fault_of(error)
+                if not heard or fault.code not in _COME_AGAIN:
+                    raise fault from error
+                failures += 1
+                await asyncio.sleep(min(_FIRST_WAIT_S * 2**failures, _LONGEST_WAIT_S))
 
     async def entry(self, entry: int | str) -> Entry:
         """One entry, by its index or by its event id."""

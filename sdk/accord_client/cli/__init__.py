@@ -21,6 +21,7 @@ from accord_client.cli.session import Session
 from accord_client.cli.simulate import simulate
 from accord_client.cli.staff import staff
 from accord_client.cli.subjects import subjects
+from accord_client.cli.tail import tail
 from accord_client.cli.verify import verify
 
 _FILE = click.Path(dir_okay=False)
@@ -72,7 +73,7 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
     context.obj = Session(profile, given)
 
 
-for command in (checkpoint, consistent, verify, fsck):
+for command in (checkpoint, consistent, verify, fsck, tail):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)
