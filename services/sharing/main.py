@@ -26,6 +26,7 @@ from accord.sharing.v1 import (
 from runtime import process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
+from runtime.bearers import Bearers, BearersError
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
@@ -64,7 +65,6 @@ from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.peers.webhooks import Webhooks
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
-from services.sharing.store.bearers import Bearers, BearersError
 from services.sharing.store.feed import Feed
 from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
@@ -161,9 +161,8 @@ async def assembled(
         if settings.tools_listen and settings.tools_origin:
             app = application(
                 access,
-                region=settings.region,
                 origin=settings.tools_origin,
-                holders=_bearers(settings, apps),
+                bearers=_bearers(settings, apps),
                 signer=signer,
                 clock=clock,
                 traces=traces,
@@ -204,7 +203,7 @@ def check(settings: SharingSettings) -> tuple[Rulebook, Mapping[str, frozenset[s
 
 def _bearers(settings: SharingSettings, apps: Mapping[str, frozenset[str]]) -> Bearers:
     try:
-        return Bearers(settings.tools_tokens_file, apps)
+        return Bearers(settings.tools_tokens_file, apps, settings.region)
     except BearersError as error:
         raise NotReadyError(str(error)) from error
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from accord.sharing.v1 import decision_pb2, decision_service_pb2, reason_pb2
@@ -14,11 +13,7 @@ from runtime.errors import CODES, http_status_of
 from runtime.fault import Fault, invalid
 from services.sharing.api.doors import asking, entities
 from services.sharing.domain.vocabulary import Obligation, Reason
-from services.sharing.store.bearers import Bearers, BearersError
 from services.sharing.store.rulebook import load_rulebook
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -123,28 +118,3 @@ def test_every_reason_of_an_error_has_a_status_of_http() -> None:
     assert {reason for reason, status in statuses.items() if status == 500} == {"INTERNAL"}
     assert all(400 <= status < 600 for status in statuses.values())
     assert statuses["WRONG_REGION"] == 421
-
-
-def test_tokens_are_known_by_their_digest_and_of_apps_alone(tmp_path: Path) -> None:
-    digest = hashlib.sha256(b"secret").hexdigest()
-    file = tmp_path / "tokens"
-    file.touch(mode=0o600)
-    file.write_text(f"# first\n\n{digest} mi-store # of a tool\n")
-    bearers = Bearers(file, {"mi-store"})
-    assert bearers.app_of("secret") == "mi-store"
-    for other in ("", "Secret", digest, "secret ", "x" * 1000, "s\u00e9cret"):
-        assert bearers.app_of(other) is None
-    assert Bearers(None, {"mi-store"}).app_of("secret") is None
-    for text in (
-        digest,
-        f"{digest} mi-stork",
-        f"{digest.upper()} mi-store",
-        f"{digest[:-1]} mi-store",
-    ):
-        file.write_text(text)
-        with pytest.raises(BearersError):
-            Bearers(file, {"mi-store"})
-    file.write_text(f"{digest} mi-store")
-    file.chmod(0o644)
-    with pytest.raises(BearersError, match="chmod"):
-        Bearers(file, {"mi-store"})

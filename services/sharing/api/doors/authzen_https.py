@@ -8,33 +8,27 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
-from typing import Protocol
 
 from accord.sharing.foreign import authzen_pb2
-from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from runtime import logs
-from runtime.call import Call, Caller
+from runtime.bearers import Bearers
+from runtime.call import Call
 from runtime.clock import Clock
-from runtime.errors import http_status_of
 from runtime.fault import Fault
 from runtime.https import CALLER
-from runtime.identity import parse
 from runtime.policy import Rule, rule_of
 from runtime.server import MAX_MESSAGE
-from runtime.telemetry import TRACEPARENT, Telemetry, current_trace
+from runtime.telemetry import Telemetry, current_trace
+from runtime.tools import Observed, http_error, refused, said
 from services.sharing.api.doors.access import Access
 from services.sharing.api.doors.entities import Json
 from services.sharing.domain.ports import Signer
-
-log = logs.get(__name__)
 
 _ACCESS = authzen_pb2.DESCRIPTOR.services_by_name["Access"]
 _PATHS = {
@@ -47,25 +41,15 @@ _PATHS = {
 _METADATA = "/.well-known/authzen-configuration"
 _DEADLINE_S = 10.0
 _SIGNED_FOR_S = 3600  # how long metadata, once signed, is sent again
-_REQUEST_ID = b"x-request-id"
 
 Handle = Callable[[Json, Call], Awaitable[dict[str, object]]]
-
-
-class Holders(Protocol):
-    """Who holds a bearer token."""
-
-    def app_of(self, token: str) -> str | None:
-        """Return the app that holds a token, None when nobody does."""
-        ...
 
 
 def application(
     access: Access,
     *,
-    region: str,
     origin: str,
-    holders: Holders,
+    bearers: Bearers,
     signer: Signer,
     clock: Clock,
     traces: Telemetry,
@@ -81,9 +65,7 @@ def application(
     routes = [
         Route(
             _PATHS[method.name][1],
-            _Endpoint(
-                method.full_name, rule_of(method), handles[method.name], region, holders
-            ).post,
+            _Endpoint(method.full_name, rule_of(method), handles[method.name], bearers).post,
             methods=["POST"],
         )
         for method in _ACCESS.methods
@@ -91,27 +73,25 @@ def application(
     metadata = _Metadata(origin, signer, clock)
     app = Starlette(
         routes=[*routes, Route(_METADATA, metadata.get, methods=["GET"])],
-        exception_handlers={HTTPException: _http_error},
+        exception_handlers={HTTPException: http_error},
     )
-    return _Outer(app, traces)
+    return Observed(app, "authzen", traces)
 
 
 class _Endpoint:
     """One method of Access over HTTPS."""
 
-    def __init__(
-        self, name: str, rule: Rule, handle: Handle, region: str, holders: Holders
-    ) -> None:
+    def __init__(self, name: str, rule: Rule, handle: Handle, bearers: Bearers) -> None:
         self._path = "/{}/{}".format(*name.rsplit(".", 1))
         self._rule = rule
         self._handle = handle
-        self._region = region
-        self._holders = holders
+        self._bearers = bearers
 
     async def post(self, request: Request) -> Response:
         """Answer a request."""
         try:
-            caller = self._caller(request)
+            authorization = request.headers.get("authorization")
+            caller = self._bearers.caller(request.scope[CALLER], authorization)
             self._rule.admit_caller(caller, self._path)
             _require_json(request)
             deadline = time.monotonic() + _DEADLINE_S
@@ -119,25 +99,9 @@ class _Endpoint:
             async with asyncio.timeout(_DEADLINE_S):
                 return JSONResponse(await self._handle(await _body(request), call))
         except Fault as fault:
-            log.info("refused", method=self._path, reason=fault.reason)
-            return _error(http_status_of(fault), fault.message)
+            return refused(fault, self._path)
         except TimeoutError:
-            return _error(504, "the time was over before the answer")
-
-    def _caller(self, request: Request) -> Caller:
-        """Return who calls; a certificate and a token that name two are refused."""
-        holder: Caller | None = request.scope[CALLER]
-        authorization = request.headers.get("authorization")
-        if authorization is None:
-            if holder is None:
-                raise Fault("IDENTITY_UNKNOWN", "a client certificate or a bearer token is needed")
-            return holder
-        scheme, _, token = authorization.partition(" ")
-        app = self._holders.app_of(token.strip()) if scheme.lower() == "bearer" else None
-        caller = parse(f"spiffe://{self._region}.accord.internal/app/{app}") if app else None
-        if caller is None or holder not in {None, caller}:
-            raise Fault("IDENTITY_UNKNOWN", "this bearer token is nobody's")
-        return caller
+            return said(504, "the time was over before the answer")
 
 
 class _Metadata:
@@ -162,43 +126,6 @@ class _Metadata:
             self._signed = await self._signer.sign(claims, "JWT")
             self._until = now + _SIGNED_FOR_S
         return JSONResponse({**self._plain, "signed_metadata": self._signed})
-
-
-class _Outer:
-    """What stands around every request: its trace, its id, and an answer to our own bugs."""
-
-    def __init__(self, app: ASGIApp, traces: Telemetry) -> None:
-        self._app = app
-        self._traces = traces
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        headers = dict(scope["headers"])
-        parent = headers.get(TRACEPARENT.encode(), b"").decode("latin-1")
-        began, status = time.monotonic(), 500
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = int(message["status"])
-                message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
-                if _REQUEST_ID in headers:
-                    message["headers"].append((_REQUEST_ID, headers[_REQUEST_ID]))
-            await send(message)
-
-        with self._traces.span("authzen", SpanKind.SERVER, parent) as span:
-            try:
-                await self._app(scope, receive, sent)
-            except ClientDisconnect:
-                return
-            except Exception:
-                log.exception("bug")
-                await _error(500, "a bug of ours; the trace id finds it")(scope, receive, sent)
-            route = getattr(scope.get("route"), "path", "-")
-            span.rename(f"{scope['method']} {route}")
-            span.note("http.response.status_code", status)
-            duration = round(1000 * (time.monotonic() - began))
-            log.info("served", route=route, status=status, duration_ms=duration)
 
 
 def _require_json(request: Request) -> None:
@@ -235,17 +162,3 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 def _no_number(name: str) -> object:
     raise ValueError(f"{name} is no number of JSON")
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for it alone
-    response = _error(error.status_code, error.detail)
-    response.headers.update(error.headers or {})
-    return response
-
-
-def _error(status: int, message: str) -> Response:
-    headers = (
-        {"www-authenticate": 'Bearer realm="accord"'} if status == HTTPStatus.UNAUTHORIZED else None
-    )
-    return JSONResponse(message, status, headers)

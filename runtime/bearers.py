@@ -11,6 +11,9 @@ from collections.abc import Container
 from pathlib import Path
 
 from runtime import logs
+from runtime.call import Caller
+from runtime.fault import Fault
+from runtime.identity import parse
 from runtime.secret_file import read_secret
 
 log = logs.get(__name__)
@@ -26,11 +29,25 @@ class BearersError(Exception):
 class Bearers:
     """Which app holds a token. Follows its file; one that cannot be read any more admits nobody."""
 
-    def __init__(self, path: Path | None, apps: Container[str]) -> None:
+    def __init__(self, path: Path | None, apps: Container[str], region: str) -> None:
         self._path = path
         self._apps = apps
+        self._region = region
         self._version = self._stat()
         self._found = self._read()
+
+    def caller(self, certificate: Caller | None, authorization: str | None) -> Caller:
+        """Return who calls: IDENTITY_UNKNOWN without either, or when the two name two."""
+        if authorization is None:
+            if certificate is None:
+                raise Fault("IDENTITY_UNKNOWN", "a client certificate or a bearer token is needed")
+            return certificate
+        scheme, _, token = authorization.partition(" ")
+        app = self.app_of(token.strip()) if scheme.lower() == "bearer" else None
+        caller = parse(f"spiffe://{self._region}.accord.internal/app/{app}") if app else None
+        if caller is None or certificate not in {None, caller}:
+            raise Fault("IDENTITY_UNKNOWN", "this bearer token is nobody's")
+        return caller
 
     def app_of(self, token: str) -> str | None:
         """Return the app that holds a token, None when nobody does."""
