@@ -17,12 +17,14 @@ network call. What both engines promise:
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
+import psycopg
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -50,13 +52,17 @@ _QUEUE = 4096  # units that may wait before callers are refused
 _ATTEMPTS = 6  # runs of a unit that loses serialization races
 _READERS = 4
 _URGENT = 2  # readers for what is short and must not wait
-_ROWS = 64  # in one INSERT; each count up to it is a statement that the driver keeps prepared
+# Rows in one INSERT: the large number while there are so many, then the small one; each count up to
+# that is a statement that the driver keeps prepared.
+_MANY_ROWS, _ROWS = 256, 64
 _POSTGRES_LANES = 4
 _RETRY_AFTER = timedelta(milliseconds=200)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # serialization_failure, deadlock_detected
 _LOST_RACES = frozenset({"40001", "40P01"})
+_COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, no extension
+_COPY_END = b"\xff\xff"
 
 
 # SQLite's STRICT tables know INTEGER, TEXT and BLOB alone: use BigInt, Text, LargeBinary, Instant.
@@ -113,10 +119,24 @@ def insert_rows(
     mark = "%s" if tx.dialect.name == "postgresql" else "?"
     one = "(" + ", ".join([*expressions.values(), *[mark] * len(columns)]) + ")"
     head = f"INSERT INTO {table.name} ({', '.join([*expressions, *columns])}) VALUES "  # noqa: S608  our own names
-    for start in range(0, len(rows), _ROWS):
-        some = rows[start : start + _ROWS]
-        values = tuple(value for row in some for value in row)
-        tx.exec_driver_sql(head + ", ".join([one] * len(some)), values)
+    start = 0
+    while start < len(rows):
+        some = rows[start : start + (_MANY_ROWS if len(rows) - start >= _MANY_ROWS else _ROWS)]
+        tx.exec_driver_sql(head + ", ".join([one] * len(some)), tuple(chain.from_iterable(some)))
+        start += len(some)
+
+
+def copy_rows(tx: Connection, table: Table, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Insert rows into PostgreSQL by COPY, each in its binary format: no statement to plan.
+
+    A row is the number of its fields in 16 bits, and each field behind its length in 32.
+    """
+    copy = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    try:
+        with tx.connection.cursor().copy(copy) as stream:
+            stream.write(b"".join([_COPY_HEAD, *rows, _COPY_END]))
+    except psycopg.Error as error:  # as any statement's is told
+        raise DBAPIError.instance(copy, None, error, psycopg.Error) from error
 
 
 @dataclass(slots=True)
@@ -137,11 +157,16 @@ class _Job(Generic[T]):
 
 
 class Database:
-    """A database and the threads that talk to it. Open one per URL and process."""
+    """A database and the threads that talk to it. Open one per URL and process.
 
-    def __init__(self, url: str) -> None:
+    With `secure_delete`, SQLite writes zeros over what is deleted: its file keeps none of it.
+    """
+
+    def __init__(self, url: str, *, secure_delete: bool = False) -> None:
         self.dialect = make_url(url).get_backend_name()
         self._writer = _engine(url, write=True)
+        if secure_delete and self.dialect == "sqlite":
+            event.listen(self._writer, "connect", _delete_securely)
         self._reader = _engine(url, write=False)
         self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=_QUEUE)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
@@ -182,6 +207,25 @@ class Database:
     async def ping(self) -> None:
         """Raise UNAVAILABLE when the database does not answer."""
         await self.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one(), urgent=True)
+
+    async def truncate_wal(self) -> bool:
+        """Move what was committed from SQLite's write-ahead log into its file, and empty the log.
+
+        The log holds older images of pages until it is written over, of deleted rows too. Return
+        False when somebody read an older snapshot all the while (5 s). PostgreSQL keeps its own.
+        """
+        if self.dialect != "sqlite":
+            return True
+        return await asyncio.to_thread(self._truncate_wal)
+
+    def _truncate_wal(self) -> bool:
+        connection = self._writer.raw_connection()
+        try:
+            cursor = connection.cursor()
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return not busy
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         """Finish what is queued and let go of the connections."""
@@ -330,6 +374,10 @@ def _prepare_writer(connection: Any, _record: object) -> None:  # noqa: ANN401  
         "cache_size=-32768",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _delete_securely(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _prepare_reader(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own

@@ -2,26 +2,24 @@
 
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import Connection, Row, Select, func, insert, literal, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
 
 from runtime.clock import Clock
-from runtime.db import Database, insert_rows
-from runtime.instants import to_micros
+from runtime.db import BigInt, Database
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Facet, StoredEntry
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
 from services.audit.domain.ports import Envelope, Filter, Growth, Head, Selection
-from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge, Tile
+from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
+from services.audit.store.growth import check_entries, write
 from services.audit.store.search import Search
 from services.audit.store.tables import (
     SEGMENT_BITS,
-    STRETCH_BITS,
     checkpoints,
     entries,
     postings,
-    stretches,
     tiles,
 )
 from services.audit.store.tables import published as published_notes
@@ -29,8 +27,20 @@ from services.audit.store.tables import published as published_notes
 _PAGE = 500  # values in one IN clause: well below what either engine binds
 EntryRow = Row[tuple[int, bytes, bytes]]
 _ENTRY = select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
-_ENTRY_COLUMNS = [column.name for column in entries.c]
-_POSTING_COLUMNS = [column.name for column in postings.c]
+_NEWEST_SIZE = select(func.max(checkpoints.c.size))
+_NEWEST_INDEX = select(func.max(entries.c.log_index))
+_START, _END = bindparam("start", type_=BigInt), bindparam("end", type_=BigInt)
+_LEAF_HASHES = (
+    select(entries.c.leaf_hash)
+    .where(entries.c.log_index >= _START, entries.c.log_index < _END)
+    .order_by(entries.c.log_index)
+)
+_TILE_ROOTS = (
+    select(tiles.c.root)
+    .where(tiles.c.level == bindparam("below"))
+    .where(tiles.c.number >= _START, tiles.c.number < _END)
+    .order_by(tiles.c.number)
+)
 
 
 class StoredLog:
@@ -51,22 +61,19 @@ class StoredLog:
 
     async def grow(self, growth: Growth, signer: LogKeys) -> Checkpoint:
         """Store a growth and its checkpoint in one transaction, reading back before signing."""
-        entry_rows = [_entry_row(entry) for entry in growth.entries]
-        # In the order of the index: pages that many rows share are visited once.
-        posting_rows = sorted(row for entry in growth.entries for row in _posting_rows(entry))
-        tile_rows = [_tile_row(tile) for tile in growth.tiles]
         now = self._clock.now()
 
         def unit(tx: Connection) -> Checkpoint:
-            newest = tx.execute(select(func.max(checkpoints.c.size))).scalar()
+            newest = tx.execute(_NEWEST_SIZE).scalar()
             if (newest or 0) != growth.base_size or (newest is not None and not growth.entries):
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
-            insert_rows(tx, entries, _ENTRY_COLUMNS, entry_rows)
-            insert_rows(tx, postings, _POSTING_COLUMNS, posting_rows)
-            if tile_rows:
-                tx.execute(insert(tiles), tile_rows)
-            _sum_up_stretches(tx, growth)
-            _check_stored(tx, growth)
+            write(tx, growth)
+            check_entries(tx, growth)
+            edge = _read_edge(tx)
+            if (edge.size, edge.root()) != (growth.size, growth.root):
+                raise LogDamagedError(
+                    f"the tree stored up to {growth.size} is not the computed one"
+                )
             checkpoint = Checkpoint.sign(signer, growth.size, growth.root)
             row = {"size": growth.size, "note": checkpoint.note, "signed_at": now}
             tx.execute(insert(checkpoints), row)
@@ -115,8 +122,10 @@ class StoredLog:
         def query(tx: Connection) -> tuple[list[EntryRow], int | None]:
             search = Search(tx, wanted, newest_first=newest_first, limit=limit)
             search.run(after)
-            pages = [_ENTRY.where(entries.c.log_index.in_(page)) for page in _pages(search.found)]
-            return [row for page in pages for row in tx.execute(page)], search.more
+            rows: list[EntryRow] = []
+            for page in _pages(search.found):
+                rows += tx.execute(_ENTRY.where(entries.c.log_index.in_(page)))
+            return rows, search.more
 
         rows, more = await self._database.read(query)
         rows.sort(key=lambda row: row.log_index, reverse=newest_first)
@@ -169,68 +178,13 @@ def _pages(values: Collection[object]) -> list[list[object]]:
     return [ordered[at : at + _PAGE] for at in range(0, len(ordered), _PAGE)]
 
 
-def _entry_row(entry: StoredEntry) -> tuple[object, ...]:
-    """Return the values of a row, in the order of the columns."""
-    sealed = entry.sealed
-    return (
-        entry.index,
-        to_micros(sealed.time),
-        sealed.producer,
-        sealed.sequence,
-        bytes.fromhex(sealed.event_id),
-        entry.leaf_hash,
-        entry.leaf,
-    )
-
-
-def _posting_rows(entry: StoredEntry) -> list[tuple[int, int, bytes, int]]:
-    index = entry.index
-    segment = index >> SEGMENT_BITS
-    return [(segment, facet, key, index) for facet, key in entry.sealed.postings]
-
-
-def _tile_row(tile: Tile) -> dict[str, object]:
-    return {
-        "level": tile.level,
-        "number": tile.number,
-        "hashes": b"".join(tile.hashes),
-        "root": tile.root,
-    }
-
-
-def _sum_up_stretches(tx: Connection, growth: Growth) -> None:
-    """Write down when the events happened of the stretches that a growth fills."""
-    for number in range(growth.base_size >> STRETCH_BITS, growth.size >> STRETCH_BITS):
-        index, time = entries.c.log_index, entries.c.event_time
-        first = number << STRETCH_BITS
-        span = select(literal(number), func.min(time), func.max(time)).where(
-            index >= first, index < first + (1 << STRETCH_BITS)
-        )
-        tx.execute(stretches.insert().from_select(list(stretches.c), span))
-
-
-def _check_stored(tx: Connection, growth: Growth) -> None:
-    """Hash what the database now gives back: a log has died of one flipped bit that was signed."""
-    stored = tx.execute(
-        select(entries.c.log_index, entries.c.leaf, entries.c.leaf_hash)
-        .where(entries.c.log_index >= growth.base_size)
-        .order_by(entries.c.log_index)
-    )
-    expected = [(entry.index, entry.leaf_hash, entry.leaf_hash) for entry in growth.entries]
-    if [(row.log_index, leaf_hash(row.leaf), row.leaf_hash) for row in stored] != expected:
-        raise LogDamagedError(f"entries from {growth.base_size} on: stored is not what was written")
-    edge = _read_edge(tx)
-    if (edge.size, edge.root()) != (growth.size, growth.root):
-        raise LogDamagedError(f"the tree stored up to {growth.size} is not the one computed")
-
-
 def _newest_note(tx: Connection) -> str | None:
     newest = select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
     return tx.execute(newest).scalar_one_or_none()
 
 
 def _read_edge(tx: Connection) -> Edge:
-    last = tx.execute(select(func.max(entries.c.log_index))).scalar()
+    last = tx.execute(_NEWEST_INDEX).scalar()
     size = 0 if last is None else last + 1
     levels: list[list[bytes]] = []
     level = 0
@@ -247,15 +201,16 @@ def _row_hashes(tx: Connection, level: int, start: int, end: int) -> list[bytes]
 
     The row of level 0 is the leaves'; the one of level n is the roots of the tiles of level n - 1.
     """
+    if start == end:
+        return []
+    wanted = {"start": start, "end": end}
     if level == 0:
-        place, query = entries.c.log_index, select(entries.c.leaf_hash)
+        found = tx.execute(_LEAF_HASHES, wanted).scalars().all()
     else:
-        place, query = tiles.c.number, select(tiles.c.root).where(tiles.c.level == level - 1)
-    query = query.where(place >= start, place < end).order_by(place)
-    found = list(tx.execute(query).scalars())
+        found = tx.execute(_TILE_ROOTS, {**wanted, "below": level - 1}).scalars().all()
     if len(found) != end - start:
         raise LogDamagedError(f"level {level}: of [{start}, {end}) {len(found)} hashes are stored")
-    return found
+    return list(found)
 
 
 def _node_hash(tx: Connection, node: Node, full: dict[tuple[int, int], bytes | None]) -> bytes:

@@ -1,6 +1,17 @@
 """The tables of the two databases. The log's take inserts alone, by the databases' own triggers."""
 
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from runtime.db import BigInt, Instant, metadata
 from runtime.idempotency import requests_table
@@ -8,6 +19,7 @@ from runtime.outbox import outbox_table
 
 LOG = metadata()
 KEYS = metadata()
+SmallInt = SmallInteger().with_variant(Integer(), "sqlite")
 
 # One row an entry. `leaf` is what was hashed; every other column is derived from it, so that the
 # log can be searched, and `accord audit fsck` checks it against the leaf. The leaf is the last of
@@ -33,10 +45,11 @@ entries = Table(
 postings = Table(
     "postings",
     LOG,
-    Column("segment", BigInt, primary_key=True, autoincrement=False),  # log_index >> SEGMENT_BITS
-    Column("facet", BigInt, primary_key=True, autoincrement=False),  # domain.entry.Facet
-    Column("key", LargeBinary, primary_key=True),
-    Column("log_index", BigInt, primary_key=True, autoincrement=False),
+    Column("log_index", BigInt, nullable=False),
+    Column("segment", Integer, nullable=False),  # log_index >> SEGMENT_BITS
+    Column("facet", SmallInt, nullable=False),  # domain.entry.Facet
+    Column("key", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("segment", "facet", "key", "log_index"),
     CheckConstraint("segment = log_index >> 20", name="segment"),
     sqlite_strict=True,
     sqlite_with_rowid=False,

@@ -75,10 +75,10 @@ def _create_tables() -> None:
     )
     op.create_table(
         "postings",
-        sa.Column("segment", BigInt, nullable=False, autoincrement=False),
-        sa.Column("facet", BigInt, nullable=False, autoincrement=False),
+        sa.Column("log_index", BigInt, nullable=False),
+        sa.Column("segment", sa.Integer, nullable=False),
+        sa.Column("facet", sa.SmallInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.Column("log_index", BigInt, nullable=False, autoincrement=False),
         sa.PrimaryKeyConstraint("segment", "facet", "key", "log_index", name="pk_postings"),
         sa.CheckConstraint("segment = log_index >> 20", name="ck_postings_segment"),
         sqlite_strict=True,

@@ -1,0 +1,133 @@
+"""How a growth is written: in few statements, in the order of the indexes, and read back.
+
+A group commit is small when few append, so each statement counts, and large when many do, so each
+row counts. SQLite takes many rows in one statement, PostgreSQL takes them by COPY.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from runtime.db import BigInt, copy_rows, insert_rows
+from runtime.instants import to_micros
+from services.audit.domain.entry import Facet, StoredEntry
+from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.merkle import leaf_hash
+from services.audit.domain.ports import Growth
+from services.audit.store.tables import (
+    SEGMENT_BITS,
+    STRETCH_BITS,
+    entries,
+    postings,
+    stretches,
+    tiles,
+)
+
+_ENTRY = [column.name for column in entries.c]
+_POSTING = [column.name for column in postings.c]
+_EntryRow = tuple[int, int, str, int, bytes, bytes, bytes]
+_PostingRow = tuple[int, int, int, bytes]
+
+_STORED = (
+    select(entries.c.log_index, entries.c.leaf_hash, entries.c.leaf)
+    .where(entries.c.log_index >= bindparam("base"))
+    .order_by(entries.c.log_index)
+)
+_FIRST = bindparam("first", type_=BigInt)
+_STRETCH = stretches.insert().from_select(
+    list(stretches.c),
+    select(
+        bindparam("number", type_=BigInt).label("number"),
+        func.min(entries.c.event_time),
+        func.max(entries.c.event_time),
+    ).where(entries.c.log_index >= _FIRST, entries.c.log_index < _FIRST + (1 << STRETCH_BITS)),
+)
+_NUMBERS = {facet: int(facet) for facet in Facet}  # plain numbers, which drivers take faster
+
+
+def write(tx: Connection, growth: Growth) -> None:
+    """Insert what the log has to store of a growth, but for its checkpoint."""
+    entry_rows = [_entry_row(entry) for entry in growth.entries]
+    # In the order of the index: a page that many rows share is visited once.
+    posting_rows = sorted(_posting_rows(growth.entries), key=_in_index)
+    if tx.dialect.name == "postgresql":
+        copy_rows(tx, entries, _ENTRY, map(_packed_entry, entry_rows))
+        copy_rows(tx, postings, _POSTING, map(_packed_posting, posting_rows))
+    else:
+        insert_rows(tx, entries, _ENTRY, entry_rows)
+        insert_rows(tx, postings, _POSTING, posting_rows)
+    if growth.tiles:
+        tile_rows = [
+            {
+                "level": tile.level,
+                "number": tile.number,
+                "hashes": b"".join(tile.hashes),
+                "root": tile.root,
+            }
+            for tile in growth.tiles
+        ]
+        tx.execute(insert(tiles), tile_rows)
+    for number in range(growth.base_size >> STRETCH_BITS, growth.size >> STRETCH_BITS):
+        tx.execute(_STRETCH, {"number": number, "first": number << STRETCH_BITS})
+
+
+def check_entries(tx: Connection, growth: Growth) -> None:
+    """Hash what the database now gives back: a log has died of one flipped bit that was signed."""
+    stored = tx.execute(_STORED, {"base": growth.base_size}).all()
+    expected = [(entry.index, entry.leaf_hash, entry.leaf_hash) for entry in growth.entries]
+    if [(index, hash_, leaf_hash(leaf)) for index, hash_, leaf in stored] != expected:
+        raise LogDamagedError(f"entries from {growth.base_size} on: stored is not what was written")
+
+
+def _entry_row(entry: StoredEntry) -> _EntryRow:
+    """Return the values of a row, in the order of the columns."""
+    sealed = entry.sealed
+    return (
+        entry.index,
+        to_micros(sealed.time),
+        sealed.producer,
+        sealed.sequence,
+        bytes.fromhex(sealed.event_id),
+        entry.leaf_hash,
+        entry.leaf,
+    )
+
+
+def _posting_rows(stored: Sequence[StoredEntry]) -> Iterator[_PostingRow]:
+    for entry in stored:
+        index = entry.index
+        segment = index >> SEGMENT_BITS
+        for facet, key in entry.sealed.postings:
+            yield index, segment, _NUMBERS[facet], key
+
+
+def _in_index(row: _PostingRow) -> tuple[int, int, bytes, int]:
+    index, segment, facet, key = row
+    return segment, facet, key, index
+
+
+# PostgreSQL's binary format: the number of fields, then each behind its length.
+_PLACE = struct.Struct(">hiqiqi")
+_REST = struct.Struct(">iqi16si32si")
+
+
+def _packed_entry(row: _EntryRow) -> bytes:
+    index, time, producer, sequence, event_id, hash_, leaf = row
+    name = producer.encode()
+    place = _PLACE.pack(len(row), 8, index, 8, time, len(name))
+    rest = _REST.pack(8, sequence, len(event_id), event_id, len(hash_), hash_, len(leaf))
+    return b"".join((place, name, rest, leaf))
+
+
+def _packed_posting(row: _PostingRow) -> bytes:
+    index, segment, facet, key = row
+    size = len(key)
+    return _posting(size).pack(len(row), 8, index, 4, segment, 2, facet, size, key)
+
+
+@lru_cache(maxsize=256)
+def _posting(size: int) -> struct.Struct:
+    """Return the layout of a posting whose key has a size; nearly all have the same."""
+    return struct.Struct(f">hiqiiihi{size}s")
