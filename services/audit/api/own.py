@@ -53,6 +53,7 @@ class OwnEntryServicer:
             openings=[convert.to_opening(opening) for opening in proof.entry.openings],
             proof=proof.path,
             checkpoint=convert.to_checkpoint(proof.checkpoint),
+            published_size=proof.published,
         )
 
     async def _recorded(self, action: str, call: Call, given: int) -> None:

@@ -84,6 +84,7 @@ class ReadServicer:
             openings=[convert.to_opening(opening) for opening in proof.entry.openings],
             proof=proof.path,
             checkpoint=convert.to_checkpoint(proof.checkpoint),
+            published_size=proof.published,
         )
 
     async def prove_entries(
@@ -115,9 +116,11 @@ class ReadServicer:
                 for opened, path in zip(page.entries, paths, strict=True)
             ],
             checkpoint=convert.to_checkpoint(checkpoint),
+            published_size=published,
         )
         if page.cursor is not None:
-            cursor = f"{checkpoint.size}.{int(published)}.{page.cursor}"
+            as_published = going_on[1] if going_on else int(published >= checkpoint.size)
+            cursor = f"{checkpoint.size}.{as_published}.{page.cursor}"
             response.next_page_token = page_token(cursor, *bound)
         return response
 
@@ -158,8 +161,8 @@ class ReadServicer:
 
     async def _checkpoint(
         self, page: Page, going_on: tuple[int, ...] | None
-    ) -> tuple[Checkpoint, bool]:
-        """Return the one checkpoint of a list of proofs, and whether it is a published one."""
+    ) -> tuple[Checkpoint, int]:
+        """Return the one checkpoint of a list of proofs, and how many entries are published."""
         if going_on is None:
             # Newest first nothing lies higher; oldest first what lies higher is not in this list.
             first = page.entries[0].stored.index + 1 if page.entries else page.cursor or 0
@@ -168,4 +171,5 @@ class ReadServicer:
         checkpoint = await self._tree.checkpoint_of(size, published=published)
         if checkpoint is None:
             raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
-        return checkpoint, published
+        newest = await self._tree.published()
+        return checkpoint, newest.size if newest else 0

@@ -18,6 +18,7 @@ class InclusionProof:
     entry: OpenedEntry
     path: Sequence[bytes]
     checkpoint: Checkpoint
+    published: int  # entries of the log, in all
 
 
 class ProveInclusion:
@@ -29,9 +30,9 @@ class ProveInclusion:
     async def of(self, entry: OpenedEntry) -> InclusionProof:
         """Prove an entry up to the published checkpoint, or the newest if that does not cover."""
         # Read after the entry: whatever has been read is covered by the newest checkpoint.
-        checkpoint, _ = await self._tree.checkpoint_over(entry.stored.index + 1)
+        checkpoint, published = await self._tree.checkpoint_over(entry.stored.index + 1)
         (path,) = await self.paths([entry], checkpoint)
-        return InclusionProof(entry, path, checkpoint)
+        return InclusionProof(entry, path, checkpoint, published)
 
     async def paths(
         self, entries: Sequence[OpenedEntry], checkpoint: Checkpoint

@@ -24,18 +24,21 @@ class Tree:
             raise log_unavailable()
         return self._read(note)
 
-    async def checkpoint_over(self, size: int) -> tuple[Checkpoint, bool]:
-        """Return a checkpoint of at least `size` entries, and whether it is a published one.
+    async def published(self) -> Checkpoint | None:
+        """Return the newest published checkpoint; None before the first."""
+        note = await self._log.published_note()
+        return None if note is None else self._read(note)
+
+    async def checkpoint_over(self, size: int) -> tuple[Checkpoint, int]:
+        """Return a checkpoint of at least `size` entries, and how many entries are published.
 
         The published one is preferred, since witnesses cosigned it; what it does not cover yet is
         covered by the newest.
         """
-        note = await self._log.published_note()
-        if note is not None:
-            checkpoint = self._read(note)
-            if checkpoint.size >= size:
-                return checkpoint, True
-        return await self.newest_checkpoint(), False
+        published = await self.published()
+        if published is not None and published.size >= size:
+            return published, published.size
+        return await self.newest_checkpoint(), published.size if published else 0
 
     async def checkpoint_of(self, size: int, *, published: bool) -> Checkpoint | None:
         """Return the checkpoint of a size, as signed or as published; None when there is none."""

@@ -28,7 +28,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/audit/v1/own_entry_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a accord/audit/v1/checkpoint.proto\x1a\x1b\x61\x63\x63ord/audit/v1/entry.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"J\n\x15ListOwnEntriesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x16ListOwnEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.accord.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x14ProveOwnEntryRequest\x12\x13\n\x05index\x18\x01 \x01(\x04\x42\x04\xe2\x41\x01\x02\"\xaa\x01\n\x15ProveOwnEntryResponse\x12%\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x16.accord.audit.v1.Entry\x12*\n\x08openings\x18\x02 \x03(\x0b\x32\x18.accord.audit.v1.Opening\x12\r\n\x05proof\x18\x03 \x03(\x0c\x12/\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1b.accord.audit.v1.Checkpoint2\x80\x02\n\x0fOwnEntryService\x12w\n\x0eListOwnEntries\x12&.accord.audit.v1.ListOwnEntriesRequest\x1a\'.accord.audit.v1.ListOwnEntriesResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12t\n\rProveOwnEntry\x12%.accord.audit.v1.ProveOwnEntryRequest\x1a&.accord.audit.v1.ProveOwnEntryResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'accord/audit/v1/own_entry_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a accord/audit/v1/checkpoint.proto\x1a\x1b\x61\x63\x63ord/audit/v1/entry.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"J\n\x15ListOwnEntriesRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x16ListOwnEntriesResponse\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.accord.audit.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x14ProveOwnEntryRequest\x12\x13\n\x05index\x18\x01 \x01(\x04\x42\x04\xe2\x41\x01\x02\"\xc2\x01\n\x15ProveOwnEntryResponse\x12%\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x16.accord.audit.v1.Entry\x12*\n\x08openings\x18\x02 \x03(\x0b\x32\x18.accord.audit.v1.Opening\x12\r\n\x05proof\x18\x03 \x03(\x0c\x12/\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x1b.accord.audit.v1.Checkpoint\x12\x16\n\x0epublished_size\x18\x05 \x01(\x04\x32\x80\x02\n\x0fOwnEntryService\x12w\n\x0eListOwnEntries\x12&.accord.audit.v1.ListOwnEntriesRequest\x1a\'.accord.audit.v1.ListOwnEntriesResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12t\n\rProveOwnEntry\x12%.accord.audit.v1.ProveOwnEntryRequest\x1a&.accord.audit.v1.ProveOwnEntryResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVEOWNENTRYREQUEST']._serialized_start=354
   _globals['_PROVEOWNENTRYREQUEST']._serialized_end=397
   _globals['_PROVEOWNENTRYRESPONSE']._serialized_start=400
-  _globals['_PROVEOWNENTRYRESPONSE']._serialized_end=570
-  _globals['_OWNENTRYSERVICE']._serialized_start=573
-  _globals['_OWNENTRYSERVICE']._serialized_end=829
+  _globals['_PROVEOWNENTRYRESPONSE']._serialized_end=594
+  _globals['_OWNENTRYSERVICE']._serialized_start=597
+  _globals['_OWNENTRYSERVICE']._serialized_end=853
 # @@protoc_insertion_point(module_scope)

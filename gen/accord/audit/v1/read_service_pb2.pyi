@@ -323,6 +323,11 @@ class ProveInclusionResponse(_message.Message):
     OPENINGS_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_SIZE_FIELD_NUMBER: _builtins.int
+    published_size: _builtins.int
+    """So many entries of the log are published, under a checkpoint that was cosigned as the log's
+    policy requires. The log's own word: what shows it are the cosignatures.
+    """
     @_builtins.property
     def entry(self) -> _entry_pb2.Entry:
         """The entry; its `leaf` holds the bytes that the proof begins with."""
@@ -348,10 +353,11 @@ class ProveInclusionResponse(_message.Message):
         openings: _abc.Iterable[_entry_pb2.Opening] | None = ...,
         proof: _abc.Iterable[_builtins.bytes] | None = ...,
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
+        published_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entry", b"entry", "openings", b"openings", "proof", b"proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entry", b"entry", "openings", b"openings", "proof", b"proof", "published_size", b"published_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,8 +418,13 @@ class ProveEntriesResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PUBLISHED_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty at the end."""
+    published_size: _builtins.int
+    """So many entries of the log are published, under a checkpoint that was cosigned as the log's
+    policy requires. The log's own word: what shows it are the cosignatures.
+    """
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProvenEntry]:
         """The entries with their proofs, in the order asked for."""
@@ -428,10 +439,11 @@ class ProveEntriesResponse(_message.Message):
         entries: _abc.Iterable[Global___ProvenEntry] | None = ...,
         checkpoint: _checkpoint_pb2.Checkpoint | None = ...,
         next_page_token: _builtins.str = ...,
+        published_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entries", b"entries", "next_page_token", b"next_page_token", "published_size", b"published_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
