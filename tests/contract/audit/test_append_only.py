@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,18 +16,23 @@ from tests.contract.audit.log import Log, event
 if TYPE_CHECKING:
     from sandbox.postgres import PostgresServer
 
-TABLES = ("entries", "people", "tiles", "checkpoints")
+TABLES = ("entries", "postings", "stretches", "tiles", "checkpoints")
 CHANGES = {
     "entries": (
-        "UPDATE entries SET action = 'account:link:remove'",
+        "UPDATE entries SET producer = 'portal'",
         "UPDATE entries SET leaf = leaf_hash WHERE log_index = 5",
         "DELETE FROM entries",
-        "DELETE FROM entries WHERE log_index = 299",
-        "UPDATE entries SET log_index = log_index + 1000",
+        "DELETE FROM entries WHERE log_index = 4098",
+        "UPDATE entries SET log_index = log_index + 10000",
     ),
-    "people": (
-        "UPDATE people SET log_index = log_index + 1",
-        "DELETE FROM people WHERE log_index = 5",
+    "postings": (
+        "UPDATE postings SET log_index = log_index + 1",
+        "UPDATE postings SET facet = 1 WHERE facet = 2",
+        "DELETE FROM postings WHERE log_index = 5",
+    ),
+    "stretches": (
+        "UPDATE stretches SET latest = 0",
+        "DELETE FROM stretches",
     ),
     "tiles": (
         "UPDATE tiles SET root = hashes",
@@ -36,20 +43,25 @@ CHANGES = {
         "DELETE FROM checkpoints WHERE size = 0",
     ),
 }
+ENTRIES = 4_099  # a full stretch, full tiles, and more
 ROW = (
-    "SELECT {index}, leaf, leaf_hash, 'p', 1, '{event}', action, event_time,"
-    " trace_id, actor_pseudonym FROM entries WHERE log_index = 5"
+    "SELECT {index}, event_time, 'p', 1, x'{event}', leaf_hash, leaf FROM entries"
+    " WHERE log_index = 5"
 )
 REPLACEMENTS = (
-    "INSERT OR REPLACE INTO entries " + ROW.format(index=5, event="f"),
-    "INSERT OR REPLACE INTO entries " + ROW.format(index=300, event=f"{7:032x}"),
-    "REPLACE INTO entries " + ROW.format(index=300, event="e").replace("'p', 1", "'account', 1"),
-    "INSERT INTO entries " + ROW.format(index=400, event="f"),
+    "INSERT OR REPLACE INTO entries " + ROW.format(index=5, event="f0"),
+    "INSERT OR REPLACE INTO entries " + ROW.format(index=ENTRIES, event=f"{7:032x}"),
+    "REPLACE INTO entries "
+    + ROW.format(index=ENTRIES, event="e0").replace("'p', 1", "'account', 1"),
+    "INSERT INTO entries " + ROW.format(index=ENTRIES + 1, event="f0"),
     "INSERT INTO entries "
-    + ROW.format(index=5, event="f")
+    + ROW.format(index=5, event="f0")
     + " ON CONFLICT (log_index) DO UPDATE SET leaf = excluded.leaf_hash",
-    "INSERT OR REPLACE INTO people SELECT pseudonym, log_index FROM people",
-    "INSERT INTO people VALUES (x'00', 5)",
+    "INSERT OR REPLACE INTO postings SELECT * FROM postings",
+    "INSERT INTO postings VALUES (5, 0, 1, x'00')",
+    "INSERT INTO postings VALUES (4099, 0, 1, x'00')",
+    "REPLACE INTO stretches SELECT number, 0, 0 FROM stretches",
+    "INSERT INTO stretches SELECT number + 1, earliest, latest FROM stretches",
     "INSERT OR REPLACE INTO tiles SELECT level, number, root, root FROM tiles",
     "INSERT OR REPLACE INTO checkpoints SELECT size, '', signed_at FROM checkpoints",
     "INSERT INTO checkpoints SELECT -1, note, signed_at FROM checkpoints WHERE size = 0",
@@ -74,9 +86,10 @@ async def refused(log: Log, statement: str) -> None:
 
 @pytest.fixture
 async def filled(log: Log) -> Log:
-    """A log with a full tile and more."""
-    for first in (1, 101, 201):
-        await log.append(first, [event(n) for n in range(first, first + 100)])
+    """A log with a full stretch, full tiles and more."""
+    for first in range(1, ENTRIES + 1, 1_024):
+        last = min(first + 1_023, ENTRIES)
+        await log.append(first, [event(n) for n in range(first, last + 1)])
     return log
 
 
@@ -96,11 +109,25 @@ async def test_sqlite_replaces_and_inserts_nothing_but_at_the_end(filled: Log) -
     assert await everything(filled) == before
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_foreign_connection_to_the_file_replaces_nothing_either(filled: Log) -> None:
+    """Whatever a connection says of itself: triggers that depend on it are not what protects."""
+    before = await everything(filled)
+    file = make_url(filled.url).database
+    with contextlib.closing(sqlite3.connect(file or "", isolation_level=None)) as stranger:
+        for pragma in ("recursive_triggers=OFF", "recursive_triggers=ON", "foreign_keys=OFF"):
+            stranger.execute(f"PRAGMA {pragma}")
+            for statement in (*REPLACEMENTS, *(each for one in CHANGES.values() for each in one)):
+                with pytest.raises(sqlite3.Error):
+                    stranger.execute(statement)
+    assert await everything(filled) == before
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_postgresql_truncates_nothing(filled: Log) -> None:
     for table in TABLES:
         await refused(filled, f"TRUNCATE {table}")
-    await refused(filled, "TRUNCATE entries, people, tiles, checkpoints CASCADE")
+    await refused(filled, f"TRUNCATE {', '.join(TABLES)} CASCADE")
     await refused(
         filled,
         "INSERT INTO checkpoints SELECT * FROM checkpoints"
@@ -136,7 +163,7 @@ async def test_the_postgresql_role_of_the_service_may_select_and_insert_alone(
     member = Log.at(url, filled.directory)
     try:
         await member.writer.open()
-        assert await member.check() == 300
+        assert await member.check(every=97) == ENTRIES
     finally:
         await member.close()
 
