@@ -8,7 +8,7 @@ from runtime import logs
 from runtime.fault import Fault
 from services.audit.cases.append_entries import Appended, AppendEntries
 from services.audit.domain.entry import Submission
-from services.audit.domain.faults import not_sequencer
+from services.audit.domain.faults import StaleWriterError, not_sequencer
 from services.audit.domain.ports import SequencerLock
 
 log = logs.get(__name__)
@@ -65,6 +65,10 @@ class Sequencer:
             for each in self._beside:
                 await each.open()
             await writer.open()
+        except StaleWriterError as error:  # another wrote in spite of the lock: look again
+            log.warning("the log grew while it was opened", reason=str(error))
+            await self._lock.leave()
+            return False
         except BaseException:
             await self._lock.leave()
             raise
