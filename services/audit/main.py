@@ -3,7 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from accord.audit.v1 import append_service_pb2, own_entry_service_pb2, read_service_pb2
+from accord.audit.v1 import (
+    append_service_pb2,
+    erasure_service_pb2,
+    own_entry_service_pb2,
+    read_service_pb2,
+)
 
 from runtime import process
 from runtime.actor import KeySource
@@ -18,9 +23,12 @@ from runtime.server import Server
 from runtime.telemetry import Telemetry
 from services.audit.api.append import AppendServicer
 from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.api.erasures import ErasureServicer
 from services.audit.api.own import OwnEntryServicer
 from services.audit.api.read import ReadServicer
 from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.erase_person import ErasePerson
+from services.audit.cases.keep_holds import KeepHolds
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.publish import NoWitnesses, Publisher
@@ -28,12 +36,15 @@ from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.read_own import ReadOwn
 from services.audit.cases.reading import OnRecord
 from services.audit.cases.record import Record
+from services.audit.cases.replay import Replay
 from services.audit.cases.sequence import Sequencer
+from services.audit.cases.show_erasures import ShowErasures
 from services.audit.cases.tail import Growth, Tail
 from services.audit.cases.tree import Tree
 from services.audit.domain.faults import LogDamagedError
 from services.audit.settings import AuditSettings
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
+from services.audit.store.erasures import StoredErasures
 from services.audit.store.key_encryption import load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import load_log_keys
@@ -46,6 +57,7 @@ from services.audit.store.tile_directory import TileDirectory
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
+_ERASURES = erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"]
 _OWN = own_entry_service_pb2.DESCRIPTOR.services_by_name["OwnEntryService"]
 
 
@@ -63,11 +75,12 @@ async def assembled(
     async with AsyncExitStack() as stack:
         log_database = Database(settings.database)
         stack.push_async_callback(log_database.close)
-        key_database = Database(settings.key_database)
+        key_database = Database(settings.key_database, secure_delete=True)
         stack.push_async_callback(key_database.close)
         envelope = LogEntryEnvelope()
         stored = StoredLog(log_database, envelope, clock)
         keys = StoredKeys(key_database, settings.kek_directory)
+        own_events, erasures = StoredOwnEvents(key_database), StoredErasures(key_database, keys)
         if months := await keys.months_without_kek():
             # Going on would give everyone wrapped there new pseudonyms, as if they were erased.
             raise NotReadyError(
@@ -79,13 +92,15 @@ async def assembled(
         )
         stack.push_async_callback(to_itself.close)
         server = Server(settings, "audit", clock=clock, actor_keys=actor_keys, traces=traces)
+        witnesses = _witnesses(settings, signer, traces)
+        stack.push_async_callback(witnesses.close)
         tiles = TileDirectory(settings.tile_directory)
         publisher = Publisher(
             signer,
             stored,
             publications=StoredPublications(log_database, clock),
             tiles=tiles,
-            witnesses=NoWitnesses(),
+            witnesses=witnesses,
             clock=clock,
         )
         lock = sequencer_lock(settings.database)
@@ -98,9 +113,10 @@ async def assembled(
         )
         try:
             await sequencer.begin()
+            await Replay(settings.origin, stored, keys, erasures, own_events)()
         except (LogDamagedError, OSError) as error:
             raise NotReadyError(str(error)) from error
-        on_record = OnRecord(Record(StoredOwnEvents(key_database)), keys, clock)
+        on_record = OnRecord(Record(own_events), keys, clock)
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
         inclusion, growth = ProveInclusion(tree), Growth(tree)
@@ -114,11 +130,25 @@ async def assembled(
             on_record=on_record,
         )
         own = OwnEntryServicer(ReadOwn(settings.origin, stored, keys, clock), inclusion, on_record)
+        erasing = ErasureServicer(
+            settings.region,
+            ErasePerson(erasures, stored, clock),
+            KeepHolds(erasures, clock),
+            ShowErasures(erasures, stored, entries, inclusion),
+        )
+        if settings.witness_listen:
+            witness = Witness(*_witness(settings), StoredWitnessed(log_database, clock), clock)
+            bearers = _bearers(settings)
+            door = application(witness, bearers, traces, asyncio.get_running_loop().time)
+            trust = _region_roots(settings)
+            https = stack.enter_context(Https(settings, settings.witness_listen, door, trust))
+            server.also("witness", https.run)
         yield (
             server.add(_APPEND, AppendServicer(sequencer, publisher))
             .tell_health(_APPEND)
             .add(_READ, read)
             .add(_OWN, own)
+            .add(_ERASURES, erasing)
             .also("growth", growth.run)
             .when_draining(growth.drain)
             .also("sequencer", sequencer.run)
@@ -145,9 +175,13 @@ async def serve(settings: AuditSettings) -> None:
 def check(settings: AuditSettings) -> None:
     """Raise NotReadyError unless keys can be read and databases are migrated."""
     try:
-        load_log_keys(settings.log_key_file, settings.origin)
+        log = load_log_keys(settings.log_key_file, settings.origin)
         load_keys(settings.kek_directory)
-    except ValueError as error:
+        _witnesses(settings, log, None)
+        if settings.witness_listen:
+            _witness(settings)
+            _bearers(settings)
+    except (OSError, ValueError, BearersError) as error:
         raise NotReadyError(str(error)) from error
     current = is_current(settings.database, LOG_MIGRATIONS)
     if not current or not is_current(settings.key_database, KEY_MIGRATIONS):
@@ -158,3 +192,25 @@ def migrate_all(settings: AuditSettings) -> None:
     """Bring both databases to the newest revision; run as the owner of the tables."""
     migrate(settings.database, LOG_MIGRATIONS)
     migrate(settings.key_database, KEY_MIGRATIONS)
+
+
+def _region_roots(settings: AuditSettings) -> Regions | None:
+    directory = settings.region_roots_directory
+    return Regions(directory) if directory else None
+
+
+def _witnesses(settings: AuditSettings, log: KnownLog, traces: Telemetry) -> HttpsWitnesses:
+    """Make what asks the witnesses of the policy; ValueError when a file says nonsense."""
+    policy = read_policy(settings.witness_policy_file, log)
+    roots = _region_roots(settings)
+    means = Means(settings.credentials, roots, settings.witness_ca_file, traces)
+    return HttpsWitnesses(policy, means, NoteVerifier)
+
+
+def _witness(settings: AuditSettings) -> tuple[Mapping[str, KnownLog], NoteKey]:
+    """Return whom this witness knows, and its key; ValueError when a file says nonsense."""
+    if settings.witness_logs_file is None or settings.witness_key_file is None:
+        raise ValueError("witness_listen needs witness_key_file and witness_logs_file")
+    known = read_known_logs(settings.witness_logs_file)
+    name = witness_name(settings.region)
+    return known, NoteKey.load(settings.witness_key_file, name, COSIGNATURE)

@@ -55,6 +55,17 @@ class OwnEvents(Protocol):
         """Keep events, durable on return; each gets into the log once."""
         ...
 
+    async def behind(self, last: int) -> list[str] | None:
+        """Return the ids of the events that wait, if a restored backup let them fall behind.
+
+        `last` is the highest number that the log has of them; None when they are not behind it.
+        """
+        ...
+
+    async def catch_up(self, last: int, known: Collection[str]) -> None:
+        """Go on behind the number `last`, without the events that the log knows."""
+        ...
+
 
 class Envelope(Protocol):
     """The bytes of an entry."""

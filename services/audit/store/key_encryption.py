@@ -5,6 +5,7 @@ unreadable for good, also in backups of the key database: erasure ends there.
 """
 
 import hmac
+import os
 import re
 import secrets
 from pathlib import Path
@@ -72,6 +73,30 @@ def create_key(directory: Path, month: str) -> Path:
     path = directory / f"{month}.kek"
     write_secret(path, secrets.token_hex(KEY_SIZE) + "\n")
     return path
+
+
+def destroy_key(directory: Path, month: str) -> None:
+    """Write over a month's file and remove it, durable on return; nothing when it is gone already.
+
+    What the file system, the disk or a snapshot keep of it is not in the hands of a program.
+    """
+    path = directory / f"{month}.kek"
+    try:
+        descriptor = os.open(path, os.O_WRONLY)
+    except FileNotFoundError:
+        return
+    try:
+        for _ in range(2):
+            os.pwrite(descriptor, secrets.token_bytes(os.fstat(descriptor).st_size), 0)
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    path.unlink()
+    parent = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

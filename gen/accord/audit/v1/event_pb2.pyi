@@ -165,11 +165,20 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     EVENT_NAME_AUDIT_PROOF_READ: _EventName.ValueType  # 4010
     """Somebody had an entry proven to be in the log. Fields: purpose, the entry."""
     EVENT_NAME_AUDIT_PERSON_ERASE: _EventName.ValueType  # 4020
-    """A person's keys were destroyed: what the log says of them can no longer be read. Fields: reason."""
+    """A person's keys were destroyed: what the log says of them can no longer be read; or, with the
+    outcome refused, a hold kept them. Fields: pseudonym, ground, asked_by, asked, entries, log_size,
+    fingerprint, kek, backups_end; hold, reference when refused.
+    """
+    EVENT_NAME_AUDIT_PERSON_ASK: _EventName.ValueType  # 4021
+    """An officer asked to erase a person. Fields: pseudonym, ground."""
+    EVENT_NAME_AUDIT_PERSON_CANCEL: _EventName.ValueType  # 4022
+    """An erasure that was asked for was called off. Fields: pseudonym, ground."""
     EVENT_NAME_AUDIT_HOLD_PLACE: _EventName.ValueType  # 4030
-    """A person's keys are kept from erasure, by law. Fields: reason."""
+    """A person's keys are kept from erasure, by law. Fields: pseudonym, kind, reference."""
     EVENT_NAME_AUDIT_HOLD_LIFT: _EventName.ValueType  # 4031
-    """A hold ended. Fields: reason."""
+    """A hold ended. Fields: pseudonym, kind, reference."""
+    EVENT_NAME_AUDIT_HOLD_ASK: _EventName.ValueType  # 4032
+    """An officer asked to end a hold. Fields: pseudonym, kind, reference."""
     EVENT_NAME_AUDIT_PRODUCER_GAP: _EventName.ValueType  # 4040
     """A producer went on beyond the number that is due: something it sent is missing. Fields: producer,
     expected, given.
@@ -309,11 +318,20 @@ EVENT_NAME_AUDIT_LOG_REBUILD: EventName.ValueType  # 4003
 EVENT_NAME_AUDIT_PROOF_READ: EventName.ValueType  # 4010
 """Somebody had an entry proven to be in the log. Fields: purpose, the entry."""
 EVENT_NAME_AUDIT_PERSON_ERASE: EventName.ValueType  # 4020
-"""A person's keys were destroyed: what the log says of them can no longer be read. Fields: reason."""
+"""A person's keys were destroyed: what the log says of them can no longer be read; or, with the
+outcome refused, a hold kept them. Fields: pseudonym, ground, asked_by, asked, entries, log_size,
+fingerprint, kek, backups_end; hold, reference when refused.
+"""
+EVENT_NAME_AUDIT_PERSON_ASK: EventName.ValueType  # 4021
+"""An officer asked to erase a person. Fields: pseudonym, ground."""
+EVENT_NAME_AUDIT_PERSON_CANCEL: EventName.ValueType  # 4022
+"""An erasure that was asked for was called off. Fields: pseudonym, ground."""
 EVENT_NAME_AUDIT_HOLD_PLACE: EventName.ValueType  # 4030
-"""A person's keys are kept from erasure, by law. Fields: reason."""
+"""A person's keys are kept from erasure, by law. Fields: pseudonym, kind, reference."""
 EVENT_NAME_AUDIT_HOLD_LIFT: EventName.ValueType  # 4031
-"""A hold ended. Fields: reason."""
+"""A hold ended. Fields: pseudonym, kind, reference."""
+EVENT_NAME_AUDIT_HOLD_ASK: EventName.ValueType  # 4032
+"""An officer asked to end a hold. Fields: pseudonym, kind, reference."""
 EVENT_NAME_AUDIT_PRODUCER_GAP: EventName.ValueType  # 4040
 """A producer went on beyond the number that is due: something it sent is missing. Fields: producer,
 expected, given.

@@ -188,7 +188,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: {"reason": "INVITATION_USED"}
     """
     ERROR_REASON_FOUR_EYES: _ErrorReason.ValueType  # 200
-    """A contract or a legal instrument is put in force by someone other than its author.
+    """What one officer wrote or asked for (a contract, a legal instrument, an erasure, the end of a hold), another carries out.
     Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
     """
     ERROR_REASON_APP_NOT_BOUND: _ErrorReason.ValueType  # 201
@@ -256,9 +256,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The log has not grown to the tree size asked for.
     Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
     """
+    ERROR_REASON_NOT_A_LOG_READER: _ErrorReason.ValueType  # 320
+    """The settings do not name this app among those that may read the log as a whole.
+    Example: {"reason": "NOT_A_LOG_READER", "metadata": {"app": "mi-store"}}
+    """
     ERROR_REASON_NOT_SEQUENCER: _ErrorReason.ValueType  # 325
     """Another replica appends to this log now; a channel that watches health goes there by itself.
     Example: {"reason": "NOT_SEQUENCER"}
+    """
+    ERROR_REASON_ERASURE_HELD: _ErrorReason.ValueType  # 335
+    """A legal hold keeps the person from erasure; lift it first, where the law allows.
+    Example: {"reason": "ERASURE_HELD", "metadata": {"hold": "holds/h-1", "reference": "C-09-2026-114"}}
+    """
+    ERROR_REASON_NOT_ERASABLE: _ErrorReason.ValueType  # 336
+    """Who acts for the group is kept on record by law: staff, apps and services are not erased.
+    Example: {"reason": "NOT_ERASABLE", "metadata": {"kind": "staff"}}
+    """
+    ERROR_REASON_ERASURE_ASKED: _ErrorReason.ValueType  # 337
+    """The person's erasure was asked for already, and waits for another officer.
+    Example: {"reason": "ERASURE_ASKED", "metadata": {"resource": "erasures/e-1"}}
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -432,7 +448,7 @@ ERROR_REASON_INVITATION_USED: ErrorReason.ValueType  # 119
 Example: {"reason": "INVITATION_USED"}
 """
 ERROR_REASON_FOUR_EYES: ErrorReason.ValueType  # 200
-"""A contract or a legal instrument is put in force by someone other than its author.
+"""What one officer wrote or asked for (a contract, a legal instrument, an erasure, the end of a hold), another carries out.
 Example: {"reason": "FOUR_EYES", "metadata": {"resource": "contracts/c-1"}}
 """
 ERROR_REASON_APP_NOT_BOUND: ErrorReason.ValueType  # 201
@@ -500,9 +516,25 @@ ERROR_REASON_TREE_SIZE_UNKNOWN: ErrorReason.ValueType  # 304
 """The log has not grown to the tree size asked for.
 Example: {"reason": "TREE_SIZE_UNKNOWN", "metadata": {"size": "1000"}}
 """
+ERROR_REASON_NOT_A_LOG_READER: ErrorReason.ValueType  # 320
+"""The settings do not name this app among those that may read the log as a whole.
+Example: {"reason": "NOT_A_LOG_READER", "metadata": {"app": "mi-store"}}
+"""
 ERROR_REASON_NOT_SEQUENCER: ErrorReason.ValueType  # 325
 """Another replica appends to this log now; a channel that watches health goes there by itself.
 Example: {"reason": "NOT_SEQUENCER"}
+"""
+ERROR_REASON_ERASURE_HELD: ErrorReason.ValueType  # 335
+"""A legal hold keeps the person from erasure; lift it first, where the law allows.
+Example: {"reason": "ERASURE_HELD", "metadata": {"hold": "holds/h-1", "reference": "C-09-2026-114"}}
+"""
+ERROR_REASON_NOT_ERASABLE: ErrorReason.ValueType  # 336
+"""Who acts for the group is kept on record by law: staff, apps and services are not erased.
+Example: {"reason": "NOT_ERASABLE", "metadata": {"kind": "staff"}}
+"""
+ERROR_REASON_ERASURE_ASKED: ErrorReason.ValueType  # 337
+"""The person's erasure was asked for already, and waits for another officer.
+Example: {"reason": "ERASURE_ASKED", "metadata": {"resource": "erasures/e-1"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
