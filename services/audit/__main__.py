@@ -1,4 +1,4 @@
-"""`python -m services.audit serve | migrate | check-config | keygen | retire`."""
+"""`python -m services.audit serve | migrate | check-config`, and what makes and ends keys."""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ import uvloop
 from runtime.process import NotReadyError
 from runtime.settings import load
 from services.audit import main
+from services.audit.cases.destroy_kek import KekInUseError
 from services.audit.domain.note import COSIGNATURE
 from services.audit.settings import AuditSettings, log_origin, witness_name
 from services.audit.store.key_encryption import create_key
@@ -39,6 +40,15 @@ def run() -> None:
         help="make a new key of the log; the one of now signs too, until `retire`",
     )
     retire = commands.add_parser("retire", help="destroy the log's older keys, keep their vkeys")
+    commands.add_parser(
+        "rewrap",
+        help="wrap parties' keys of older months under the newest; may run beside the service",
+    )
+    destroy = commands.add_parser(
+        "destroy-kek",
+        help="destroy a month's key-encryption key: with it end that month's erasures, and backups",
+    )
+    destroy.add_argument("month", help="<year>-<month>, of which `rewrap` left nothing")
     for command in (keygen, retire):
         command.add_argument("--region", required=True)
         command.add_argument("--log-key-file", type=Path, required=True)
@@ -60,6 +70,10 @@ def run() -> None:
                 retire_log_keys, arguments.log_key_file, log_origin(arguments.region)
             ):
                 sys.stdout.write(f"{key}\n")
+        case "rewrap":
+            uvloop.run(_rewrap(load(AuditSettings)))
+        case "destroy-kek":
+            _destroy_kek(load(AuditSettings), arguments.month)
         case _:
             uvloop.run(main.serve(load(AuditSettings)))
 
@@ -69,6 +83,25 @@ def _check_config() -> None:
         main.check(load(AuditSettings))
     except NotReadyError as error:
         sys.exit(str(error))
+
+
+async def _rewrap(settings: AuditSettings) -> None:
+    total = 0
+    async for count in main.rewrap(settings):
+        total += count
+        sys.stderr.write(f"\r{total} rows")
+    sys.stdout.write(
+        f"{total} rows wrapped anew. Back the key database up before `destroy-kek`: "
+        "what was backed up before can no longer be read afterwards.\n"
+    )
+
+
+def _destroy_kek(settings: AuditSettings, month: str) -> None:
+    try:
+        uvloop.run(main.destroy_kek(settings, month))
+    except (KekInUseError, OSError) as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"The key of {month} is destroyed, and so are the copies that it wrapped.\n")
 
 
 def _keygen(log_key_file: Path, origin: str, kek_directory: Path) -> None:

@@ -1,6 +1,7 @@
 """Puts the audit service together: settings, stores, cases, doors."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from accord.audit.v1 import (
@@ -8,32 +9,41 @@ from accord.audit.v1 import (
     erasure_service_pb2,
     own_entry_service_pb2,
     read_service_pb2,
+    tile_service_pb2,
 )
 
 from runtime import process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
+from runtime.bearers import Bearers, BearersError
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.db import Database
+from runtime.https import Https
 from runtime.migrations import is_current, migrate
 from runtime.process import NotReadyError
 from runtime.relay import Relay
 from runtime.server import Server
 from runtime.telemetry import Telemetry
+from runtime.trust import Regions
 from services.audit.api.append import AppendServicer
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.api.erasures import ErasureServicer
 from services.audit.api.own import OwnEntryServicer
 from services.audit.api.read import ReadServicer
+from services.audit.api.tiles import TileServicer
+from services.audit.api.tiles_https import application
+from services.audit.api.witness import witness_application
 from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.destroy_kek import DestroyKek
 from services.audit.cases.erase_person import ErasePerson
 from services.audit.cases.keep_holds import KeepHolds
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
-from services.audit.cases.publish import NoWitnesses, Publisher
+from services.audit.cases.publish import Publisher
 from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.read_own import ReadOwn
+from services.audit.cases.read_tiles import ReadTiles
 from services.audit.cases.reading import OnRecord
 from services.audit.cases.record import Record
 from services.audit.cases.replay import Replay
@@ -41,24 +51,33 @@ from services.audit.cases.sequence import Sequencer
 from services.audit.cases.show_erasures import ShowErasures
 from services.audit.cases.tail import Growth, Tail
 from services.audit.cases.tree import Tree
+from services.audit.cases.witness import Witness
 from services.audit.domain.faults import LogDamagedError
-from services.audit.settings import AuditSettings
+from services.audit.domain.log_keys import KnownLog
+from services.audit.domain.note import COSIGNATURE
+from services.audit.peers.witnesses import HttpsWitnesses, Means
+from services.audit.settings import AuditSettings, witness_name
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.erasures import StoredErasures
-from services.audit.store.key_encryption import load_keys
+from services.audit.store.key_encryption import destroy_key, load_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import load_log_keys
+from services.audit.store.note_key import NoteKey, NoteVerifier
 from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.published import StoredPublications
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import outbox
 from services.audit.store.tile_directory import TileDirectory
+from services.audit.store.witness_files import read_known_logs, read_policy
+from services.audit.store.witnessed import StoredWitnessed
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
 _ERASURES = erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"]
 _OWN = own_entry_service_pb2.DESCRIPTOR.services_by_name["OwnEntryService"]
+_BATCH = 500  # rows of keys that are wrapped anew in one transaction
+_TILES = tile_service_pb2.DESCRIPTOR.services_by_name["TileService"]
 
 
 @asynccontextmanager
@@ -102,6 +121,7 @@ async def assembled(
             tiles=tiles,
             witnesses=witnesses,
             clock=clock,
+            alarm=traces.alarm,
         )
         lock = sequencer_lock(settings.database)
         stack.push_async_callback(lock.leave)
@@ -130,25 +150,34 @@ async def assembled(
             on_record=on_record,
         )
         own = OwnEntryServicer(ReadOwn(settings.origin, stored, keys, clock), inclusion, on_record)
-        erasing = ErasureServicer(
-            settings.region,
-            ErasePerson(erasures, stored, clock),
-            KeepHolds(erasures, clock),
-            ShowErasures(erasures, stored, entries, inclusion),
-        )
         if settings.witness_listen:
             witness = Witness(*_witness(settings), StoredWitnessed(log_database, clock), clock)
-            bearers = _bearers(settings)
-            door = application(witness, bearers, traces, asyncio.get_running_loop().time)
-            trust = _region_roots(settings)
-            https = stack.enter_context(Https(settings, settings.witness_listen, door, trust))
-            server.also("witness", https.run)
+            bearers = _witness_bearers(settings)
+            app = witness_application(witness, bearers, traces, time.monotonic)
+            roots = _region_roots(settings)
+            door = stack.enter_context(Https(settings, settings.witness_listen, app, roots))
+            server.also("witness", door.run)
+        readable = ReadTiles(tiles, signer, settings.tools_apps)
+        if settings.tools_listen:
+            files = application(readable, bearers=_tools_bearers(settings), traces=traces)
+            tools = stack.enter_context(Https(settings, settings.tools_listen, files))
+            server.also("https", tools.run)
+        _measure(publisher, traces)
         yield (
             server.add(_APPEND, AppendServicer(sequencer, publisher))
             .tell_health(_APPEND)
             .add(_READ, read)
             .add(_OWN, own)
-            .add(_ERASURES, erasing)
+            .add(_TILES, TileServicer(readable))
+            .add(
+                _ERASURES,
+                ErasureServicer(
+                    settings.region,
+                    ErasePerson(erasures, stored, clock),
+                    KeepHolds(erasures, clock),
+                    ShowErasures(erasures, stored, entries, inclusion),
+                ),
+            )
             .also("growth", growth.run)
             .when_draining(growth.drain)
             .also("sequencer", sequencer.run)
@@ -172,15 +201,26 @@ async def serve(settings: AuditSettings) -> None:
     await process.serve("audit", settings, alone)
 
 
+def _measure(publisher: Publisher, traces: Telemetry) -> None:
+    """Show how far the log is published; the sequencer alone knows."""
+    for name, unit, description, value in (
+        ("published.size", "{entry}", "entries that are published", lambda: publisher.published),
+        ("unpublished", "{entry}", "entries signed and not published", lambda: publisher.waiting),
+        ("published.age", "s", "since something was last published", lambda: publisher.age_s),
+    ):
+        traces.gauge(f"accord.log.{name}", unit, description, value)
+
+
 def check(settings: AuditSettings) -> None:
     """Raise NotReadyError unless keys can be read and databases are migrated."""
     try:
         log = load_log_keys(settings.log_key_file, settings.origin)
         load_keys(settings.kek_directory)
-        _witnesses(settings, log, None)
+        _witnesses(settings, log, Telemetry("audit", settings.region, None))
+        _tools_bearers(settings)
         if settings.witness_listen:
             _witness(settings)
-            _bearers(settings)
+            _witness_bearers(settings)
     except (OSError, ValueError, BearersError) as error:
         raise NotReadyError(str(error)) from error
     current = is_current(settings.database, LOG_MIGRATIONS)
@@ -188,10 +228,44 @@ def check(settings: AuditSettings) -> None:
         raise NotReadyError("a database is not migrated: run `python -m services.audit migrate`")
 
 
+async def rewrap(settings: AuditSettings) -> AsyncIterator[int]:
+    """Wrap all rows of older months under the newest key, telling how many after each batch."""
+    async with _keys(settings) as (keys, _):
+        while count := await keys.rewrap(_BATCH):
+            yield count
+
+
+async def destroy_kek(settings: AuditSettings, month: str) -> None:
+    """Take a month's key-encryption key out of use, tell the log, and destroy its file.
+
+    KekInUseError while rows need it. Repeated after a stop it goes on where it was; OSError when
+    the file cannot be written: where it is kept read-only, it is destroyed there.
+    """
+    who = f"spiffe://{settings.trust_domain}/svc/audit"
+    async with _keys(settings) as (_, erasures):
+        await DestroyKek(erasures, SystemClock())(month, who)
+    destroy_key(settings.kek_directory, month)
+
+
+@asynccontextmanager
+async def _keys(settings: AuditSettings) -> AsyncIterator[tuple[StoredKeys, StoredErasures]]:
+    database = Database(settings.key_database, secure_delete=True)
+    try:
+        keys = StoredKeys(database, settings.kek_directory)
+        yield keys, StoredErasures(database, keys)
+        await database.truncate_wal()
+    finally:
+        await database.close()
+
+
 def migrate_all(settings: AuditSettings) -> None:
     """Bring both databases to the newest revision; run as the owner of the tables."""
     migrate(settings.database, LOG_MIGRATIONS)
     migrate(settings.key_database, KEY_MIGRATIONS)
+
+
+def _tools_bearers(settings: AuditSettings) -> Bearers:
+    return Bearers(settings.tools_tokens_file, settings.tools_apps, settings.region)
 
 
 def _region_roots(settings: AuditSettings) -> Regions | None:
@@ -205,6 +279,10 @@ def _witnesses(settings: AuditSettings, log: KnownLog, traces: Telemetry) -> Htt
     roots = _region_roots(settings)
     means = Means(settings.credentials, roots, settings.witness_ca_file, traces)
     return HttpsWitnesses(policy, means, NoteVerifier)
+
+
+def _witness_bearers(settings: AuditSettings) -> Bearers:
+    return Bearers(settings.witness_tokens_file, None, settings.region)
 
 
 def _witness(settings: AuditSettings) -> tuple[Mapping[str, KnownLog], NoteKey]:

@@ -8,7 +8,7 @@ from services.audit.domain.erasure_ports import KeyRecords, KeyStore
 
 
 class KekInUseError(Exception):
-    """Rows of keys still need a month's key-encryption key; says what to do."""
+    """A month's key-encryption key cannot be destroyed; says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class DestroyKek:
         def unit(records: KeyRecords) -> bool:
             if month in records.destroyed_months():
                 return False
+            if not records.knows_month(month):
+                raise KekInUseError(f"no row was ever wrapped under {month}")
             if month >= records.newest_month():
                 raise KekInUseError(f"{month} wraps what is new: make a newer key first (keygen)")
             if count := records.wrapped_under(month):

@@ -87,6 +87,10 @@ class KeyRecords(Protocol):
         """Return the months whose key-encryption key was destroyed, and when."""
         ...
 
+    def knows_month(self, month: str) -> bool:
+        """Tell whether a month's key-encryption key ever wrapped a row."""
+        ...
+
     def newest_month(self) -> str:
         """Return the month whose key-encryption key wraps what is new."""
         ...

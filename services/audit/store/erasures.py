@@ -157,6 +157,10 @@ class _Records:
         found = self._tx.execute(select(rows).where(rows.c.destroyed.is_not(None)))
         return {row.month: row.destroyed for row in found}
 
+    def knows_month(self, month: str) -> bool:
+        rows = tables.keks
+        return self._tx.execute(select(rows).where(rows.c.month == month)).first() is not None
+
     def newest_month(self) -> str:
         return self._ring.newest.month
 
