@@ -47,6 +47,11 @@ class CompactRange:
         twin.size, twin._peaks = self.size, self._peaks.copy()
         return twin
 
+    @property
+    def peaks(self) -> list[bytes]:
+        """The hashes of the complete subtrees, the largest first."""
+        return self._peaks.copy()
+
     def root(self) -> bytes:
         """The Merkle tree hash of the leaves so far."""
         if not self._peaks:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord_client.checkpoint import Checkpoint
 from accord_client.entry import parse_entry, people_of
 from accord_client.failure import VerificationError
+from accord_client.fsck.report import Report
 from accord_client.merkle import CompactRange, leaf_hash, root_of
 from accord_client.note import VerifierKey
 
@@ -49,33 +49,6 @@ _SELECT_ENTRY = f"SELECT {', '.join(_COLUMNS)} FROM entries WHERE log_index = ?"
 _SELECT_PERSON = "SELECT 1 FROM people WHERE pseudonym = ? AND log_index = ?"
 _SELECT_LEAF = "SELECT leaf FROM entries WHERE log_index = ?"
 _SELECT_TILE = "SELECT hashes, root FROM tiles WHERE level = ? AND number = ?"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as the log's signed statements say; ``where`` names row and column."""
-
-    where: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
-
-
-@dataclass
-class Report:
-    """What was read and what was found; the log is whole if nothing was found."""
-
-    entries: int = 0
-    tiles: int = 0
-    checkpoints: int = 0
-    covered: int = 0
-    producers: dict[str, int] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, where: str, what: str) -> None:
-        """Records a finding."""
-        self.findings.append(Finding(where, what))
 
 
 def check_log(
