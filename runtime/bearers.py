@@ -29,7 +29,8 @@ class BearersError(Exception):
 class Bearers:
     """Which app holds a token. Follows its file; one that cannot be read any more admits nobody."""
 
-    def __init__(self, path: Path | None, apps: Container[str], region: str) -> None:
+    def __init__(self, path: Path | None, apps: Container[str] | None, region: str) -> None:
+        """Read the file; BearersError when it cannot be used. `apps` None: whoever it names."""
         self._path = path
         self._apps = apps
         self._region = region
@@ -88,7 +89,7 @@ class Bearers:
             match = _LINE.fullmatch(words)
             if match is None:
                 raise BearersError(f"{self._path.name}:{number}: not `<sha-256> <app>`")
-            if match["app"] not in self._apps:
+            if self._apps is not None and match["app"] not in self._apps:
                 raise BearersError(f"{self._path.name}:{number}: {match['app']} is no app")
             found.append((bytes.fromhex(match["digest"]), match["app"]))
         return tuple(found)

@@ -6,6 +6,7 @@ travels this way, since telemetry may drop.
 """
 
 import re
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Self
 
@@ -13,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.metrics import Counter, Histogram
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -41,6 +42,7 @@ class Telemetry:
         self._meters: MeterProvider | None = None
         self._durations: Histogram | None = None
         self._alarms: Counter | None = None
+        self._asked: Histogram | None = None
         # With a collector every call is sampled: an auditor must find the trace of each. Without
         # one the ids still flow, and the sampled bit says that no trace was kept.
         if endpoint:
@@ -55,6 +57,9 @@ class Telemetry:
             )
             self._alarms = meter.create_counter(
                 "accord.alarms", description="what a person has to look at, by its name"
+            )
+            self._asked = meter.create_histogram(
+                "accord.peer.duration", unit="s", description="what came of asking a peer, and when"
             )
 
     def span(self, name: str, kind: SpanKind, parent: str | None = None) -> "Span":
@@ -83,6 +88,24 @@ class Telemetry:
         """Count what a person has to look at; `docs/operations.md` says what to do about each."""
         if self._alarms is not None:
             self._alarms.add(1, {"accord.alarm": name})
+
+    def asked(self, peer: str, outcome: str, seconds: float) -> None:
+        """Count one question to a peer outside of the region, by its name, never by its address."""
+        if self._asked is not None:
+            self._asked.record(seconds, {"accord.peer": peer, "accord.outcome": outcome})
+
+    def gauge(
+        self, name: str, unit: str, description: str, value: Callable[[], float | None]
+    ) -> None:
+        """Send what `value` returns, from another thread, with each export; None is not sent."""
+
+        def observed(_options: CallbackOptions) -> list[Observation]:
+            now = value()
+            return [] if now is None else [Observation(now)]
+
+        if self._meters is not None:
+            meter = self._meters.get_meter("accord")
+            meter.create_observable_gauge(name, [observed], unit=unit, description=description)
 
     def close(self) -> None:
         """Send what is waiting, briefly, and stop."""

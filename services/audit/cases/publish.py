@@ -9,7 +9,7 @@ database, do not hash to what was signed.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -66,6 +66,7 @@ class Publisher:
         tiles: Tiles,
         witnesses: Witnesses,
         clock: Clock,
+        alarm: Callable[[str], None],
     ) -> None:
         self._known = known
         self._stored = stored
@@ -73,15 +74,11 @@ class Publisher:
         self._tiles = tiles
         self._witnesses = witnesses
         self._clock = clock
+        self._alarm = alarm
         self._state = _State()
         self._signed_size = 0
         self._unkept: list[Checkpoint] = []  # published, and not yet in the database
         self._hindrance = ""  # why nothing can be published at the moment
-
-    @property
-    def signed_size(self) -> int:
-        """Return how many entries are signed."""
-        return max(self._signed_size, self.size)
 
     @property
     def size(self) -> int:
@@ -89,15 +86,20 @@ class Publisher:
         return self._state.size
 
     @property
-    def age_s(self) -> float:
-        """Return how long ago the newest checkpoint was published; 0 before there is one."""
-        at = self._state.at
-        return (self._clock.now() - at).total_seconds() if at else 0.0
+    def published(self) -> int | None:
+        """Return the same; None where nothing is published."""
+        return self.size if self._state.published else None
 
     @property
-    def hindered(self) -> bool:
-        """Tell whether the last attempt to publish failed: witnesses, the disk or the database."""
-        return bool(self._hindrance)
+    def waiting(self) -> int | None:
+        """Return how many entries are signed and not published; None where nothing is published."""
+        return max(0, self._signed_size - self.size) if self._state.published else None
+
+    @property
+    def age_s(self) -> float | None:
+        """Return how long ago the newest checkpoint was published; None where nothing is."""
+        at = self._state.at
+        return (self._clock.now() - at).total_seconds() if at else None
 
     async def open(self) -> None:
         """Bring directory and database together; the log may grow when this returns.
@@ -131,12 +133,15 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled; ends with LogDamagedError when the log must not go on."""
         time = asyncio.get_running_loop().time
-        while True:
-            began = time()
-            again = await self._attempt()
-            await asyncio.sleep(_AGAIN_S if again else max(0, _EVERY_S - (time() - began)))
-            if not again:
-                await self._publications.grown()
+        try:
+            while True:
+                began = time()
+                again = await self._attempt()
+                await asyncio.sleep(_AGAIN_S if again else max(0, _EVERY_S - (time() - began)))
+                if not again:
+                    await self._publications.grown()
+        finally:
+            self._state = _State()  # what follows, another sequencer publishes
 
     async def _attempt(self) -> bool:
         """Publish the newest checkpoint if it is new; tell whether it must be tried again."""
@@ -152,6 +157,7 @@ class Publisher:
         if hindrance != self._hindrance:
             self._hindrance = hindrance
             if hindrance:
+                self._alarm("log_not_published")
                 log.warning("not published", reason=hindrance, published=self.size)
             else:
                 log.info("published again", published=self.size)

@@ -15,6 +15,14 @@ class StaleWriterError(Exception):
     """The stored log has grown under this writer: another one wrote. Nothing was stored."""
 
 
+class EventsKnownError(Exception):
+    """The log holds some of the events under other numbers. Nothing was stored."""
+
+    def __init__(self, event_ids: frozenset[str]) -> None:
+        super().__init__(f"{len(event_ids)} events are in the log")
+        self.event_ids = event_ids
+
+
 def sequence_gap(expected: int, got: int) -> Fault:
     """Refuse an entry beyond the producer's next number."""
     return Fault(
@@ -75,6 +83,18 @@ def tree_size_unknown(size: int) -> Fault:
         f"the log has {size} entries",
         metadata={"size": str(size)},
     )
+
+
+def not_a_log_reader(app: str) -> Fault:
+    """Refuse an app that the settings do not name among the readers of the log."""
+    return Fault(
+        "NOT_A_LOG_READER", f"{app} is not to read the log as a whole", metadata={"app": app}
+    )
+
+
+def files_unavailable() -> Fault:
+    """Refuse because the published files cannot be read."""
+    return Fault("UNAVAILABLE", "the log's files cannot be read now", retry_after=_COME_AGAIN)
 
 
 def no_entry(entry: str) -> Fault:

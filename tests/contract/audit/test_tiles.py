@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,7 @@ class Published:
     log: Log
     path: Path
     appended: int = 0
+    alarms: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.publisher = self.again()
@@ -57,6 +58,7 @@ class Published:
             tiles=tiles or TileDirectory(self.path),
             witnesses=witnesses or NoWitnesses(),
             clock=clock,
+            alarm=self.alarms.append,
         )
         return self.publisher
 
@@ -485,7 +487,7 @@ async def test_nothing_is_published_that_the_policy_does_not_allow(made: Publish
         await made.grow(300)
         assert "cosignatures" in await made.publisher.publish()
     assert (await made.read()).size == made.publisher.size == 10
-    assert made.publisher.signed_size == 910
+    assert (made.publisher.published, made.publisher.waiting) == (10, 900)
     assert made.files() == files  # also no disk is used while a quorum is away
     witness.willing = True
     await made.publish()
@@ -526,6 +528,9 @@ async def test_the_task_publishes_what_is_appended_and_waits_out_a_failure(
         await made.grow(10)
         await asyncio.wait_for(witness.refused.wait(), 10)
         assert (await made.read()).size == 300
+        witness.refused.clear()
+        await asyncio.wait_for(witness.refused.wait(), 10)  # again, and told once
+        assert made.alarms == ["log_not_published"]
         witness.willing = True
         await asyncio.wait_for(tiles.published.wait(), 10)
         assert (await made.read()).size == 310
