@@ -37,6 +37,7 @@ from services.audit.api.witness import witness_application
 from services.audit.cases.append_entries import AppendEntries
 from services.audit.cases.destroy_kek import DestroyKek
 from services.audit.cases.erase_person import ErasePerson
+from services.audit.cases.gaps import Gaps
 from services.audit.cases.keep_holds import KeepHolds
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
@@ -123,11 +124,13 @@ async def assembled(
             clock=clock,
             alarm=traces.alarm,
         )
+        record = Record(own_events)
+        gaps = Gaps(record, clock, traces.alarm)
         lock = sequencer_lock(settings.database)
         stack.push_async_callback(lock.leave)
         sequencer = Sequencer(
             lock,
-            lambda: AppendEntries(stored, keys, envelope, signer),
+            lambda: AppendEntries(stored, keys, envelope, signer, gaps),
             beside=[publisher],
             changed=lambda here: server.offer(_APPEND, here=here),
         )
@@ -136,7 +139,7 @@ async def assembled(
             await Replay(settings.origin, stored, keys, erasures, own_events)()
         except (LogDamagedError, OSError) as error:
             raise NotReadyError(str(error)) from error
-        on_record = OnRecord(Record(own_events), keys, clock)
+        on_record = OnRecord(record, keys, clock)
         entries = ReadEntries(settings.origin, stored, keys)
         tree = Tree(stored, signer)
         inclusion, growth = ProveInclusion(tree), Growth(tree)
@@ -158,10 +161,8 @@ async def assembled(
             door = stack.enter_context(Https(settings, settings.witness_listen, app, roots))
             server.also("witness", door.run)
         readable = ReadTiles(tiles, signer, settings.tools_apps)
-        if settings.tools_listen:
-            files = application(readable, bearers=_tools_bearers(settings), traces=traces)
-            tools = stack.enter_context(Https(settings, settings.tools_listen, files))
-            server.also("https", tools.run)
+        if files := _files_door(settings, readable, traces):
+            server.also("https", stack.enter_context(files).run)
         _measure(publisher, traces)
         yield (
             server.add(_APPEND, AppendServicer(sequencer, publisher))
@@ -262,6 +263,13 @@ def migrate_all(settings: AuditSettings) -> None:
     """Bring both databases to the newest revision; run as the owner of the tables."""
     migrate(settings.database, LOG_MIGRATIONS)
     migrate(settings.key_database, KEY_MIGRATIONS)
+
+
+def _files_door(settings: AuditSettings, readable: ReadTiles, traces: Telemetry) -> Https | None:
+    if settings.tools_listen is None:
+        return None
+    files = application(readable, bearers=_tools_bearers(settings), traces=traces)
+    return Https(settings, settings.tools_listen, files)
 
 
 def _tools_bearers(settings: AuditSettings) -> Bearers:

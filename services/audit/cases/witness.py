@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 
-from runtime import logs
 from runtime.clock import Clock
 from services.audit.domain.checkpoint import Checkpoint, read_text
 from services.audit.domain.cosignature import cosign
@@ -11,8 +10,6 @@ from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import MalformedNoteError, Signer, open_note, split_note
 from services.audit.domain.ports import WitnessStore
 from services.audit.domain.witnessing import NotCosignedError, Presented, Why, Witnessed
-
-log = logs.get(__name__)
 
 
 class Witness:
@@ -51,13 +48,7 @@ class Witness:
             presented.check(checkpoint, last)
             return next_
 
-        try:
-            await self._store.advance(origin, judge)
-        except NotCosignedError as refusal:
-            if refusal.why is Why.NOT_PROVEN:
-                # Signed by the log, and not the history that it has shown before: evidence.
-                log.warning("checkpoint not consistent", origin=origin, size=size, root=root.hex())
-            raise
+        await self._store.advance(origin, judge)
         return cosignature.line
 
     async def newest(self, origin_hash: str) -> str | None:

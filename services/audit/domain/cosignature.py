@@ -4,7 +4,7 @@ It says that at this time the checkpoint was of the largest tree of its log that
 seen, and that everything it saw before is the beginning of that tree.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from services.audit.domain.note import (
     COSIGNATURE,
@@ -47,11 +47,6 @@ def cosign(signer: Signer, text: str, at: datetime) -> Signature:
     seconds = int(at.timestamp())
     signed = signer.sign(_message(seconds, text.encode()))
     return Signature(signer.key, seconds.to_bytes(_TIME_SIZE) + signed)
-
-
-def time_of(cosignature: Signature) -> datetime:
-    """Return when a witness says that it cosigned; OverflowError for a time without a calendar."""
-    return datetime.fromtimestamp(int.from_bytes(cosignature.signature[:_TIME_SIZE]), UTC)
 
 
 def _message(seconds: int, text: bytes) -> bytes:
