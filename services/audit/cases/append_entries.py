@@ -7,22 +7,23 @@ sealed anew should that write fail.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from runtime import logs
 from runtime.event import Event
 from runtime.fault import Fault
+from services.audit.cases.gaps import Gaps
 from services.audit.cases.group import Group, Known, Receipt
 from services.audit.cases.open_log import open_log
+from services.audit.cases.waiting import Appended, Request, Waiting
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
 from services.audit.domain.faults import (
+    EventsKnownError,
     LogDamagedError,
     StaleWriterError,
     log_unavailable,
-    queue_full,
 )
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import Envelope, Keys, LogStore
@@ -30,36 +31,6 @@ from services.audit.domain.sealing import open_entry, parties
 from services.audit.domain.tiles import Edge
 
 log = logs.get(__name__)
-
-_MAX_WAITING = 8192  # entries in the queue before callers are refused
-_MAX_WEIGHT = 32 << 20  # bytes that their texts take in memory
-_MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """Receipts in the order asked for, and a checkpoint that covers them."""
-
-    receipts: Sequence[Receipt]
-    checkpoint: Checkpoint
-
-
-@dataclass(slots=True)
-class _Request:
-    producer: str
-    submissions: Sequence[Submission]
-    weight: int
-    done: "asyncio.Future[Appended]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-
-    def settle(self, outcome: Appended | Fault) -> None:
-        if self.done.done():  # its caller has gone
-            return
-        if isinstance(outcome, Fault):
-            self.done.set_exception(outcome)
-        else:
-            self.done.set_result(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +46,7 @@ class _State:
 class _Sealed:
     """A group that waits for the one before it to be stored."""
 
-    requests: Sequence[_Request]
+    requests: Sequence[Request]
     outcomes: Sequence[list[Receipt] | Fault]
     group: Group
 
@@ -83,16 +54,19 @@ class _Sealed:
 class AppendEntries:
     """The writer. `run` must be running for `append` to be answered."""
 
-    def __init__(self, log: LogStore, keys: Keys, envelope: Envelope, signer: LogKeys) -> None:
+    def __init__(
+        self, log: LogStore, keys: Keys, envelope: Envelope, signer: LogKeys, gaps: Gaps
+    ) -> None:
         self._log = log
         self._keys = keys
         self._envelope = envelope
         self._signer = signer
+        self._gaps = gaps
         self._state: _State | None = None
         self._checkpoint: Checkpoint | None = None  # the newest that is stored
-        self._queue: deque[_Request] = deque()
-        self._waiting = 0
-        self._weight = 0
+        self._waiting = Waiting()
+        self._again: Sequence[Request] = ()  # of a group that held events which the log has
+        self._known_events: frozenset[str] = frozenset()  # these events
         self._stopped = False
         self._wake = asyncio.Event()
 
@@ -100,15 +74,7 @@ class AppendEntries:
         """Append a producer's entries, consecutive numbers; return when they are durable."""
         if self._stopped:
             raise log_unavailable()
-        weight = sum(submission.weight for submission in submissions)
-        # Alone in the queue it is taken whatever its weight: refused, it would come for ever.
-        heavy = self._waiting and self._weight + weight > _MAX_WEIGHT
-        if heavy or self._waiting + len(submissions) > _MAX_WAITING:
-            raise queue_full()
-        request = _Request(producer, submissions, weight)
-        self._queue.append(request)
-        self._waiting += len(submissions)
-        self._weight += weight
+        request = self._waiting.add(producer, submissions)
         self._wake.set()
         return await request.done
 
@@ -120,15 +86,18 @@ class AppendEntries:
     async def run(self) -> None:
         """Commit groups until cancelled; ends with LogDamagedError when the log must not go on."""
         storing = asyncio.create_task(_nothing())
-        requests: Sequence[_Request] = ()
+        requests: Sequence[Request] = ()
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while requests := self._next_group():
+                while self._waiting or self._again:
+                    await self._waiting.gathered(storing)
+                    requests = self._waiting.take()
                     sealed = await self._seal(requests)
                     await storing
-                    if sealed is not None and self._state is None:
+                    if self._again or (sealed is not None and self._state is None):
+                        requests, self._again = [*self._again, *requests], ()
                         sealed = await self._seal(requests)
                     if sealed is not None:
                         group = sealed.group
@@ -144,28 +113,14 @@ class AppendEntries:
             self._stopped = True
             storing.cancel()
             await asyncio.gather(storing, return_exceptions=True)
-            for request in (*requests, *self._queue):
+            for request in (*self._again, *requests):
                 request.settle(log_unavailable())
+            self._waiting.settle(log_unavailable())
 
-    def _next_group(self) -> list[_Request]:
-        group: list[_Request] = []
-        entries = 0
-        while self._queue and (not group or entries + self._next_size() <= _MAX_GROUP):
-            request = self._queue.popleft()
-            self._waiting -= len(request.submissions)
-            self._weight -= request.weight
-            if not request.done.done():  # a caller that has gone will repeat its request
-                group.append(request)
-                entries += len(request.submissions)
-        # Of requests that a producer sent at once, a later one may have arrived before an earlier.
-        group.sort(key=lambda request: request.submissions[0].sequence)
-        return group
-
-    def _next_size(self) -> int:
-        return len(self._queue[0].submissions)
-
-    async def _seal(self, requests: Sequence[_Request]) -> _Sealed | None:
+    async def _seal(self, requests: Sequence[Request]) -> _Sealed | None:
         """Seal a group on top of the newest; None when that cannot be, and everyone is told so."""
+        if not requests:
+            return None
         try:
             if self._state is None:
                 await self.open()
@@ -188,22 +143,29 @@ class AppendEntries:
         try:
             if growth.entries:
                 self._checkpoint = await self._log.grow(growth, self._signer)
+        except EventsKnownError as known:
+            # Rare, so that nobody looks for each event beforehand: sealed anew they are refused.
+            self._state, self._again = None, sealed.requests
+            self._known_events = known.event_ids
+            return
         except BaseException as error:  # noqa: BLE001  what must end the log is raised again
             # Stored or not: only the store knows. It is looked at before anything else is written.
             self._state = None
             self._give_up(sealed.requests, error)
             return
         self._state = _State(group.edge, group.last)
+        self._known_events = frozenset()
         checkpoint = self._checkpoint
         assert checkpoint is not None  # noqa: S101  of this growth, or of the log that was opened
         for request, outcome in zip(sealed.requests, sealed.outcomes, strict=True):
-            if isinstance(outcome, Fault):
-                request.settle(outcome)
-            else:
-                request.settle(Appended(outcome, checkpoint))
+            settled = outcome if isinstance(outcome, Fault) else Appended(outcome, checkpoint)
+            request.settle(settled)
+        for request, outcome in zip(sealed.requests, sealed.outcomes, strict=True):
+            if isinstance(outcome, Fault) and outcome.reason == "SEQUENCE_GAP":
+                await self._gaps.refused(request.producer, int(outcome.metadata["expected"]))
 
     @staticmethod
-    def _give_up(requests: Sequence[_Request], error: BaseException) -> None:
+    def _give_up(requests: Sequence[Request], error: BaseException) -> None:
         """Tell everyone to come again; raise the error again when the log must not go on."""
         for request in requests:
             request.settle(log_unavailable())
@@ -215,7 +177,7 @@ class AppendEntries:
             log.error("group not committed: a bug", count=len(requests), exc_info=error)
 
     async def _look_up(
-        self, requests: Sequence[_Request], state: _State
+        self, requests: Sequence[Request], state: _State
     ) -> tuple[Known, list[Event]]:
         """Read what the log holds of the requests; return it, and the events that are new."""
         last = dict(state.last)
@@ -235,17 +197,16 @@ class AppendEntries:
         for producer, numbers in repeated.items():
             stored += await self._log.by_sequence(producer, numbers)
         keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
-        taken = await self._log.by_event_id({event.event_id for event in fresh})
         opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
         entries = {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
-        return Known(last, entries, newest, frozenset(e.sealed.event_id for e in taken)), fresh
+        return Known(last, entries, newest, self._known_events), fresh
 
 
 async def _nothing() -> None:
     """Stand for the group before the first."""
 
 
-def _take_all(group: Group, requests: Sequence[_Request]) -> list[list[Receipt] | Fault]:
+def _take_all(group: Group, requests: Sequence[Request]) -> list[list[Receipt] | Fault]:
     outcomes: list[list[Receipt] | Fault] = []
     for request in requests:
         try:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 from runtime import logs
 from runtime.fault import Fault
-from services.audit.cases.append_entries import Appended, AppendEntries
+from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.waiting import Appended
 from services.audit.domain.entry import Submission
 from services.audit.domain.faults import StaleWriterError, not_sequencer
 from services.audit.domain.ports import SequencerLock

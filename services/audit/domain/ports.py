@@ -1,6 +1,6 @@
 """What the log asks of its stores: what each must promise, not how."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -148,9 +148,10 @@ class LogStore(Protocol):
         """Store entries and tiles, read the entries back, and sign and store the checkpoint.
 
         One transaction: all of it is durable on return, or none of it is there. An exception
-        other than StaleWriterError or LogDamagedError may mean either.
+        other than these three may mean either.
 
-        StaleWriterError when the log is not of `base_size`. LogDamagedError when what is read back
+        StaleWriterError when the log is not of `base_size`. EventsKnownError when it holds some of
+        the events. LogDamagedError when what is read back
         does not hash to what was written: then nothing is signed.
         """
         ...
@@ -262,6 +263,42 @@ class Tiles(Protocol):
 
     async def read(self, path: TilePath) -> bytes | None:
         """Return a tile or bundle; a partial one also from the full one that it became."""
+        ...
+
+
+class PublishedFiles(Protocol):
+    """What was published of a log, as files, to be read alone."""
+
+    def history(self) -> Iterator[str]:
+        """Return the notes of all published checkpoints, oldest first."""
+        ...
+
+    async def newest(self) -> str | None:
+        """Return the note of the published checkpoint."""
+        ...
+
+    async def read(self, path: TilePath) -> bytes | None:
+        """Return a tile or bundle; a partial one also from the full one that it became."""
+        ...
+
+
+class Refill(Protocol):
+    """The database of a lost log while it is filled again: no log until `conclude`."""
+
+    async def size(self) -> int:
+        """Return how many entries an attempt before has left; LogDamagedError over a log."""
+        ...
+
+    async def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        """Return the hashes of the entries [start, end) that are there."""
+        ...
+
+    async def add(self, growth: Growth) -> None:
+        """Store verified entries and tiles; read back and hashed, durable on return."""
+        ...
+
+    async def conclude(self, signed: Sequence[Checkpoint], found: Sequence[Checkpoint]) -> None:
+        """Add every checkpoint, as it was signed and as it was published; durable on return."""
         ...
 
 

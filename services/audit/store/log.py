@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from runtime.clock import Clock
 from runtime.db import BigInt, Database
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Facet, StoredEntry
-from services.audit.domain.faults import LogDamagedError, StaleWriterError
+from services.audit.domain.faults import EventsKnownError, LogDamagedError, StaleWriterError
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
 from services.audit.domain.ports import Envelope, Filter, Growth, Head, Selection
@@ -79,7 +80,13 @@ class StoredLog:
             tx.execute(insert(checkpoints), row)
             return checkpoint
 
-        return await self._database.write(unit)
+        try:
+            return await self._database.write(unit)
+        except IntegrityError:
+            found = await self.by_event_id([entry.sealed.event_id for entry in growth.entries])
+            if not found:
+                raise
+            raise EventsKnownError(frozenset(e.sealed.event_id for e in found)) from None
 
     async def published_note(self) -> str | None:
         """Return the note of the newest published checkpoint."""

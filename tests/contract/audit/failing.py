@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from runtime.clock import SettableClock
 from runtime.fault import Fault
 from runtime.testing import NOON
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import StoredEntry
-from services.audit.domain.note import Signer
+from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import Growth
+from services.audit.store.key_ring import StoredPartyKeys
 from services.audit.store.log import StoredLog
+from services.audit.store.party_keys import StoredKeys
 from tests.contract.audit.log import Log
 
 
@@ -28,11 +29,7 @@ class FailingLog(StoredLog):
         self.go_on.set()
         self.looked_up = asyncio.Event()  # since the last growth began
 
-    async def by_event_id(self, event_ids: Collection[str]) -> list[StoredEntry]:
-        self.looked_up.set()
-        return await super().by_event_id(event_ids)
-
-    async def grow(self, growth: Growth, signer: Signer) -> Checkpoint:
+    async def grow(self, growth: Growth, signer: LogKeys) -> Checkpoint:
         self.looked_up.clear()
         self.growing.set()
         await self.go_on.wait()
@@ -43,3 +40,15 @@ class FailingLog(StoredLog):
         if when == "after":
             raise Fault("UNAVAILABLE", "connection lost during commit")
         return checkpoint
+
+
+class WatchedKeys(StoredKeys):
+    """The keys of a log, which tell a store when a group is about to be sealed with them."""
+
+    def __init__(self, log: Log, store: FailingLog) -> None:
+        super().__init__(log.key_database, log.directory)
+        self._store = store
+
+    async def ensure(self, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
+        self._store.looked_up.set()
+        return await super().ensure(parties)

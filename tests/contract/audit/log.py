@@ -15,20 +15,24 @@ from runtime.event import Event, Section
 from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.audit.api.envelope import LogEntryEnvelope
-from services.audit.cases.append_entries import Appended, AppendEntries
+from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.gaps import Gaps
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.read_entries import ReadEntries
+from services.audit.cases.record import Record
 from services.audit.cases.tree import Tree
+from services.audit.cases.waiting import Appended
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Submission
 from services.audit.domain.log_keys import LogKeys
-from services.audit.domain.ports import LogStore
+from services.audit.domain.ports import Keys, LogStore
 from services.audit.domain.verification import consistent, included
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import create_log_key, load_log_keys
+from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
 
 ORIGIN = "nl.accord.internal/audit"
@@ -74,6 +78,9 @@ class Log:
     writer: AppendEntries
     entries: ReadEntries
     tree: Tree
+    clock: SettableClock
+    gaps: Gaps
+    alarms: list[str]
     seen: list[Checkpoint] = field(default_factory=list)
 
     @classmethod
@@ -93,6 +100,8 @@ class Log:
         key_database = Database(f"sqlite:///{directory / 'keys.db'}")
         store = StoredLog(database, LogEntryEnvelope(), SettableClock(NOON))
         keys = StoredKeys(key_database, directory)
+        clock, alarms = SettableClock(NOON), list[str]()
+        gaps = Gaps(Record(StoredOwnEvents(key_database)), clock, alarms.append)
         return cls(
             url,
             directory,
@@ -101,14 +110,18 @@ class Log:
             store,
             keys,
             signer,
-            AppendEntries(store, keys, LogEntryEnvelope(), signer),
+            AppendEntries(store, keys, LogEntryEnvelope(), signer, gaps),
             ReadEntries(ORIGIN, store, keys),
             Tree(store, signer),
+            clock,
+            gaps,
+            alarms,
         )
 
-    def writer_on(self, store: LogStore) -> AppendEntries:
+    def writer_on(self, store: LogStore, keys: Keys | None = None) -> AppendEntries:
         """Another writer of the same log, over another store."""
-        return AppendEntries(store, self.keys, LogEntryEnvelope(), self.signer)
+        envelope = LogEntryEnvelope()
+        return AppendEntries(store, keys or self.keys, envelope, self.signer, self.gaps)
 
     async def append(
         self, first: int, events: Sequence[Event], producer: str = "account"

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from runtime.event import Event
 from runtime.fault import Fault
-from services.audit.cases import append_entries
+from services.audit.cases import waiting
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.domain.entry import Submission
@@ -147,7 +147,7 @@ async def test_one_refused_request_takes_nothing_from_the_others_of_its_group(lo
 async def test_a_full_queue_is_refused_with_a_delay(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_entries, "_MAX_WAITING", 10)
+    monkeypatch.setattr(waiting, "_MAX_WAITING", 10)
     outcomes = await asyncio.gather(
         *(log.append(1, [event(n)], f"p{n}") for n in range(20)), return_exceptions=True
     )
@@ -160,7 +160,7 @@ async def test_a_full_queue_is_refused_with_a_delay(
 async def test_a_queue_full_of_large_entries_is_refused_as_well(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(append_entries, "_MAX_WEIGHT", 100_000)
+    monkeypatch.setattr(waiting, "_MAX_WEIGHT", 100_000)
     text = {"text": "x" * 30_000}
     outcomes = await asyncio.gather(
         *(log.append(1, [event(n, fields=text)], f"p{n}") for n in range(5)),

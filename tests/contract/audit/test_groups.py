@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 from runtime.fault import Fault
-from tests.contract.audit.failing import FailingLog
+from tests.contract.audit.failing import FailingLog, WatchedKeys
 from tests.contract.audit.log import Log, event, run_writer
 
 
 async def _grow_slowly(log: Log) -> FailingLog:
     """Begin a growth that waits to go on."""
     store = FailingLog(log)
-    log.writer = log.writer_on(store)
+    log.writer = log.writer_on(store, WatchedKeys(log, store))
     await log.writer.open()
     store.go_on.clear()
     return store

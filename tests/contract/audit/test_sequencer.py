@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import make_url
 
 from runtime.fault import Fault
-from services.audit.cases.append_entries import Appended
 from services.audit.cases.sequence import Sequencer
+from services.audit.cases.waiting import Appended
 from services.audit.domain.entry import Submission
 from services.audit.domain.ports import SequencerLock
 from services.audit.store.sequencer_lock import sequencer_lock

@@ -1,0 +1,115 @@
+"""Those who wait to append: a bounded queue, and from it groups that are worth a commit."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from runtime.fault import Fault
+from services.audit.cases.group import Receipt
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.entry import Submission
+from services.audit.domain.faults import queue_full
+
+_MAX_WAITING = 8192  # entries in the queue before callers are refused
+_MAX_WEIGHT = 32 << 20  # bytes that their texts take in memory
+_MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
+# A commit costs about the same for one entry as for fifty. So fewer than these wait while a group
+# is being stored, and then a moment more: those who were just answered come again.
+_WORTH_IT = 256
+_GATHER_S = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Receipts in the order asked for, and a checkpoint that covers them."""
+
+    receipts: Sequence[Receipt]
+    checkpoint: Checkpoint
+
+
+@dataclass(slots=True)
+class Request:
+    """What one caller waits for."""
+
+    producer: str
+    submissions: Sequence[Submission]
+    weight: int
+    done: "asyncio.Future[Appended]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def settle(self, outcome: Appended | Fault) -> None:
+        """Answer the caller, unless it has gone."""
+        if self.done.done():
+            return
+        if isinstance(outcome, Fault):
+            self.done.set_exception(outcome)
+        else:
+            self.done.set_result(outcome)
+
+
+class Waiting:
+    """The queue. Nobody in it is dropped: whoever was let in is settled by the writer."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Request] = deque()
+        self._entries = 0
+        self._weight = 0
+        self._crowded = False  # whether the group before held several
+        self._enough = asyncio.Event()  # entries wait that are worth a commit
+
+    def __bool__(self) -> bool:
+        """Tell whether somebody waits."""
+        return bool(self._queue)
+
+    def add(self, producer: str, submissions: Sequence[Submission]) -> Request:
+        """Let a request in; OVERLOADED beyond the bounds."""
+        weight = sum(submission.weight for submission in submissions)
+        # Alone in the queue it is taken whatever its weight: refused, it would come for ever.
+        heavy = self._entries and self._weight + weight > _MAX_WEIGHT
+        if heavy or self._entries + len(submissions) > _MAX_WAITING:
+            raise queue_full()
+        request = Request(producer, submissions, weight)
+        self._queue.append(request)
+        self._entries += len(submissions)
+        self._weight += weight
+        if self._entries >= _WORTH_IT:
+            self._enough.set()
+        return request
+
+    async def gathered(self, storing: "asyncio.Task[None]") -> None:
+        """Return when a group should be taken: soon, when many come; at once, when few do."""
+        if not self._crowded or self._entries >= _WORTH_IT:
+            return
+        self._enough.clear()
+        enough = asyncio.ensure_future(self._enough.wait())
+        try:
+            await asyncio.wait({enough, storing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({enough}, timeout=_GATHER_S)
+        finally:
+            enough.cancel()
+
+    def take(self) -> list[Request]:
+        """Take the next group out; none when nobody waits."""
+        group: list[Request] = []
+        entries = 0
+        while self._queue and (not group or entries + self._next_size() <= _MAX_GROUP):
+            request = self._queue.popleft()
+            self._entries -= len(request.submissions)
+            self._weight -= request.weight
+            if not request.done.done():  # a caller that has gone will repeat its request
+                group.append(request)
+                entries += len(request.submissions)
+        self._crowded = len(group) > 1
+        # Of requests that a producer sent at once, a later one may have arrived before an earlier.
+        group.sort(key=lambda request: request.submissions[0].sequence)
+        return group
+
+    def settle(self, fault: Fault) -> None:
+        """Tell all who wait that nothing will come."""
+        while self._queue:
+            self._queue.popleft().settle(fault)
+
+    def _next_size(self) -> int:
+        return len(self._queue[0].submissions)
