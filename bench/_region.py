@@ -100,6 +100,7 @@ class Region:
             "ACCORD_MAX_CONNECTION_AGE_S": "3600",
             "ACCORD_LOG_KEY_FILE": str(here / "log" / "log.key"),
             "ACCORD_KEK_DIRECTORY": str(here / "kek"),
+            "ACCORD_TILE_DIRECTORY": str(here / "tiles"),
             "ACCORD_KEY_DATABASE_URL": self.url("keys"),
             "ACCORD_LISTEN": f"127.0.0.1:{port}",
             "ACCORD_HEALTH_LISTEN": f"127.0.0.1:{free_port()}",
@@ -115,6 +116,7 @@ def region(store: str) -> Iterator[Region]:
     with TemporaryDirectory(prefix="accord-bench-") as name:
         directory = Path(name)
         _certify(directory)
+        (directory / "tiles").mkdir()
         keys = str(directory / "log" / "log.key")
         _run("audit", "keygen", "--region", NAME, "--log-key-file", keys,
              "--kek-directory", str(directory / "kek"))  # fmt: skip
