@@ -261,6 +261,7 @@ class Audit:
         """
         following = ProveEntriesRequest()
         following.CopyFrom(request)
+        following.purpose = self._purpose
         while True:
             page = await answer(self._read.ProveEntries(following, timeout=self._seconds))
             yield page

@@ -13,6 +13,7 @@ from accord_client.cli.consent import consent
 from accord_client.cli.contracts import contracts
 from accord_client.cli.exchange import expiries, export_contracts, import_contracts
 from accord_client.cli.explain import explain
+from accord_client.cli.export import export
 from accord_client.cli.fsck import fsck
 from accord_client.cli.instruments import instruments
 from accord_client.cli.recipients import recipients
@@ -73,7 +74,7 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
     context.obj = Session(profile, given)
 
 
-for command in (checkpoint, consistent, verify, fsck, tail):
+for command in (checkpoint, consistent, export, verify, fsck, tail):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)
