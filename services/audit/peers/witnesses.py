@@ -72,10 +72,15 @@ class HttpsWitnesses:
     """`domain.ports.Witnesses`: those of a policy that have an address."""
 
     def __init__(
-        self, policy: Policy, means: Means, verifier: Callable[[VerifierKey], Verifier]
+        self,
+        policy: Policy,
+        means: Means,
+        verifier: Callable[[VerifierKey], Verifier],
+        deadline_s: float = _DEADLINE_S,
     ) -> None:
         """Take the policy; ValueError for an address that is not https."""
         self._policy = policy
+        self._deadline_s = deadline_s
         self._asked = [
             _Witness(each, means, Cosigner(verifier(each.key)))
             for each in policy.witnesses
@@ -91,12 +96,14 @@ class HttpsWitnesses:
         Whoever is late finishes by himself, so that his connection and his size are not lost.
         """
         asked = {
-            witness.ask(checkpoint, prove): witness.name for witness in self._asked if witness.idle
+            witness.ask(checkpoint, prove, self._deadline_s): witness.name
+            for witness in self._asked
+            if witness.idle
         }
         pending = set(asked)
         lines: dict[str, str] = {}
         satisfied = self._policy.satisfied_by(lines)
-        until = time.monotonic() + (_GRACE_S if satisfied else _DEADLINE_S)
+        until = time.monotonic() + (_GRACE_S if satisfied else self._deadline_s)
         while pending and (left := until - time.monotonic()) > 0:
             done, pending = await asyncio.wait(
                 pending, timeout=left, return_when=asyncio.FIRST_COMPLETED
@@ -140,9 +147,11 @@ class _Witness:
         """Tell whether it can be asked: it is asked one thing at a time."""
         return self._task is None or self._task.done()
 
-    def ask(self, checkpoint: Checkpoint, prove: Prove) -> "asyncio.Task[str | None]":
+    def ask(
+        self, checkpoint: Checkpoint, prove: Prove, deadline_s: float
+    ) -> "asyncio.Task[str | None]":
         """Begin to ask; the result is the cosignature line, None when there is none."""
-        self._task = asyncio.create_task(self._ask(checkpoint, prove))
+        self._task = asyncio.create_task(self._ask(checkpoint, prove, deadline_s))
         return self._task
 
     async def close(self) -> None:
@@ -153,11 +162,11 @@ class _Witness:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _ask(self, checkpoint: Checkpoint, prove: Prove) -> str | None:
+    async def _ask(self, checkpoint: Checkpoint, prove: Prove, deadline_s: float) -> str | None:
         began = time.monotonic()
         line = None
         try:
-            async with asyncio.timeout(_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 line = await self._rounds(checkpoint, prove)
             outcome = "cosigned"
         except _FailedError as failure:
