@@ -16,7 +16,12 @@ from accord.account.v1 import (
     staff_service_pb2,
     staff_service_pb2_grpc,
 )
-from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
+from accord.audit.v1 import (
+    own_entry_service_pb2,
+    own_entry_service_pb2_grpc,
+    read_service_pb2,
+    read_service_pb2_grpc,
+)
 from accord.sharing.v1 import (
     analysis_service_pb2,
     analysis_service_pb2_grpc,
@@ -53,10 +58,11 @@ from services.portal.api.catalog import load_catalogs
 from services.portal.api.desk import Desk
 from services.portal.api.render import templates
 from services.portal.api.static import StaticFiles
+from services.portal.domain.stated import StatedPurpose
 from services.portal.peers.account import AccountPeer, SessionPeer, StaffPeer
 from services.portal.peers.agreements import AgreementPeer
 from services.portal.peers.analysis import AnalysisPeer
-from services.portal.peers.audit import LogPeer
+from services.portal.peers.audit import LogPeer, OwnLogPeer
 from services.portal.peers.consents import ConsentsPeer
 from services.portal.peers.contracts import ContractPeer
 from services.portal.peers.reach import ReachPeer
@@ -94,7 +100,10 @@ async def assembled(
         revocation_service_pb2.DESCRIPTOR.services_by_name["RevocationService"],
         rulebook_service_pb2.DESCRIPTOR.services_by_name["RulebookService"],
     ]
-    audit_services = [read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]]
+    audit_services = [
+        read_service_pb2.DESCRIPTOR.services_by_name["ReadService"],
+        own_entry_service_pb2.DESCRIPTOR.services_by_name["OwnEntryService"],
+    ]
     async with AsyncExitStack() as stack:
         account = Channel("account", settings.account_address, settings, account_services)
         stack.push_async_callback(account.close)
@@ -139,6 +148,11 @@ async def assembled(
                 Peer(revocation_service_pb2_grpc.RevocationServiceStub, sharing),
             ),
             log=LogPeer(Peer(read_service_pb2_grpc.ReadServiceStub, audit), settings.log_keys),
+            own_log=OwnLogPeer(
+                Peer(own_entry_service_pb2_grpc.OwnEntryServiceStub, audit), settings.log_keys
+            ),
+            stated=StatedPurpose(settings.form_key),
+            trace_viewer=settings.trace_viewer_url,
         )
         yield portal(
             desk,

@@ -13,6 +13,7 @@ from runtime.settings import ADDRESS, ServiceSettings
 from services.portal.domain.form_token import MINIMUM_KEY_BYTES
 
 _ORIGIN = r"^https://[^\s/?#;,]+$"
+_TRACE_VIEWER = r"^(https://[^\s{}<>\"'\\]+\{trace_id\}[^\s{}<>\"'\\]*)?$"
 
 
 class PortalSettings(ServiceSettings):
@@ -37,6 +38,12 @@ class PortalSettings(ServiceSettings):
     )
     log_key_file: FilePath = Field(
         description="verifier keys of the audit log and its witnesses, one a line (c2sp.org)"
+    )
+    trace_viewer_url: str = Field(
+        default="",
+        pattern=_TRACE_VIEWER,
+        description="address of a trace in the operators' viewer, with {trace_id} in the place of "
+        "its 32 digits; without one, auditors are shown no link",
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     sharing_address: str = Field(pattern=ADDRESS, description="sharing's mTLS port")

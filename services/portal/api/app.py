@@ -19,6 +19,7 @@ from services.portal.api.routes import (
     consents,
     officer,
     reach,
+    record,
     shared,
     sharing,
     staff,
@@ -60,6 +61,7 @@ def portal(
             *officer.routes(desk),
             *agreements.routes(desk),
             *audit.routes(desk),
+            *record.routes(desk),
         ],
         exception_handlers={HTTPException: http_error},
     )

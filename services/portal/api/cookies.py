@@ -17,6 +17,7 @@ REGISTRATION = "__Host-registration"
 FORM = "__Host-form"
 LANGUAGE = "__Host-language"
 NEXT = "__Host-next"
+PURPOSE = "__Host-purpose"
 
 FLOW_SECONDS = 600
 _YEAR = 365 * 24 * 3600

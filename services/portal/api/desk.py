@@ -15,10 +15,12 @@ from services.portal.domain.ports import (
     Consents,
     Contracts,
     Log,
+    OwnLog,
     Reaches,
     Sessions,
     Staff,
 )
+from services.portal.domain.stated import StatedPurpose
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,6 @@ class Desk:
     contracts: Contracts
     agreements: Agreements
     log: Log
+    own_log: OwnLog
+    stated: StatedPurpose
+    trace_viewer: str  # an address with {trace_id}, or empty

@@ -38,7 +38,7 @@ from services.portal.domain.sharing import (
     Terms,
     Vocabulary,
 )
-from services.portal.domain.trace import Found, Proof, Search
+from services.portal.domain.trace import Found, Proof, Search, Traced
 
 
 class Sessions(Protocol):
@@ -327,14 +327,28 @@ class Agreements(Protocol):
 
 
 class Log(Protocol):
-    """The auditors' view of the log."""
+    """The auditors' view of the log; each look states its purpose, which goes on record."""
 
-    async def search(
-        self, auditor: Person, search: Search, page: str = "", *, newest_first: bool = True
-    ) -> Found:
-        """Return a page of the entries that match every part of a search."""
+    async def search(self, auditor: Person, purpose: str, search: Search, page: str = "") -> Found:
+        """Return a page of the entries that match every part of a search, newest first."""
         ...
 
-    async def prove(self, auditor: Person, index: int) -> Proof:
+    async def trace(self, auditor: Person, purpose: str, trace_id: str) -> Traced:
+        """Return the entries of one request, each verified under the pinned keys, in one call."""
+        ...
+
+    async def prove(self, auditor: Person, purpose: str, index: int) -> Proof:
         """Return an entry with its proof, verified under the pinned keys."""
+        ...
+
+
+class OwnLog(Protocol):
+    """What the log says of the person who looks, and of nobody else."""
+
+    async def entries(self, person: Person, page: str = "") -> Found:
+        """Return a page of the person's own entries, newest first."""
+        ...
+
+    async def prove(self, person: Person, index: int) -> Proof:
+        """Return one of them with its proof, verified; NOT_FOUND for any other entry."""
         ...

@@ -1,4 +1,4 @@
-"""What an auditor sees of the log: entries, traces of entries, and whether a proof holds."""
+"""What is seen of the log: entries, traces of entries, and whether their proofs hold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the log, opened as far as its keys still exist.
+    """An entry of the log, opened as far as its keys still exist and the reader may see it.
 
     Verified only as part of a Proof without a problem; in a list it is what the log states.
     """
@@ -45,6 +45,16 @@ class Entry:
     fields: Sequence[tuple[str, str]]
     sections: Sequence[Section] = ()
 
+    def value(self, name: str) -> str:
+        """Return a value of the entry, or of the first section that has it; "" without."""
+        everything = [*self.fields, *(each for part in self.sections for each in part.fields)]
+        return next((value for key, value in everything if key == name), "")
+
+    def values(self, name: str) -> list[str]:
+        """Return the parts of a value that is a list."""
+        text = self.value(name).replace("; ", "\n").replace(";", "\n").replace(",", "\n")
+        return [part for part in text.split("\n") if part]
+
 
 @dataclass(frozen=True)
 class Search:
@@ -52,8 +62,13 @@ class Search:
 
     account: str = ""
     actor: str = ""
+    app: str = ""
+    recipient: str = ""
+    contract: str = ""
     action: str = ""
+    outcome: str = ""
     trace_id: str = ""
+    producer: str = ""
     start: datetime | None = None
     end: datetime | None = None
 
@@ -74,7 +89,9 @@ class Proof:
 
     `problem` names the obligation that was not met (`key`, `signature`, `inclusion`, `format`,
     `opening`) and is empty exactly when everything holds. `file` is the proof as a c2sp.org
-    tlog-proof file, to be verified again elsewhere; `note` is the signed checkpoint.
+    tlog-proof file, to be verified again elsewhere; `note` is the signed checkpoint. `published`
+    is the log's word for having published the entry; `cosigned` of `witnesses` whose keys are
+    pinned here have signed the checkpoint, each signature verified.
     """
 
     entry: Entry
@@ -85,29 +102,100 @@ class Proof:
     note: str
     file: bytes
     problem: str = ""
+    published: bool = False
+    cosigned: int = 0
+    witnesses: int = 0
 
 
 @dataclass(frozen=True)
-class Bar:
-    """Where an entry lies on the picture of its trace, in thousandths of the whole span."""
+class Traced:
+    """The entries of one request with their proofs, in any order; whether there are more."""
 
-    entry: Entry
-    offset: int
+    proofs: Sequence[Proof]
+    more: bool = False
+
+
+class Origin(StrEnum):
+    """Where a request began, as far as its entries show it."""
+
+    PORTAL = "portal"  # it acts for people who signed in, and nothing else does
+    APP = "app"
+    STAFF = "staff"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One entry on the picture: `x` in thousandths of the whole, and when, after the first."""
+
+    proof: Proof
+    x: int
     after_ms: float
 
 
-def waterfall(entries: Sequence[Entry]) -> list[Bar]:
-    """Place the entries of one trace on a line from the first to the last, in order of time."""
-    ordered = sorted(entries, key=lambda entry: (entry.at, entry.index))
+@dataclass(frozen=True)
+class Lane:
+    """What one service wrote: a bar from its first entry to its last, in thousandths."""
+
+    service: str
+    x: int
+    width: int
+    marks: Sequence[Mark]
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """One request in order of time: its lanes by service, those that wrote first on top.
+
+    `app` is the name of the app that it came from. Entries say when each was written and by which
+    call (its span), not how long anything took: a bar is what lies between entries.
+    """
+
+    origin: Origin
+    app: str
+    lanes: Sequence[Lane]
+    marks: Sequence[Mark]  # of all lanes, in order of time
+    whole_ms: float
+
+
+def waterfall(proofs: Sequence[Proof]) -> Waterfall | None:
+    """Place the entries of one trace on a line from the first to the last; None without any."""
+    ordered = sorted(proofs, key=lambda proof: (proof.entry.at, proof.entry.index))
     if not ordered:
-        return []
-    start = ordered[0].at
-    whole = (ordered[-1].at - start).total_seconds() or 1.0
-    return [
-        Bar(
-            entry,
-            offset=round(1000 * (entry.at - start).total_seconds() / whole),
-            after_ms=1000 * (entry.at - start).total_seconds(),
-        )
-        for entry in ordered
-    ]
+        return None
+    start = ordered[0].entry.at
+    whole = (ordered[-1].entry.at - start).total_seconds()
+
+    def mark(proof: Proof) -> Mark:
+        after = (proof.entry.at - start).total_seconds()
+        return Mark(proof, round(1000 * after / whole) if whole else 0, 1000 * after)
+
+    marks = [mark(proof) for proof in ordered]
+    services = dict.fromkeys(each.proof.entry.producer for each in marks)
+    origin, app = _origin([proof.entry for proof in ordered])
+    return Waterfall(
+        origin, app, [_lane(service, marks) for service in services], marks, 1000 * whole
+    )
+
+
+def _lane(service: str, marks: Sequence[Mark]) -> Lane:
+    """Gather a service's marks; those of one call stand together, calls in order of time."""
+    own = [each for each in marks if each.proof.entry.producer == service]
+    calls: dict[str, list[Mark]] = {}
+    for each in own:
+        calls.setdefault(each.proof.entry.span_id, []).append(each)
+    nested = [each for call in calls.values() for each in call]
+    return Lane(service, own[0].x, own[-1].x - own[0].x, nested)
+
+
+def _origin(entries: Sequence[Entry]) -> tuple[Origin, str]:
+    """Tell where a request began by who acted: tokens of people come through the portal alone."""
+    for entry in entries:
+        if entry.actor.startswith("accounts/"):
+            return Origin.PORTAL, ""
+        kind, _, name = entry.actor.partition(".accord.internal/")[2].partition("/")
+        if kind == "app":
+            return Origin.APP, name
+        if kind == "staff":
+            return Origin.STAFF, ""
+    return Origin.UNKNOWN, ""

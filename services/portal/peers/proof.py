@@ -43,7 +43,10 @@ def read_proof(answer: ProveInclusionResponse, index: int, keys: Sequence[Verifi
             note=answer.checkpoint.note,
             file=packed.serialise(),
             problem=error.obligation,
+            published=index < answer.published_size,
+            witnesses=_witnesses(keys),
         )
+    cosigned = {one.key for one in verified.checkpoint.cosignatures}
     return Proof(
         entry=_verified_entry(verified),
         size=verified.checkpoint.size,
@@ -52,6 +55,9 @@ def read_proof(answer: ProveInclusionResponse, index: int, keys: Sequence[Verifi
         path=packed.path,
         note=answer.checkpoint.note,
         file=packed.serialise(),
+        published=index < answer.published_size,
+        cosigned=len(cosigned),
+        witnesses=_witnesses(keys),
     )
 
 
@@ -81,6 +87,11 @@ def _verify(packed: ProofFile, index: int, keys: Sequence[VerifierKey]) -> Verif
     if verified.index != index:
         raise VerificationError("inclusion", "the proof is of another entry")
     return verified
+
+
+def _witnesses(keys: Sequence[VerifierKey]) -> int:
+    """Return how many of the pinned keys are witnesses'."""
+    return len({key for key in keys if key.algorithm.cosigns})
 
 
 def _verified_entry(verified: VerifiedEntry) -> Entry:

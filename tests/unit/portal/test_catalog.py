@@ -21,11 +21,12 @@ ENGLISH = CATALOGS["en"].messages
 # Keys that pages put together; each family is used whole.
 FAMILIES = (
     "assumed", "audit_outcome", "basis", "cause", "choice", "consent_by", "consent_method",
-    "consent_state", "contract_state", "decision", "done", "entry.problem", "entry.readability",
-    "error", "expiry", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
+    "consent_state", "contract_state", "decision", "done", "entry.readability",
+    "error", "event", "expiry", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
     "instrument_kind", "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
-    "outcome", "party", "place", "profile", "region", "revocations.show", "role", "role_text",
-    "scc_module", "step", "terms.diligence", "welcome", "wrong",
+    "outcome", "party", "place", "profile", "proof.problem", "region", "revocations.show", "role",
+    "role_text", "scc_module", "step", "terms.diligence", "trace.fact", "trace.lane",
+    "trace.origin", "welcome", "wrong",
 )  # fmt: skip
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.portal.domain.chart import MOST_LINES, WIDTH, chart
 from services.portal.domain.sharing import Decision, Outcome
-from services.portal.domain.trace import Entry, Readability, waterfall
+from services.portal.domain.trace import Entry, Origin, Proof, Readability, waterfall
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -67,30 +68,67 @@ def test_nothing_is_drawn_of_nothing_and_one_stands_in_the_middle() -> None:
     assert drawn.lines[0].marks[0].x == WIDTH // 2
 
 
-def _entry(index: int, milliseconds: int) -> Entry:
-    return Entry(
+def _proof(
+    index: int, milliseconds: int, service: str = "sharing", *, span_id: str = "", actor: str = ""
+) -> Proof:
+    entry = Entry(
         index=index,
-        producer="sharing",
+        producer=service,
         sequence=index + 1,
         event_id="",
         action="sharing:decision:permit",
         outcome="permit",
         at=START + timedelta(milliseconds=milliseconds),
         trace_id="",
-        span_id="",
         readability=Readability.FULL,
         account="",
-        actor="",
         resource="",
         fields=(),
+        span_id=span_id,
+        actor=actor,
     )
+    return Proof(entry, 1, b"", b"", (), "", b"")
 
 
-@given(st.lists(st.integers(0, 10**6), max_size=30))
-def test_entries_stand_in_order_of_time(moments: list[int]) -> None:
-    bars = waterfall([_entry(index, at) for index, at in enumerate(moments)])
-    assert len(bars) == len(moments)
-    assert [bar.entry.at for bar in bars] == sorted(bar.entry.at for bar in bars)
-    assert all(0 <= bar.offset <= 1000 and bar.after_ms >= 0 for bar in bars)
-    if bars:
-        assert (bars[0].offset, bars[0].after_ms) == (0, 0)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(["account", "sharing", "audit"]))))
+def test_every_entry_stands_once_in_its_lane_in_order_of_time(
+    written: list[tuple[int, str]],
+) -> None:
+    proofs = [_proof(index, at, service) for index, (at, service) in enumerate(written)]
+    drawn = waterfall(proofs)
+    if drawn is None:
+        assert not written
+        return
+    assert [mark.after_ms for mark in drawn.marks] == sorted(mark.after_ms for mark in drawn.marks)
+    assert (drawn.marks[0].x, drawn.marks[0].after_ms) == (0, 0)
+    assert all(0 <= mark.x <= WIDTH for mark in drawn.marks)
+    in_lanes = [mark for lane in drawn.lanes for mark in lane.marks]
+    assert sorted(mark.proof.entry.index for mark in in_lanes) == list(range(len(written)))
+    for lane in drawn.lanes:
+        assert {mark.proof.entry.producer for mark in lane.marks} == {lane.service}
+        ends = [mark.x for mark in lane.marks]
+        assert (lane.x, lane.x + lane.width) == (min(ends), max(ends))
+
+
+def test_entries_of_one_call_stand_together() -> None:
+    spans = ["a", "b", "a"]
+    drawn = waterfall([_proof(n, n, span_id=span) for n, span in enumerate(spans)])
+    assert drawn is not None
+    assert [mark.proof.entry.index for mark in drawn.lanes[0].marks] == [0, 2, 1]
+    assert [mark.proof.entry.index for mark in drawn.marks] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("actor", "origin", "app"),
+    [
+        ("accounts/nl-0123456789abcdefghjkmnpqrs", Origin.PORTAL, ""),
+        ("spiffe://nl.accord.internal/app/mi-store", Origin.APP, "mi-store"),
+        ("spiffe://nl.accord.internal/staff/officer/ana", Origin.STAFF, ""),
+        ("spiffe://nl.accord.internal/svc/account", Origin.UNKNOWN, ""),
+        ("", Origin.UNKNOWN, ""),
+    ],
+)
+def test_where_a_request_began_is_told_by_who_acted(actor: str, origin: Origin, app: str) -> None:
+    drawn = waterfall([_proof(0, 0), _proof(1, 1, actor=actor)])
+    assert drawn is not None
+    assert (drawn.origin, drawn.app) == (origin, app)

@@ -1,6 +1,7 @@
-"""The auditors' view: search the log, follow a trace, check a proof."""
+"""The auditors' view: search the log, follow a trace, check a proof; for a purpose, on record."""
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, time
 
 from starlette.exceptions import HTTPException
@@ -8,42 +9,100 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runtime.fault import Fault
+from services.portal.api import cookies
 from services.portal.api.desk import Desk
-from services.portal.api.visit import Visit, endpoint
+from services.portal.api.visit import Endpoint, Visit, endpoint
 from services.portal.api.wrong import Wrong, wrong_fields
+from services.portal.domain.paths import local_path
 from services.portal.domain.person import Role
+from services.portal.domain.stated import is_purpose
 from services.portal.domain.trace import Found, Search, waterfall
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _LARGEST_INDEX = 2**63 - 1
+_STATE = "/audit/purpose"
+FILTERS = (
+    "trace_id",
+    "account",
+    "actor",
+    "app",
+    "recipient",
+    "contract",
+    "action",
+    "outcome",
+    "producer",
+    "start",
+    "end",
+)
 _FIELDS = {
-    "account": "account",
-    "actor": "actor",
+    **{name: name for name in FILTERS},
     "action_prefix": "action",
-    "trace_id": "trace_id",
     "start_time": "start",
     "end_time": "end",
 }
 
+Page = Callable[[Visit, str], Awaitable[Response]]
+
 
 def routes(desk: Desk) -> list[Route]:
     """Return the routes of the trace view."""
+
+    def reading(page: Page) -> Endpoint:
+        return endpoint(desk, _for_a_purpose(page), Role.AUDITOR)
+
     return [
-        Route("/audit", endpoint(desk, newest, Role.AUDITOR)),
-        Route("/audit", endpoint(desk, search, Role.AUDITOR), methods=["POST"]),
-        Route("/audit/traces/{trace_id}", endpoint(desk, trace, Role.AUDITOR)),
-        Route("/audit/entries/{index:int}", endpoint(desk, entry, Role.AUDITOR)),
-        Route("/audit/entries/{index:int}/proof", endpoint(desk, proof_file, Role.AUDITOR)),
+        Route("/audit", reading(newest)),
+        Route("/audit", reading(search), methods=["POST"]),
+        Route(_STATE, endpoint(desk, ask_purpose, Role.AUDITOR)),
+        Route(_STATE, endpoint(desk, state_purpose, Role.AUDITOR), methods=["POST"]),
+        Route("/audit/traces/{trace_id}", reading(trace)),
+        Route("/audit/entries/{index:int}", reading(entry)),
+        Route("/audit/entries/{index:int}/proof", reading(proof_file)),
     ]
 
 
-async def newest(visit: Visit) -> Response:
+def _for_a_purpose(page: Page) -> Callable[[Visit], Awaitable[Response]]:
+    """Show a page to whoever has stated a purpose, and ask others for it first."""
+
+    async def show(visit: Visit) -> Response:
+        purpose = _stated(visit)
+        if purpose:
+            return await page(visit, purpose)
+        response = visit.go(_STATE)
+        if visit.request.method != "POST":  # what was posted is typed again
+            here = local_path(visit.request.url.path)
+            cookies.put(response, cookies.NEXT, here, cookies.FLOW_SECONDS)
+        return response
+
+    return show
+
+
+async def ask_purpose(visit: Visit) -> Response:
+    """Ask why the log is read."""
+    return visit.page("purpose.html", purpose=_stated(visit))
+
+
+async def state_purpose(visit: Visit) -> Response:
+    """Keep the purpose for this session, and go where the auditor was going."""
+    purpose = visit.form.text("purpose")
+    if not is_purpose(purpose):
+        wrong = [("purpose", "wrong.stated")]
+        return visit.page("purpose.html", status=400, wrong=wrong, purpose=purpose)
+    wanted = local_path(visit.request.cookies.get(cookies.NEXT, ""))
+    response = visit.go(wanted if wanted.startswith("/audit/") else "/audit")
+    session = cookies.read_secret(visit.request, cookies.SESSION)
+    cookies.put(response, cookies.PURPOSE, visit.desk.stated.seal(purpose, session), None)
+    cookies.drop(response, cookies.NEXT)
+    return response
+
+
+async def newest(visit: Visit, purpose: str) -> Response:
     """Show the newest entries beside the search form."""
-    found = await visit.desk.log.search(visit.signed_in, Search())
-    return visit.page("audit.html", found=found, searched=False)
+    found = await visit.desk.log.search(visit.signed_in, purpose, Search())
+    return _list(visit, purpose, found, searched=False)
 
 
-async def search(visit: Visit) -> Response:
+async def search(visit: Visit, purpose: str) -> Response:
     """Search. A post, although it changes nothing: accounts are not put into addresses."""
     form, wrong = visit.form, list[tuple[str, str]]()
     first_day = end = None
@@ -56,47 +115,63 @@ async def search(visit: Visit) -> Response:
     except ValueError:
         wrong.append(("end", "wrong.end"))
     if wrong:
-        return _nothing(visit, wrong)
+        return _nothing(visit, purpose, wrong)
     wanted = Search(
         account=form.text("account"),
         actor=form.text("actor"),
+        app=form.text("app"),
+        recipient=form.text("recipient"),
+        contract=form.text("contract"),
         action=form.text("action"),
+        outcome=form.text("outcome"),
         trace_id=form.text("trace_id").lower(),
+        producer=form.text("producer"),
         start=datetime.combine(first_day, time.min, UTC) if first_day else None,
         end=end,
     )
     try:
-        found = await visit.desk.log.search(visit.signed_in, wanted, form.text("next_page"))
+        found = await visit.desk.log.search(
+            visit.signed_in, purpose, wanted, form.text("next_page")
+        )
     except Fault as fault:
-        return _nothing(visit, wrong_fields(fault, _FIELDS))
-    return visit.page("audit.html", found=found, searched=True)
+        return _nothing(visit, purpose, wrong_fields(fault, _FIELDS))
+    return _list(visit, purpose, found, searched=True)
 
 
-async def trace(visit: Visit) -> Response:
-    """Show the entries of one request, in order of time, wherever they were written."""
+async def trace(visit: Visit, purpose: str) -> Response:
+    """Show one request through the services, every entry of it with the state of its proof."""
     trace_id = visit.request.path_params["trace_id"]
     if not _TRACE_ID.fullmatch(trace_id):
         raise HTTPException(404)
-    found = await visit.desk.log.search(
-        visit.signed_in, Search(trace_id=trace_id), newest_first=False
-    )
+    traced = await visit.desk.log.trace(visit.signed_in, purpose, trace_id)
+    viewer = visit.desk.trace_viewer
     return visit.page(
-        "trace.html", trace_id=trace_id, bars=waterfall(found.entries), more=bool(found.next_page)
+        "trace.html",
+        purpose=purpose,
+        trace_id=trace_id,
+        drawn=waterfall(traced.proofs),
+        more=traced.more,
+        viewer=viewer.replace("{trace_id}", trace_id),
     )
 
 
-async def entry(visit: Visit) -> Response:
+async def entry(visit: Visit, purpose: str) -> Response:
     """Show one entry, and whether its proof holds."""
-    proof = await visit.desk.log.prove(visit.signed_in, _index(visit))
-    return visit.page("entry.html", proof=proof)
+    proof = await visit.desk.log.prove(visit.signed_in, purpose, _index(visit))
+    return visit.page("entry.html", purpose=purpose, proof=proof)
 
 
-async def proof_file(visit: Visit) -> Response:
+async def proof_file(visit: Visit, purpose: str) -> Response:
     """Give the proof to take away (c2sp.org/tlog-proof), to be verified on another machine."""
     index = _index(visit)
-    proof = await visit.desk.log.prove(visit.signed_in, index)
+    proof = await visit.desk.log.prove(visit.signed_in, purpose, index)
+    return as_file(proof.file, index)
+
+
+def as_file(file: bytes, index: int) -> Response:
+    """Answer with a proof file."""
     return Response(
-        proof.file,
+        file,
         media_type="application/octet-stream",
         headers={"content-disposition": f'attachment; filename="entry-{index}.tlog-proof"'},
     )
@@ -109,5 +184,32 @@ def _index(visit: Visit) -> int:
     return index
 
 
-def _nothing(visit: Visit, wrong: Wrong) -> Response:
-    return visit.page("audit.html", status=400, wrong=wrong, found=Found([]), searched=True)
+def _stated(visit: Visit) -> str:
+    """Return the purpose that this session has stated, or ""."""
+    cookie = cookies.read_secret(visit.request, cookies.PURPOSE)
+    session = cookies.read_secret(visit.request, cookies.SESSION)
+    return visit.desk.stated.read(cookie, session) if cookie else ""
+
+
+def _list(
+    visit: Visit,
+    purpose: str,
+    found: Found,
+    *,
+    searched: bool,
+    wrong: Sequence[tuple[str, str]] = (),
+) -> Response:
+    return visit.page(
+        "audit.html",
+        status=400 if wrong else 200,
+        wrong=wrong,
+        purpose=purpose,
+        found=found,
+        searched=searched,
+        filters=FILTERS,
+        producers=("account", "sharing", "audit"),
+    )
+
+
+def _nothing(visit: Visit, purpose: str, wrong: Wrong) -> Response:
+    return _list(visit, purpose, Found([]), searched=True, wrong=wrong)
