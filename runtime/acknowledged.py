@@ -3,8 +3,6 @@
 from collections import deque
 from dataclasses import dataclass
 
-from accord.audit.v1.append_service_pb2 import NewEntry
-
 _STRETCHES = 4096  # in memory at most; beyond, neighbours are joined
 
 
@@ -31,7 +29,6 @@ class Acknowledged:
     def __init__(self, base: int) -> None:
         """Begin with none, after the row of number `base`, which was removed."""
         self.base = base
-        self.newest: NewEntry | None = None
         self._stretches: deque[Stretch] = deque()
 
     def __bool__(self) -> bool:
@@ -47,10 +44,9 @@ class Acknowledged:
         """Return where they end; None when there are none."""
         return self._stretches[-1].place if self._stretches else None
 
-    def add(self, stretch: Stretch, newest: NewEntry) -> None:
+    def add(self, stretch: Stretch) -> None:
         """Go on to the end of a stretch."""
         self._stretches.append(stretch)
-        self.newest = newest
         if len(self._stretches) > _STRETCHES:
             self._stretches = deque(reversed(list(self._stretches)[::-2]))
 
@@ -73,4 +69,3 @@ class Acknowledged:
         """Take the row of this number and those after it as not acknowledged."""
         while self._stretches and self._stretches[-1].number >= number:
             self._stretches.pop()
-        self.newest = None

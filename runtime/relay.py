@@ -95,6 +95,7 @@ class Relay:
         self._traces = traces
         self._holder = uuid4().hex
         self._known = Acknowledged(0)
+        self._newest: pb.NewEntry | None = None  # of the acknowledged rows
         self._ask_at = 0.0  # on the loop's clock: when to ask what is published, if nothing is sent
         self._patience = _FIRST_ASK_S
 
@@ -127,7 +128,7 @@ class Relay:
         """
         turn = await self._db.read(self._next)
         if not turn.ours:
-            self._known = Acknowledged(turn.base)
+            self._known, self._newest = Acknowledged(turn.base), None
         before = self._known.number
         requests = list(turn.requests(before + 1))
         if not requests and (question := self._question()):
@@ -149,7 +150,8 @@ class Relay:
                 delivered += len(request.entries)
                 last = answer.receipts[-1]
                 place = turn.places[delivered - 1]
-                self._known.add(Stretch(last.sequence, place, last.index), request.entries[-1])
+                self._known.add(Stretch(last.sequence, place, last.index))
+                self._newest = request.entries[-1]
         await self._remove(published, some=bool(delivered))
         return delivered
 
@@ -164,11 +166,11 @@ class Relay:
 
         We hear, too, when the log was rebuilt and has lost it.
         """
-        if not self._known or self._known.newest is None:
+        if not self._known or self._newest is None:
             return None
         if asyncio.get_running_loop().time() < self._ask_at:
             return None
-        return pb.AppendRequest(entries=[self._known.newest])
+        return pb.AppendRequest(entries=[self._newest])
 
     def _gone_back(self, refusal: BaseException, before: int) -> bool:
         """Go back to where the log expects us, if it was rebuilt and lacks what it acknowledged.
@@ -187,6 +189,7 @@ class Relay:
             return False  # of requests sent at once, a later one arrived first
         log.warning("the log was rebuilt: sending again", count=before - expected + 1)
         self._known.back_to(expected)
+        self._newest = None
         return True
 
     async def _remove(self, published: int, *, some: bool) -> None:

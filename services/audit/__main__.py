@@ -1,4 +1,4 @@
-"""`python -m services.audit serve | migrate | check-config`, and what makes and ends keys."""
+"""`python -m services.audit serve | migrate | check-config`; the ends of keys; and recovery."""
 
 import argparse
 import sys
@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import uvloop
 
+from runtime.clock import SystemClock
+from runtime.fault import Fault
 from runtime.process import NotReadyError
 from runtime.settings import load
-from services.audit import main
+from services.audit import main, recovery
 from services.audit.cases.destroy_kek import KekInUseError
 from services.audit.domain.note import COSIGNATURE
 from services.audit.settings import AuditSettings, log_origin, witness_name
@@ -22,8 +24,7 @@ from services.audit.store.note_key import NoteKey, vkey_path
 T = TypeVar("T")
 
 
-def run() -> None:
-    """Run the command that was asked for."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m services.audit", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve until told to stop (the default)")
@@ -49,10 +50,16 @@ def run() -> None:
         help="destroy a month's key-encryption key: with it end that month's erasures, and backups",
     )
     destroy.add_argument("month", help="<year>-<month>, of which `rewrap` left nothing")
+    _add_recovery(commands)
     for command in (keygen, retire):
         command.add_argument("--region", required=True)
         command.add_argument("--log-key-file", type=Path, required=True)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def run() -> None:
+    """Run the command that was asked for."""
+    arguments = _arguments()
     match arguments.command:
         case "migrate":
             main.migrate_all(load(AuditSettings))
@@ -74,8 +81,59 @@ def run() -> None:
             uvloop.run(_rewrap(load(AuditSettings)))
         case "destroy-kek":
             _destroy_kek(load(AuditSettings), arguments.month)
+        case "rebuild" | "backup" | "restore":
+            _recover(load(AuditSettings), arguments)
         case _:
             uvloop.run(main.serve(load(AuditSettings)))
+
+
+def _add_recovery(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    commands.add_parser("rebuild", help="fill the log's empty database from the tile directory")
+    backup = commands.add_parser(
+        "backup", help="copy the published log, and the rows of the key database; may run any time"
+    )
+    backup.add_argument("--out", type=Path, required=True, help="directory: log/ grows, keys/ ends")
+    restore = commands.add_parser("restore", help="put a backup back into empty databases")
+    restore.add_argument("--from", type=Path, required=True, dest="source", help="the directory")
+    restore.add_argument(
+        "--key", type=Path, required=True, help="pinned vkey of the log, from elsewhere"
+    )
+    restore.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint that somebody kept: an older backup, or another history, is refused",
+    )
+
+
+def _recover(settings: AuditSettings, arguments: argparse.Namespace) -> None:
+    clock = SystemClock()
+    try:
+        match arguments.command:
+            case "rebuild":
+                done = uvloop.run(recovery.rebuild(settings, clock, _progress))
+            case "backup":
+                done = uvloop.run(recovery.back_up(settings, arguments.out, clock, _progress))
+            case _:
+                pinned = recovery.Pinned(
+                    arguments.key.read_text().split(),
+                    [file.read_text() for file in arguments.checkpoint],
+                )
+                source = arguments.source
+                done = uvloop.run(recovery.restore(settings, source, pinned, clock, _progress))
+    except (Fault, NotReadyError, OSError) as error:
+        sys.stderr.write("\n")
+        sys.exit(str(error))
+    sys.stderr.write("\n")
+    sys.stdout.write(
+        f"{done.size} entries, verified against this checkpoint:\n{done.note.strip()}\n"
+    )
+
+
+def _progress(done: int, of: int) -> None:
+    sys.stderr.write(f"\r{done:,} of {of:,} entries")
+    sys.stderr.flush()
 
 
 def _check_config() -> None:

@@ -227,7 +227,26 @@ class Publications(Protocol):
         ...
 
 
-class Tiles(Protocol):
+Report = Callable[[int, int], None]  # what takes long tells how much of how much is done
+
+
+class PublishedFiles(Protocol):
+    """What was published of a log, as files, to be read alone."""
+
+    def history(self) -> Iterator[str]:
+        """Return the notes of all published checkpoints, oldest first."""
+        ...
+
+    async def newest(self) -> str | None:
+        """Return the note of the published checkpoint."""
+        ...
+
+    async def read(self, path: TilePath) -> bytes | None:
+        """Return a tile or bundle; a partial one also from the full one that it became."""
+        ...
+
+
+class Tiles(PublishedFiles, Protocol):
     """The log as files that anybody's tools read. One process writes, any number may read."""
 
     async def open(self) -> list[str]:
@@ -255,30 +274,6 @@ class Tiles(Protocol):
 
     async def gap(self, size: int) -> int | None:
         """Return the first entry of `size` that is in no bundle or tile; None without one."""
-        ...
-
-    async def newest(self) -> str | None:
-        """Return the note of the published checkpoint."""
-        ...
-
-    async def read(self, path: TilePath) -> bytes | None:
-        """Return a tile or bundle; a partial one also from the full one that it became."""
-        ...
-
-
-class PublishedFiles(Protocol):
-    """What was published of a log, as files, to be read alone."""
-
-    def history(self) -> Iterator[str]:
-        """Return the notes of all published checkpoints, oldest first."""
-        ...
-
-    async def newest(self) -> str | None:
-        """Return the note of the published checkpoint."""
-        ...
-
-    async def read(self, path: TilePath) -> bytes | None:
-        """Return a tile or bundle; a partial one also from the full one that it became."""
         ...
 
 

@@ -1,0 +1,68 @@
+"""The database of a log that was lost, while it is filled again from what was published."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from runtime.clock import Clock
+from runtime.db import Database, insert_rows
+from runtime.instants import to_micros
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.ports import Growth
+from services.audit.store.growth import check_entries, write
+from services.audit.store.tables import checkpoints, entries, published
+
+
+class StoredRefill:
+    """Entries without a checkpoint: a service refuses to serve them until `conclude`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def size(self) -> int:
+        """Return how many entries are there from an attempt before.
+
+        LogDamagedError when a log is there, which needs no rebuilding.
+        """
+
+        def query(tx: Connection) -> int:
+            signed = tx.execute(select(func.max(checkpoints.c.size))).scalar()
+            if signed:  # a service that began anew may have signed that the log is empty
+                raise LogDamagedError(
+                    f"the database holds a log of {signed} entries: only an empty one, newly "
+                    "migrated, is filled from the tiles"
+                )
+            last = tx.execute(select(func.max(entries.c.log_index))).scalar()
+            return 0 if last is None else last + 1
+
+        return await self._database.read(query)
+
+    async def leaf_hashes(self, start: int, end: int) -> list[bytes]:
+        """Return the hashes of the entries [start, end) that are there."""
+        index = entries.c.log_index
+        stored = select(entries.c.leaf_hash).where(index >= start, index < end).order_by(index)
+        return await self._database.read(lambda tx: list(tx.execute(stored).scalars()))
+
+    async def add(self, growth: Growth) -> None:
+        """Store verified entries; read back and hashed, durable on return."""
+
+        def unit(tx: Connection) -> None:
+            write(tx, growth)
+            check_entries(tx, growth)
+
+        await self._database.write(unit)
+
+    async def conclude(self, signed: Sequence[Checkpoint], found: Sequence[Checkpoint]) -> None:
+        """Add the checkpoints, as they were signed and as they were published: a log again."""
+        now = to_micros(self._clock.now())
+
+        def unit(tx: Connection) -> None:
+            there = set(tx.execute(select(checkpoints.c.size)).scalars())
+            rows = [(c.size, c.note, now) for c in signed if c.size not in there]
+            insert_rows(tx, checkpoints, ("size", "note", "signed_at"), rows)
+            rows = [(c.size, c.note, now) for c in found]
+            insert_rows(tx, published, ("size", "note", "published_at"), rows)
+
+        await self._database.write(unit)
