@@ -43,6 +43,7 @@ def application(tiles: ReadTiles, *, bearers: Bearers, traces: Telemetry) -> ASG
         ],
         exception_handlers={HTTPException: http_error, Fault: _refused, TimeoutError: _too_late},
     )
+    app.router.redirect_slashes = False  # a path has one spelling, and there are no directories
     return Observed(app, "tiles", traces)
 
 

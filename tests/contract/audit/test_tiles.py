@@ -7,108 +7,30 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
-from runtime.clock import SettableClock
 from runtime.migrations import migrate
-from runtime.testing import NOON
 from services.audit.cases import publish
-from services.audit.cases.publish import NoWitnesses, Publisher
-from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.layout import ENTRIES, TilePath
-from services.audit.domain.ports import Cosigned, Prove, Witnesses
+from services.audit.domain.ports import Cosigned, Prove
 from services.audit.domain.verification import consistent
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import create_key
 from services.audit.store.published import StoredPublications
-from services.audit.store.tables import published
 from services.audit.store.tile_directory import TileDirectory
 from tests.contract.audit.log import Log, event, running
-from tests.contract.audit.stranger import Head, place, walk
+from tests.contract.audit.published import Published
+from tests.contract.audit.stranger import place
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-@dataclass
-class Published:
-    """A log and the directory in which it is published."""
-
-    log: Log
-    path: Path
-    appended: int = 0
-    alarms: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.publisher = self.again()
-
-    def again(
-        self, witnesses: Witnesses | None = None, tiles: TileDirectory | None = None
-    ) -> Publisher:
-        """Another publisher, as of a process that has just started."""
-        clock = SettableClock(NOON)
-        self.publisher = Publisher(
-            self.log.signer,
-            self.log.store,
-            publications=StoredPublications(self.log.database, clock),
-            tiles=tiles or TileDirectory(self.path),
-            witnesses=witnesses or NoWitnesses(),
-            clock=clock,
-            alarm=self.alarms.append,
-        )
-        return self.publisher
-
-    async def grow(self, count: int) -> None:
-        """Appends events."""
-        while count:
-            some = min(count, 1000)
-            first = self.appended + 1
-            await self.log.append(first, [event(n) for n in range(first, first + some)])
-            self.appended += some
-            count -= some
-
-    async def publish(self) -> None:
-        assert await self.publisher.publish() == ""
-
-    async def read(self) -> Head:
-        """Walks the whole log as a stranger does, from its files alone."""
-
-        async def fetch(path: str) -> bytes:
-            return (self.path / path).read_bytes()
-
-        head, entries = await walk(fetch, str(self.log.signer.key))
-        for index in {0, head.size // 2, head.size - 1} & set(range(head.size)):
-            stored = await self.log.store.by_index(index)
-            assert stored is not None
-            assert stored.leaf == entries[index]
-        return head
-
-    def history(self) -> list[int]:
-        """The sizes of all checkpoints in the history."""
-        notes = TileDirectory(self.path).history()
-        return [Checkpoint.read(note, self.log.signer).size for note in notes]
-
-    async def rows(self) -> list[tuple[int, str]]:
-        """The rows of the table, oldest first."""
-        query = select(published.c.size, published.c.note).order_by(published.c.size)
-        return await self.log.database.read(lambda tx: [tuple(row) for row in tx.execute(query)])
-
-    def files(self) -> set[str]:
-        """All files, by their paths."""
-        return {str(p.relative_to(self.path)) for p in self.path.rglob("*") if p.is_file()}
-
-
-@pytest.fixture
-async def made(log: Log, tmp_path: Path) -> Published:
-    """A log that is published, empty so far."""
-    made = Published(log, tmp_path / "tiles")
-    await made.publisher.open()
-    await made.publish()
-    return made
+    from services.audit.domain.checkpoint import Checkpoint
 
 
 async def test_an_empty_log_is_a_checkpoint_of_nothing(made: Published) -> None:
