@@ -29,6 +29,7 @@ from services.audit.domain.erasure import (
     unknown_party,
 )
 from services.audit.domain.erasure_ports import KeyRecords, KeyStore, Once
+from services.audit.domain.faults import log_unavailable
 from services.audit.domain.ports import Filter, LogStore
 
 _STAFF_ACCEPT = (1031).to_bytes(2)  # account:staff:accept
@@ -48,6 +49,19 @@ class Act(Step):
     """A step, and where in a trace it is made."""
 
     trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What the log held just before an erasure."""
+
+    said: int  # the highest number of audit's own events
+    entries: int  # about the person, or by them
+    log_size: int
+
+
+class _UnsaidError(Exception):
+    """An own event about the person has not reached the log yet."""
 
 
 class _HeldError(Exception):
@@ -90,26 +104,26 @@ class ErasePerson:
         asked = await self._store.read(lambda records: records.erasure(name))
         if asked.state is ErasureState.ASKED:
             await self._require_no_staff(asked.pseudonym)
-        counted = await self._count(asked.pseudonym)
 
-        def change(records: KeyRecords) -> str:
+        def change(records: KeyRecords, counted: _Counted) -> str:
             erasure = records.erasure(name)
             return _carry_out(records, erasure, erasure.confirm, by, counted)
 
-        return await self._settled(await self._once(request, "", by, change))
+        return await self._destroy(request, "", asked.pseudonym, by, change)
 
     async def at_once(self, request: Once, account: str, ground: Ground, acting: Acting) -> str:
         """Erase a person whom a service has deleted; return when it is durable, and in the log."""
         by = self._now(acting)
         before = await self._erasable(account)
-        counted = await self._count(before.pseudonym) if before else (0, 0)
 
-        def change(records: KeyRecords) -> str:
+        def change(records: KeyRecords, counted: _Counted) -> str:
             keys = _keys_of(records, account, before)
             erasure = records.waiting(keys.pseudonym) or _new(keys, ground, by)
             return _carry_out(records, erasure, erasure.at_once, by, counted)
 
-        return await self._settled(await self._once(request, account, by, change))
+        return await self._destroy(
+            request, account, before.pseudonym if before else b"", by, change
+        )
 
     async def cancel(self, request: Once, name: str, acting: Acting) -> str:
         """Call off an erasure that waits."""
@@ -175,10 +189,36 @@ class ErasePerson:
     def _now(self, acting: Acting) -> Act:
         return Act(acting.who, self._clock.now(), acting.trace)
 
-    async def _count(self, pseudonym: bytes) -> tuple[int, int]:
-        return await self._log.count((Facet.PERSON, Facet.ACTOR), pseudonym)
+    async def _count(self, pseudonym: bytes) -> _Counted:
+        said = await self._log.last_sequence("audit")
+        return _Counted(said, *await self._log.count((Facet.PERSON, Facet.ACTOR), pseudonym))
 
-    async def _settled(self, name: str) -> str:
+    async def _destroy(
+        self,
+        request: Once,
+        account: str,
+        pseudonym: bytes,
+        by: Act,
+        change: Callable[[KeyRecords, _Counted], str],
+    ) -> str:
+        """Destroy keys, once what audit itself says of the person has reached the log."""
+        for _ in range(_LOOKS):
+            counted = await self._count(pseudonym)
+            try:
+                name = await self._once(
+                    request,
+                    account,
+                    by,
+                    lambda records, now=counted: change(records, now),  # type: ignore[misc]  # bound now
+                )
+            except _UnsaidError:
+                await asyncio.sleep(_LOOK_S)
+            else:
+                await self._settle(name)
+                return name
+        raise log_unavailable()
+
+    async def _settle(self, name: str) -> None:
         """Return when the database's files hold nothing of the keys and the log has the proof.
 
         What has no proof within two seconds has it soon after: the relay goes on.
@@ -188,9 +228,8 @@ class ErasePerson:
         assert erasure.destroyed is not None  # noqa: S101  that is what has just been done
         for _ in range(_LOOKS):
             if await self._log.by_event_id([erasure.destroyed.event_id]):
-                break
+                return
             await asyncio.sleep(_LOOK_S)
-        return name
 
 
 def _new(keys: Wrapped, ground: Ground, by: Step) -> Erasure:
@@ -215,25 +254,30 @@ def _carry_out(
     erasure: Erasure,
     step: Callable[[Step, Destroyed], Erasure],
     by: Act,
-    counted: tuple[int, int],
+    counted: _Counted,
 ) -> str:
     """Destroy the keys, and let the log know."""
+    erasure.require_waiting()
     _require_free(records, erasure)
-    keys = records.keys_behind(erasure.pseudonym)
+    keys, whose = records.keys_behind(erasure.pseudonym), records.whose([erasure.pseudonym])
     if keys is None:
         raise unknown_party()
-    entries, log_size = counted
+    # That somebody read about them, for example: sealed after this, it would name them anew.
+    if records.unsaid(whose[keys.pseudonym], counted.said):
+        raise _UnsaidError
     proof = {
         "asked_by": erasure.asked.who,
         "asked": erasure.asked.time.isoformat(),
-        "entries": str(entries),
-        "log_size": str(log_size),
+        "entries": str(counted.entries),
+        "log_size": str(counted.log_size),
         "fingerprint": keys.fingerprint.hex(),
         "kek": keys.month,
         "backups_end": (by.time + BACKUPS_KEPT).isoformat(),
     }
     event = _event("audit:person:erase", erasure, by, proof)
-    records.save_erasure(step(by, Destroyed(keys, event.event_id, entries, log_size)))
+    records.save_erasure(
+        step(by, Destroyed(keys, event.event_id, counted.entries, counted.log_size))
+    )
     records.destroy([keys.pseudonym])
     records.publish(event)
     return erasure.name

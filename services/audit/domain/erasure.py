@@ -103,21 +103,22 @@ class Erasure:
 
     def confirm(self, by: Step, destroyed: Destroyed) -> "Erasure":
         """Carry it out: only by another than who asked."""
-        self._require_waiting()
+        self.require_waiting()
         require_another(by.who, self.asked.who, self.name)
         return replace(self, erased=by, destroyed=destroyed)
 
     def at_once(self, by: Step, destroyed: Destroyed) -> "Erasure":
         """Carry it out for a service at which the person deleted their account."""
-        self._require_waiting()
+        self.require_waiting()
         return replace(self, erased=by, destroyed=destroyed)
 
     def cancel(self, by: Step) -> "Erasure":
         """Call it off."""
-        self._require_waiting()
+        self.require_waiting()
         return replace(self, cancelled=by)
 
-    def _require_waiting(self) -> None:
+    def require_waiting(self) -> None:
+        """Refuse what was carried out or called off."""
         if self.state is not ErasureState.ASKED:
             raise _wrong_state(self.state)
 

@@ -47,6 +47,13 @@ class KeyRecords(Protocol):
         """Delete the rows of keys behind pseudonyms; return how many there were."""
         ...
 
+    def unsaid(self, party: str, last: int) -> bool:
+        """Tell whether an own event that names a party is still on its way to the log.
+
+        `last` is the highest number that the log has of audit's own events.
+        """
+        ...
+
     def once(self, request: Once, now: datetime, change: Callable[[], str]) -> str:
         """Run `change` unless this request was answered before; return the name it made."""
         ...

@@ -79,6 +79,14 @@ class _Records:
         gone = (delete(tables.party_keys).where(column == one) for one in pseudonyms)
         return sum(self._tx.execute(one).rowcount for one in gone)
 
+    def unsaid(self, party: str, last: int) -> bool:
+        rows, relay = tables.outbox, tables.KEYS.tables["outbox_relay"]
+        removed = self._tx.execute(select(relay.c.last_sequence)).scalar() or 0
+        order = (rows.c.xid, rows.c.id)
+        # Rows stay until what the log says of them is published: the first of them are said.
+        waiting = select(rows.c.event).order_by(*order).offset(max(0, last - removed))
+        return any(party.encode() in event for event in self._tx.execute(waiting).scalars())
+
     def once(self, request: Once, now: datetime, change: Callable[[], str]) -> str:
         # Who acts is not written down in clear here either.
         scope = hashlib.sha256(request.scope.encode()).hexdigest()

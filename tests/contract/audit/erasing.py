@@ -1,0 +1,188 @@
+"""A running audit service whose own events reach its log, and officers that call it."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+from accord.audit.v1 import append_service_pb2 as append_pb
+from accord.audit.v1 import erasure_pb2, read_service_pb2
+from accord.audit.v1 import erasure_service_pb2 as pb
+from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
+from accord.audit.v1.entry_pb2 import Entry
+from accord.audit.v1.erasure_service_pb2_grpc import ErasureServiceStub
+from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
+
+from runtime.db import Database
+from runtime.errors import from_error
+from runtime.outbox import encode
+from runtime.server import Server
+from runtime.testing import Bench, serving
+from services.audit.main import assembled, migrate_all
+from services.audit.settings import AuditSettings, log_origin
+from services.audit.store.key_encryption import create_key
+from services.audit.store.log_keys import create_log_key
+from services.audit.store.party_keys import StoredKeys
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from runtime.event import Event
+
+ANA, BO, INES = "staff/officer/ana", "staff/officer/bo", "staff/auditor/ines"
+MONTH = "2026-06"
+
+
+def made(bench: Bench, directory: Path, database_url: str, key_database_url: str) -> AuditSettings:
+    """Settings of a service whose keys are made and whose databases are migrated."""
+    create_log_key(directory / "log.key", log_origin("nl"))
+    for name in ("kek", "tiles"):
+        (directory / name).mkdir()
+    create_key(directory / "kek", MONTH)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = bench.settings(
+        AuditSettings,
+        "audit",
+        listen=address,
+        database_url=database_url,
+        key_database_url=key_database_url,
+        log_key_file=directory / "log.key",
+        kek_directory=directory / "kek",
+        tile_directory=directory / "tiles",
+        account_address="127.0.0.1:1",
+        audit_address=address,
+    )
+    migrate_all(settings)
+    return settings
+
+
+@dataclass
+class Service:
+    """The running service."""
+
+    bench: Bench
+    settings: AuditSettings
+    server: Server
+    appended: int = 0
+
+    async def append(self, *events: Event) -> None:
+        """Append events as account does."""
+        request = append_pb.AppendRequest()
+        for event in events:
+            entry = request.entries.add()
+            entry.MergeFromString(encode(event))
+            self.appended += 1
+            entry.sequence = self.appended
+        async with self.bench.client(self.server, "audit", "svc/account") as channel:
+            await AppendServiceStub(channel).Append(request, timeout=20)
+
+    async def call(self, request: Message, by: str = ANA, token: str = "") -> Message:
+        """Call the method of a request as somebody; a Fault for what is refused."""
+        method = type(request).__name__.removesuffix("Request")
+        return await self._call(ErasureServiceStub, method, request, by, token)
+
+    async def read(self, request: Message, by: str = INES) -> Message:
+        """Read as an auditor."""
+        method = type(request).__name__.removesuffix("Request")
+        return await self._call(ReadServiceStub, method, request, by, "")
+
+    async def ask(
+        self, account: str, by: str = ANA, request_id: str = "", token: str = ""
+    ) -> erasure_pb2.Erasure:
+        request = pb.AskErasureRequest(
+            request_id=request_id or str(uuid.uuid4()),
+            account=account,
+            ground=erasure_pb2.ERASURE_GROUND_WITHDRAWAL,
+        )
+        answer = await self.call(request, by, token)
+        assert isinstance(answer, pb.AskErasureResponse)
+        return answer.erasure
+
+    async def confirm(
+        self, name: str, by: str = BO, request_id: str = "", token: str = ""
+    ) -> erasure_pb2.Erasure:
+        request = pb.ConfirmErasureRequest(request_id=request_id or str(uuid.uuid4()), name=name)
+        answer = await self.call(request, by, token)
+        assert isinstance(answer, pb.ConfirmErasureResponse)
+        return answer.erasure
+
+    async def erase(self, account: str) -> erasure_pb2.Erasure:
+        """Let two officers erase a person."""
+        return await self.confirm((await self.ask(account)).name)
+
+    async def show(self, name: str) -> pb.GetErasureResponse:
+        answer = await self.call(pb.GetErasureRequest(name=name), INES)
+        assert isinstance(answer, pb.GetErasureResponse)
+        return answer
+
+    async def place(self, account: str, reference: str = "C-09/114", by: str = ANA) -> str:
+        request = pb.PlaceHoldRequest(
+            request_id=str(uuid.uuid4()),
+            hold=erasure_pb2.Hold(
+                account=account, kind=erasure_pb2.HOLD_KIND_LEGAL_CLAIM, reference=reference
+            ),
+        )
+        answer = await self.call(request, by)
+        assert isinstance(answer, pb.PlaceHoldResponse)
+        return answer.hold.name
+
+    async def lift(self, name: str, by: str) -> erasure_pb2.Hold:
+        request = pb.LiftHoldRequest(request_id=str(uuid.uuid4()), name=name)
+        answer = await self.call(request, by)
+        assert isinstance(answer, pb.LiftHoldResponse)
+        return answer.hold
+
+    async def entries(self, account: str = "", producer: str = "") -> Sequence[Entry]:
+        """List entries, at most 200, oldest first."""
+        request = read_service_pb2.ListEntriesRequest(purpose="test", page_size=200)
+        if account:
+            request.filter.account = account
+        if producer:
+            request.filter.producer = producer
+        answer = await self.read(request)
+        assert isinstance(answer, read_service_pb2.ListEntriesResponse)
+        return answer.entries
+
+    async def _call(
+        self, kind: type[object], method: str, request: Message, by: str, token: str
+    ) -> Message:
+        metadata = (("accord-actor", token),) if token else ()
+        async with self.bench.client(self.server, "audit", by) as channel:
+            stub = kind(channel)  # type: ignore[call-arg]  # a stub class of grpc's
+            try:
+                answer: Message = await getattr(stub, method)(
+                    request, timeout=20, metadata=metadata
+                )
+            except grpc.aio.AioRpcError as error:
+                raise from_error(error, "audit") from error
+            return answer
+
+
+@asynccontextmanager
+async def running(bench: Bench, settings: AuditSettings) -> AsyncIterator[Service]:
+    """Start the service, as a process does; stop it at the end."""
+    async with (
+        assembled(
+            settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
+        ) as server,
+        serving(server),
+    ):
+        yield Service(bench, settings, server)
+
+
+@asynccontextmanager
+async def key_store(settings: AuditSettings) -> AsyncIterator[tuple[Database, StoredKeys]]:
+    """Open the key database beside the service, as another process would."""
+    database = Database(settings.key_database)
+    try:
+        yield database, StoredKeys(database, settings.kek_directory)
+    finally:
+        await database.close()
