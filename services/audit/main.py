@@ -47,6 +47,7 @@ from services.audit.cases.read_own import ReadOwn
 from services.audit.cases.read_tiles import ReadTiles
 from services.audit.cases.reading import OnRecord
 from services.audit.cases.record import Record
+from services.audit.cases.record_keys import RecordKeys
 from services.audit.cases.replay import Replay
 from services.audit.cases.sequence import Sequencer
 from services.audit.cases.show_erasures import ShowErasures
@@ -131,7 +132,7 @@ async def assembled(
         sequencer = Sequencer(
             lock,
             lambda: AppendEntries(stored, keys, envelope, signer, gaps),
-            beside=[publisher],
+            beside=[publisher, RecordKeys(stored, signer, record, clock)],
             changed=lambda here: server.offer(_APPEND, here=here),
         )
         try:
