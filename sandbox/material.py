@@ -84,7 +84,8 @@ class Material:
         authority = _root(self.home / "ca" / "root", domain, lambda: Authority.create(domain))
         for service in SERVICES:
             dns = [f"{service}.{authority.trust_domain}"]
-            if service == "sharing":  # tools on this machine know its HTTPS door by that name
+            # Tools on this machine know the HTTPS doors of these by that name.
+            if service in {"sharing", "audit"}:
                 dns.append("localhost")
             authority.issue(f"svc/{service}", dns=dns).write(self._stem(service))
         for app in APPS:
@@ -157,10 +158,17 @@ class Material:
 
     def write_tool_tokens(self) -> Path:
         """Write the bearer tokens of tools: one, of mi-store, which lies beside as `tool.token`."""
-        token = self.make_key("tool.token").read_text().strip()
-        file = self.key("tool-tokens")
+        return self._write_token("tool", "mi-store")
+
+    def write_monitor_tokens(self) -> Path:
+        """Write the bearer token of who reads the log, which lies beside as `monitor.token`."""
+        return self._write_token("monitor", "log-monitor")
+
+    def _write_token(self, name: str, app: str) -> Path:
+        token = self.make_key(f"{name}.token").read_text().strip()
+        file = self.key(f"{name}-tokens")
         file.touch(mode=0o600)
-        file.write_text(f"{hashlib.sha256(token.encode()).hexdigest()} mi-store\n")
+        file.write_text(f"{hashlib.sha256(token.encode()).hexdigest()} {app}\n")
         return file
 
     def pin_log_key(self, made: Path) -> None:

@@ -37,6 +37,7 @@ class Ports:
     portal: int
     providers: int
     tools: int
+    tiles: int
     services: Mapping[str, int]
     health: Mapping[str, int]
 
@@ -45,7 +46,7 @@ class Ports:
         """Return the ports of `make up`."""
         services = {name: 7001 + n for n, name in enumerate(_GRPC)}
         health = {name: 7101 + n for n, name in enumerate((*_GRPC, "portal"))}
-        return cls(8443, 9443, 8444, services, health)
+        return cls(8443, 9443, 8444, 8445, services, health)
 
     @classmethod
     def free(cls) -> Self:
@@ -56,6 +57,7 @@ class Ports:
         """
         free = (port for port in random.sample(_RANGE, len(_RANGE)) if _is_free(port))
         return cls(
+            next(free),
             next(free),
             next(free),
             next(free),
@@ -93,6 +95,11 @@ class Mesh:
     def tools(self) -> str:
         """Return the origin of sharing's HTTPS door for tools."""
         return f"https://localhost:{self.ports.tools}"
+
+    @property
+    def tiles(self) -> str:
+        """Return the origin of audit's HTTPS door, where tools read the log."""
+        return f"https://localhost:{self.ports.tiles}"
 
     @property
     def providers(self) -> str:
@@ -147,7 +154,7 @@ class Mesh:
         return [name for name, process in self._processes.items() if not process.alive]
 
     def _refuse_taken_ports(self) -> None:
-        named = (self.ports.portal, self.ports.providers, self.ports.tools)
+        named = (self.ports.portal, self.ports.providers, self.ports.tools, self.ports.tiles)
         for port in (*named, *self.ports.services.values()):
             if not _is_free(port):
                 raise StartError(f"port {port} is taken: is Accord running already?")
@@ -257,6 +264,9 @@ class Mesh:
                     "log_key_file": material.key("log.key"),
                     "kek_directory": material.key("kek"),
                     "tile_directory": material.tiles,
+                    "tools_listen": f"127.0.0.1:{self.ports.tiles}",
+                    "tools_apps": '["log-monitor"]',
+                    "tools_tokens_file": material.write_monitor_tokens(),
                 }
         return {f"ACCORD_{setting.upper()}": str(value) for setting, value in settings.items()}
 

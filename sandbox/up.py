@@ -75,6 +75,7 @@ def _say_where(mesh: Mesh, console: Console) -> None:
   portal       [bold]{mesh.portal}[/]      sign in as anybody the sandbox offers
   providers    {mesh.providers}      stand-ins for Google and Facebook
   AuthZEN      {mesh.tools}      the front door for tools, see docs/doors.md
+  the log      {mesh.tiles}      as files, for tools that verify it; see docs/doors.md
   logs         {short(material.log("sharing").parent)}/
 
   Your browser does not know the certificate of this machine yet. Import
