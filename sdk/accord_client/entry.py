@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC
+from enum import IntEnum
 
 from accord.audit.v1.log_entry_pb2 import LogEntry
 from google.protobuf.message import DecodeError
@@ -10,6 +12,19 @@ from google.protobuf.message import DecodeError
 from accord_client.failure import VerificationError
 
 _FORMAT = 1
+
+
+class Facet(IntEnum):
+    """By what the log finds an entry; the numbers are those of its index."""
+
+    PERSON = 1
+    ACTOR = 2
+    APP = 3
+    TRACE = 4
+    RECIPIENT = 5
+    CONTRACT = 6
+    EVENT = 7
+    OUTCOME = 8
 
 
 def parse_entry(leaf: bytes) -> LogEntry:
@@ -39,3 +54,15 @@ def people_of(entry: LogEntry) -> frozenset[bytes]:
     """The pseudonyms of the accounts that the entry is about."""
     among_several = {section.pseudonym for section in entry.sections[own_sections(entry) :]}
     return frozenset({entry.account_pseudonym} | among_several) - {b""}
+
+
+def postings_of(entry: LogEntry) -> Iterator[tuple[Facet, bytes]]:
+    """Under what an entry must be found, each pair once."""
+    for pseudonym in people_of(entry):
+        yield Facet.PERSON, pseudonym
+    if entry.actor_pseudonym:
+        yield Facet.ACTOR, entry.actor_pseudonym
+    if entry.trace_id:
+        yield Facet.TRACE, entry.trace_id
+    yield Facet.EVENT, bytes(2)
+    yield Facet.OUTCOME, entry.outcome.encode()

@@ -22,12 +22,13 @@ WIDTH = 256
 
 @dataclass
 class Stored:
-    """What a store has in the place of a bundle; empty where it has nothing that can be read.
+    """What a store has in the place of a bundle.
 
-    ``hashes`` are the leaf hashes that it keeps beside the entries; ``faults`` (where, what).
+    An entry that is missing is ``None``, and what cannot be read at all is empty. ``hashes`` are
+    the leaf hashes that it keeps beside the entries; ``faults`` (where, what).
     """
 
-    leaves: Sequence[bytes] = ()
+    leaves: Sequence[bytes | None] = ()
     hashes: bytes = b""
     faults: list[tuple[str, str]] = field(default_factory=list)
 
@@ -47,8 +48,11 @@ class Store(Protocol):
         """What the leaf hash of an entry is called in a finding."""
         ...
 
-    def look(self, index: int, entry: LogEntry, faults: list[tuple[str, str]]) -> None:
-        """Holds what else the store says of the entry of the last bundle against its bytes."""
+    def look(self, index: int, entry: LogEntry, faults: list[tuple[str, str]]) -> int:
+        """Holds what else the store says of an entry of the last bundle against its bytes.
+
+        Returns what the entry adds to the sum of its bundle.
+        """
         ...
 
 
@@ -67,7 +71,8 @@ class Bundle:
 
     ``by_leaf`` and ``by_hash`` are its Merkle tree hashes by the bytes of the entries and by the
     leaf hashes that are stored, ``None`` if neither is whole; ``tails`` the same of its beginnings,
-    by the size of the log that ends there. ``differing`` are the entries whose two hashes differ.
+    by the size of the log that ends there. ``differing`` are the entries whose two hashes differ,
+    ``total`` is the sum of what ``Store.look`` made of each.
     """
 
     number: int
@@ -77,6 +82,7 @@ class Bundle:
     by_hash: bytes | None = None
     tails: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     differing: list[int] = field(default_factory=list)
+    total: int = 0
     runs: dict[str, Run] = field(default_factory=dict)
     faults: list[tuple[str, str]] = field(default_factory=list)
 
@@ -96,7 +102,8 @@ def _check(store: Store, number: int, width: int, ends: Sequence[int]) -> Bundle
     stored = store.bundle(number, width)
     result = Bundle(number, width, faults=stored.faults)
     start = number * WIDTH
-    digests = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in stored.leaves]
+    leaves = [leaf for leaf in stored.leaves if leaf is not None]
+    digests = [hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]
     result.entries = len(digests)
     _parse(store, start, stored.leaves, result)
     hashes, kept = b"".join(digests), stored.hashes
@@ -124,10 +131,12 @@ def _check(store: Store, number: int, width: int, ends: Sequence[int]) -> Bundle
     return result
 
 
-def _parse(store: Store, start: int, leaves: Sequence[bytes], result: Bundle) -> None:
+def _parse(store: Store, start: int, leaves: Sequence[bytes | None], result: Bundle) -> None:
     """Reads each entry, and follows its producer's numbers."""
     runs, faults = result.runs, result.faults
     for index, leaf in enumerate(leaves, start):
+        if leaf is None:
+            continue
         try:
             entry = parse_entry(leaf)
         except VerificationError as error:
@@ -141,7 +150,7 @@ def _parse(store: Store, start: int, leaves: Sequence[bytes], result: Bundle) ->
             if sequence != run.last + 1:
                 faults.append((store.name_entry(index), out_of_order(producer, sequence, run.last)))
             run.last = sequence
-        store.look(index, entry, faults)
+        result.total += store.look(index, entry, faults)
 
 
 def out_of_order(producer: str, sequence: int, last: int) -> str:

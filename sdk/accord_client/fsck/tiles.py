@@ -163,8 +163,9 @@ class TileStore:
         """The file and the place of a leaf hash."""
         return f"{self._path(0, index)}, hash {index % WIDTH}"
 
-    def look(self, index: int, entry: LogEntry, faults: list[tuple[str, str]]) -> None:
+    def look(self, _index: int, _entry: LogEntry, _faults: list[tuple[str, str]]) -> int:
         """Nothing else is said of an entry."""
+        return 0
 
     def _path(self, level: int, index: int) -> str:
         number = index // WIDTH

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from accord_client.cli import cli
 from accord_client.cli.session import Exit
-from accord_client.entry import parse_entry, people_of
+from accord_client.entry import parse_entry, postings_of
 from accord_client.fsck import Report, check_log
 from accord_client.merkle import leaf_hash, root_of
 from click.testing import CliRunner
@@ -25,17 +25,21 @@ LOG = Signer(ORIGIN)
 SIZE = 600
 SCHEMA = """
 CREATE TABLE entries (
-  log_index BIGINT NOT NULL PRIMARY KEY, leaf BLOB NOT NULL, leaf_hash BLOB NOT NULL,
-  producer TEXT NOT NULL, sequence BIGINT NOT NULL, event_id TEXT NOT NULL UNIQUE,
-  action TEXT NOT NULL, event_time BIGINT NOT NULL, trace_id TEXT NOT NULL,
-  actor_pseudonym BLOB NOT NULL, UNIQUE (producer, sequence));
-CREATE TABLE people (
-  pseudonym BLOB NOT NULL, log_index BIGINT NOT NULL, PRIMARY KEY (pseudonym, log_index));
+  log_index INTEGER NOT NULL PRIMARY KEY, event_time INTEGER NOT NULL, producer TEXT NOT NULL,
+  sequence INTEGER NOT NULL, event_id BLOB NOT NULL UNIQUE, leaf_hash BLOB NOT NULL,
+  leaf BLOB NOT NULL, UNIQUE (producer, sequence)) STRICT;
+CREATE TABLE postings (
+  segment INTEGER NOT NULL, facet INTEGER NOT NULL, key BLOB NOT NULL, log_index INTEGER NOT NULL,
+  PRIMARY KEY (segment, facet, key, log_index)) STRICT, WITHOUT ROWID;
+CREATE TABLE stretches (
+  number INTEGER NOT NULL PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL) STRICT;
 CREATE TABLE tiles (
-  level BIGINT NOT NULL, number BIGINT NOT NULL, hashes BLOB NOT NULL, root BLOB NOT NULL,
-  PRIMARY KEY (level, number));
+  level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, root BLOB NOT NULL,
+  PRIMARY KEY (level, number)) STRICT;
 CREATE TABLE checkpoints (
-  size BIGINT NOT NULL PRIMARY KEY, note TEXT NOT NULL, signed_at BIGINT NOT NULL);
+  size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL) STRICT;
+CREATE TABLE published (
+  size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL, published_at INTEGER NOT NULL) STRICT;
 """
 
 
@@ -55,19 +59,16 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
             message = parse_entry(leaf)
             row = (
                 index,
-                leaf,
-                hashes[index],
+                message.event_time.ToMicroseconds(),
                 message.producer,
                 message.sequence,
-                message.event_id.hex(),
-                message.action,
-                message.event_time.ToMicroseconds(),
-                "",
-                b"",
+                message.event_id,
+                hashes[index],
+                leaf,
             )
-            connection.execute(f"INSERT INTO entries VALUES ({','.join('?' * 10)})", row)
-            for one in people_of(message):
-                connection.execute("INSERT INTO people VALUES (?, ?)", (one, index))
+            connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            for facet, key in postings_of(message):
+                connection.execute("INSERT INTO postings VALUES (0, ?, ?, ?)", (facet, key, index))
         for number in range(SIZE // 256):
             tile = hashes[number * 256 : (number + 1) * 256]
             row_ = (0, number, b"".join(tile), root_of(tile))
@@ -76,6 +77,8 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text = checkpoint_text(size, root_of(hashes[:size]))
             note = f"{text}\n{LOG.line(text)}"
             connection.execute("INSERT INTO checkpoints VALUES (?, ?, 0)", (size, note))
+            if size in (100, SIZE):
+                connection.execute("INSERT INTO published VALUES (?, ?, 0)", (size, note))
     return file
 
 
@@ -115,9 +118,8 @@ def flip(value: Any, place: int = -1) -> Any:
 @pytest.mark.parametrize("index", [0, 17, 299, 599])
 @pytest.mark.parametrize(
     "column",
-    ["leaf", "leaf_hash", "producer", "sequence", "event_id", "action", "event_time",
-     "actor_pseudonym"],
-)  # fmt: skip
+    ["leaf", "leaf_hash", "producer", "sequence", "event_id", "event_time"],
+)
 def test_a_flipped_bit_of_an_entry_is_named_by_row_and_column(
     copy: Path, index: int, column: str
 ) -> None:
@@ -125,23 +127,48 @@ def test_a_flipped_bit_of_an_entry_is_named_by_row_and_column(
         (value,) = connection.execute(
             f"SELECT {column} FROM entries WHERE log_index = ?", (index,)
         ).fetchone()
-    changed = flip(value)
+    changed = flip(value, 0)
     if column == "sequence":
         changed = 10_000
     report = change(copy, f"UPDATE entries SET {column} = ? WHERE log_index = ?", changed, index)
     assert f"entries, row {index}, column {column}" in names(report)
 
 
-def test_who_an_entry_is_about_is_held_against_its_bytes(copy: Path) -> None:
-    report = change(copy, "DELETE FROM people WHERE log_index = 17")
-    assert names(report) == [f"people, row {(b'p' * 16).hex()}/17"]
-    report = change(copy, "INSERT INTO people VALUES (?, 17)", b"q" * 16)
-    assert names(report) == [
-        f"people, row {(b'p' * 16).hex()}/17",
-        f"people, row {(b'q' * 16).hex()}/17",
-    ]
-    report = change(copy, "INSERT INTO people VALUES (?, 6000)", b"p" * 16)
-    assert f"people, row {(b'p' * 16).hex()}/6000" in names(report)
+PERSON = f"1/{(b'p' * 16).hex()}"
+
+
+def test_under_what_an_entry_is_found_is_held_against_its_bytes(copy: Path) -> None:
+    report = change(copy, "DELETE FROM postings WHERE log_index = 17 AND facet = 1")
+    assert [str(f) for f in report.findings] == [f"postings, row {PERSON}/17: the row is missing"]
+    other = f"1/{(b'q' * 16).hex()}"
+    report = change(copy, "INSERT INTO postings VALUES (0, 1, ?, 17)", b"q" * 16)
+    assert names(report) == [f"postings, row {PERSON}/17", f"postings, row {other}/17"]
+    change(copy, "INSERT INTO postings VALUES (0, 1, ?, 17)", b"p" * 16)
+    change(copy, "DELETE FROM postings WHERE key = ?", b"q" * 16)
+    report = change(copy, "INSERT INTO postings VALUES (0, 1, ?, 6000)", b"p" * 16)
+    assert names(report) == [f"postings, row {PERSON}/6000"]
+    change(copy, "DELETE FROM postings WHERE log_index = 6000")
+    report = change(copy, "UPDATE postings SET segment = 7 WHERE log_index = 3 AND facet = 1")
+    assert names(report) == [f"postings, row {PERSON}/3"]
+    assert "another segment" in report.findings[0].what
+
+
+def test_what_two_rows_of_the_index_have_exchanged_is_named(copy: Path) -> None:
+    change(copy, "UPDATE postings SET log_index = 4000 WHERE log_index = 3 AND facet = 1")
+    report = change(copy, "UPDATE postings SET facet = 3 WHERE log_index = 300 AND facet = 8")
+    assert len(report.findings) == 4
+
+
+def test_the_times_of_a_stretch_are_those_of_its_entries(copy: Path) -> None:
+    report = change(copy, "INSERT INTO stretches VALUES (0, 1, 2)")
+    assert [str(f) for f in report.findings] == ["stretches, row 0: is outside of the log"]
+
+
+def test_a_published_checkpoint_is_held_to_the_same(copy: Path) -> None:
+    text = checkpoint_text(100, bytes(32))
+    note = f"{text}\n{LOG.line(text)}"
+    report = change(copy, "UPDATE published SET note = ? WHERE size = 100", note)
+    assert "published, row of size 100, column note" in names(report)
 
 
 def test_an_entry_exchanged_together_with_its_hash_is_found_by_tile_and_root(copy: Path) -> None:
@@ -152,7 +179,7 @@ def test_an_entry_exchanged_together_with_its_hash_is_found_by_tile_and_root(cop
         leaf,
         leaf_hash(leaf),
     )
-    assert "entries, rows 1 to 99" in names(report)
+    assert "checkpoints, row of size 100, column note" in names(report)
     assert any("row 17 of entries differ" in str(finding) for finding in report.findings)
 
 
@@ -165,6 +192,7 @@ def test_a_missing_entry_is_named(copy: Path) -> None:
 def test_a_log_cut_short_is_named(copy: Path) -> None:
     change(copy, "DELETE FROM entries WHERE log_index = 599")
     assert "entries, row 599" in names(check_log(copy, [LOG.key]))
+    change(copy, "DELETE FROM published WHERE size = 600")
     report = change(copy, "DELETE FROM checkpoints WHERE size = 600")
     assert "entries, rows 555 to 598" in names(report)
 
@@ -203,16 +231,15 @@ def test_a_second_history_signed_by_the_log_itself_is_found(copy: Path) -> None:
     text = checkpoint_text(300, bytes(32))
     note = f"{text}\n{LOG.line(text)}"
     report = change(copy, "UPDATE checkpoints SET note = ? WHERE size = 300", note)
-    assert names(report) == ["entries, rows 256 to 299"]
+    assert "checkpoints, row of size 300, column note" in names(report)
 
 
 def test_a_number_left_out_by_a_producer_is_named(copy: Path) -> None:
     leaf = parse_entry(entry(601))
     leaf.sequence = 602
     data = leaf.SerializeToString(deterministic=True)
-    row = (600, data, leaf_hash(data), "sharing", 602, leaf.event_id.hex(), leaf.action, 0, "",
-           b"")  # fmt: skip
-    report = change(copy, f"INSERT INTO entries VALUES ({','.join('?' * 10)})", *row)
+    row = (600, 0, "sharing", 602, leaf.event_id, leaf_hash(data), data)
+    report = change(copy, "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
     whats = [finding.what for finding in report.findings]
     assert "producer sharing is at number 602, expected 601" in whats
 
@@ -223,6 +250,8 @@ def content(file: Path) -> list[list[tuple[Any, ...]]]:
             connection.execute("SELECT * FROM entries ORDER BY log_index").fetchall(),
             connection.execute("SELECT * FROM tiles ORDER BY level, number").fetchall(),
             connection.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall(),
+            connection.execute("SELECT size, note FROM published ORDER BY size").fetchall(),
+            connection.execute("SELECT * FROM postings ORDER BY 1, 2, 3, 4").fetchall(),
         ]
 
 
@@ -272,7 +301,7 @@ def test_the_command_says_whole_or_names_what_is_not(copy: Path, tmp_path: Path)
     result = CliRunner().invoke(cli, ["audit", "fsck", str(copy), "--key", str(key)])
     assert result.exit_code == Exit.OK
     assert "WHOLE  600 entries" in result.output
-    change(copy, "UPDATE entries SET action = 'a:b:c' WHERE log_index = 5")
+    change(copy, "UPDATE entries SET event_time = 7 WHERE log_index = 5")
     result = CliRunner().invoke(cli, ["audit", "fsck", str(copy), "--key", str(key)])
     assert result.exit_code == Exit.REFUSED
-    assert "entries, row 5, column action" in result.output
+    assert "entries, row 5, column event_time" in result.output
