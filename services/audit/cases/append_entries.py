@@ -188,11 +188,13 @@ class AppendEntries:
             producer = request.producer
             if producer not in last:
                 last[producer] = await self._log.last_sequence(producer)
-            for submission in request.submissions:
-                if submission.sequence > last[producer]:
-                    fresh.append(submission.event)
-                elif (producer, submission.sequence) not in newest:
-                    repeated.setdefault(producer, set()).add(submission.sequence)
+            submissions = request.submissions
+            # Their numbers are consecutive: those that are repetitions come first.
+            count = max(0, last[producer] + 1 - submissions[0].sequence)
+            fresh += [submission.event for submission in submissions[count:]]
+            numbers = {submission.sequence for submission in submissions[:count]}
+            if numbers := {number for number in numbers if (producer, number) not in newest}:
+                repeated.setdefault(producer, set()).update(numbers)
         stored = []
         for producer, numbers in repeated.items():
             stored += await self._log.by_sequence(producer, numbers)

@@ -1,6 +1,6 @@
 """An entry in three states: submitted by a producer, sealed for the log, opened for a reader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
@@ -35,8 +35,10 @@ class Submission:
     @property
     def weight(self) -> int:
         """Return about how many bytes of memory it takes while it waits."""
-        parts = [self.event.fields, *(section.fields for section in self.event.sections)]
-        return sum(_PART + _TEXT * len(part) + sum(map(len, part.values())) for part in parts)
+        weight = _weight(self.event.fields)
+        for section in self.event.sections:
+            weight += _weight(section.fields)
+        return weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +141,7 @@ class OpenedEntry:
     event: Event
     readability: Readability
     openings: tuple[Opening, ...]
+
+
+def _weight(fields: Mapping[str, str]) -> int:
+    return _PART + _TEXT * len(fields) + sum(map(len, fields.values()))
