@@ -195,7 +195,8 @@ class Tour:
         self._story.command(f"accord --profile … audit list --trace {self.sign_up_trace}")
         for entry in entries:
             self._story.quote(f"{entry['producer']}  {entry['action']}  {entry['outcome']}")
-        page = auditor.open(f"/audit/traces/{self.sign_up_trace}")
+        stating = auditor.open(f"/audit/traces/{self.sign_up_trace}")  # asks why first
+        page = auditor.submit(stating.form("/audit/purpose"), purpose=_PURPOSE)
         self._expect(str(entries[0]["action"]) in page.text, "the portal shows the trace", page)
         index = str(decided["index"])
         with tempfile.TemporaryDirectory() as directory:

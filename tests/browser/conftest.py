@@ -87,6 +87,8 @@ def staff(region: Mesh, chromium: Browser) -> dict[str, StorageState]:
     for name, role in roles.items():
         window = Visitor(chromium, region.portal, Window())
         enrol(window, region, role, name)
+        if role == "auditor":
+            window.state_purpose()
         cookies[name] = window.cookies
         window.close()
     return cookies

@@ -10,11 +10,15 @@ from accord_client.checkpoint import ProofFile
 from accord_client.note import parse_keys
 from accord_client.verify import verify_proof
 
+from tests.browser.visitor import DMITRI, Visitor, Window
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from playwright.sync_api import StorageState
+
     from sandbox.mesh import Mesh
-    from tests.browser.visitor import Visitor
 
 
 def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
@@ -32,12 +36,19 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
         "link"
     ).last.click()
     assert auditor.heading == "One request"
-    assert auditor.page.get_by_role("img").is_visible()
-    assert "nothing here is verified" in auditor.text
-    services = auditor.page.get_by_role("row").all_inner_texts()
-    assert any("sharing" in row for row in services)
+    assert "came through the portal" in auditor.text
+    picture = auditor.page.get_by_role("img")
+    lanes = picture.locator(".lane-word").all_text_contents()
+    assert lanes == ["portal", "account", "sharing"]
+    marks = picture.locator("text.data").all_text_contents()
+    steps = auditor.page.locator("ol.steps > li")
+    assert steps.count() == len(marks) >= 3
+    for step in steps.all():
+        assert "Proof verified" in step.inner_text()
+        assert "In the signed log" in step.inner_text()
 
-    auditor.page.get_by_role("row", name="account:account:register").get_by_role("link").click()
+    step = steps.filter(has_text="account:account:register")
+    step.get_by_role("link").click()
     assert "Verified" in auditor.text
     assert own in auditor.text
     with auditor.page.expect_download() as expected:
@@ -49,6 +60,55 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
     )
     assert verified.entry.action == "account:account:register"
     assert ("@account", own) in verified.shown
+
+
+def test_who_does_not_say_why_reads_nothing(
+    open_window: Callable[..., Visitor], staff: dict[str, StorageState]
+) -> None:
+    signed_in = staff[DMITRI]
+    session = [each for each in signed_in["cookies"] if each["name"] != "__Host-purpose"]
+    forgetful = open_window(Window(cookies={**signed_in, "cookies": session}))
+    for path in ("/audit", "/audit/traces/" + "ab" * 16, "/audit/entries/0"):
+        forgetful.open(path)
+        assert forgetful.path == "/audit/purpose"
+    forgetful.press("Go on")
+    forgetful.follow("Say on one line")
+    assert forgetful.page.evaluate("document.activeElement.id") == "purpose"
+    forgetful.page.get_by_label("Purpose").fill("incident 12 <b>")
+    forgetful.press("Go on")
+    assert forgetful.path == "/audit/entries/0"  # where the auditor was going
+    assert "You read for this purpose incident 12 <b>" in forgetful.text
+    # Another session's cookie says nothing: it is sealed for the one in which it was stated.
+    other = open_window(Window(cookies=_moved(forgetful.cookies, "__Host-session", "x" * 43)))
+    other.open("/audit")
+    assert other.path == "/sign-in"
+
+
+def test_a_purpose_is_read_by_the_person_who_was_looked_up_and_nothing_else_of_it(
+    auditor: Visitor, visitor: Visitor
+) -> None:
+    visitor.sign_in("Anna de Vries")
+    own = visitor.account
+    auditor.state_purpose("complaint 4711")
+    auditor.page.get_by_text("Search", exact=True).click()
+    auditor.page.locator("#account").fill(own)
+    auditor.press("Find")
+    for _ in range(60):
+        visitor.open("/record")
+        if "complaint 4711" in visitor.text:
+            break
+    looked = visitor.page.locator("ol.steps > li").filter(has_text="complaint 4711").first
+    assert "An auditor read the record about you" in looked.inner_text()
+    assert auditor.account not in visitor.page.content()
+    looked.get_by_role("link", name="See the proof").click()
+    assert "Verified" in visitor.text
+    index = visitor.path.rpartition("/")[2]
+    with visitor.page.expect_download() as expected:
+        visitor.follow("Download the proof")
+    assert expected.value.suggested_filename == f"entry-{index}.tlog-proof"
+    # Nobody else finds it.
+    auditor.open(f"/record/{index}")
+    assert auditor.heading == "Nothing here by that name"
 
 
 def test_a_search_that_cannot_be_read_says_where(auditor: Visitor) -> None:
@@ -74,6 +134,14 @@ def test_what_is_not_in_the_log_is_said_plainly(auditor: Visitor) -> None:
     assert auditor.heading == "There is no such page"
     auditor.open("/audit/traces/xyz")
     assert auditor.heading == "There is no such page"
+
+
+def _moved(cookies: StorageState, name: str, value: str) -> StorageState:
+    """Return a window's cookies with another value of one."""
+    changed = [
+        each | {"value": value} if each["name"] == name else each for each in cookies["cookies"]
+    ]
+    return {**cookies, "cookies": changed}
 
 
 def _until_logged(auditor: Visitor, action: str) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.browser.test_officers import fill_terms, register
-from tests.browser.visitor import PIETER, Visitor, Window
+from tests.browser.visitor import DMITRI, PIETER, Visitor, Window
 from tests.mesh.records import agree
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ PERSONAL = (
     "/sharing/offers/newsletter",
     "/map",
     "/shared",
+    "/record",
 )
 # Opens what is folded, marks what Tab must come to, and listens for what gets the focus. Of radio
 # buttons that belong together one is a stop, the arrows do the rest. Returns how often to press.
@@ -128,6 +129,35 @@ def test_an_officer_reaches_all(
     pages += ["instruments", "instruments/new", "revocations", "explore", "what-if"]
     paths = [*(f"/officer/{page}" for page in pages), contract, f"{contract}/amend"]
     assert unreached(officer, paths) == {}
+
+
+def test_an_auditor_reaches_all_and_states_a_purpose_by_keys_alone(
+    open_window: Callable[..., Visitor], staff: dict[str, StorageState]
+) -> None:
+    auditor = open_window(Window(cookies=staff[DMITRI]))
+    keys = auditor.page.keyboard
+    auditor.open("/audit/purpose")
+    tab_to(auditor, "#purpose")
+    keys.type("by keys")
+    tab_to(auditor, "main form button")
+    with auditor.page.expect_navigation():
+        keys.press("Enter")
+    assert auditor.path == "/audit"
+    trace = auditor.page.locator("a[href^='/audit/traces/']").first.get_attribute("href")
+    assert trace
+    paths = ["/audit", "/audit/purpose", trace, "/audit/entries/0"]
+    assert unreached(auditor, paths) == {}
+    auditor.open("/audit")
+    tab_to(auditor, "summary")
+    keys.press("Enter")
+    tab_to(auditor, "#action")
+    keys.type("account:account:register")
+    with auditor.page.expect_navigation():
+        keys.press("Enter")
+    tab_to(auditor, "a[href^='/audit/traces/']")
+    with auditor.page.expect_navigation():
+        keys.press("Enter")
+    assert auditor.heading == "One request"
 
 
 def test_an_officer_takes_a_question_apart_by_keys_alone(

@@ -69,7 +69,9 @@ def test_pages_of_a_person(open_window: Callable[..., Visitor], look: tuple[str,
     visitor = _reader(open_window, look, signed_in.cookies)
     visitor.open("/account")
     unlink = visitor.page.locator("a[href$='/unlink']").first.get_attribute("href") or ""
-    assert _judge(visitor, [*PERSONAL, unlink]) == {}
+    visitor.open("/record")
+    proof = visitor.page.locator("a[href^='/record/']").first.get_attribute("href") or ""
+    assert _judge(visitor, [*PERSONAL, unlink, "/record", proof]) == {}
 
 
 def test_the_sign_up_form_also_when_it_is_sent_back(visitor: Visitor) -> None:
@@ -106,4 +108,5 @@ def test_pages_of_an_auditor(
     visitor = _reader(open_window, look, staff[DMITRI])
     visitor.open("/audit")
     trace = visitor.page.locator("a[href^='/audit/traces/']").first.get_attribute("href") or ""
-    assert _judge(visitor, ["/audit", trace, "/audit/entries/0"]) == {}
+    pages = ["/audit", "/audit/purpose", trace, "/audit/entries/0", "/audit/traces/" + "ab" * 16]
+    assert _judge(visitor, pages) == {}

@@ -111,6 +111,13 @@ class Visitor:
             self.page.get_by_label("I have read").check()
             self.press("Create my account")
 
+    def state_purpose(self, purpose: str = "quarterly review") -> None:
+        """Say why one reads the log, as an auditor is asked once in a session."""
+        self.open("/audit/purpose")
+        self.page.get_by_label("Purpose").fill(purpose)
+        self.press("Go on")
+        assert self.path == "/audit"
+
     def sign_out(self) -> None:
         """Sign out."""
         self.press("Sign out")

@@ -165,6 +165,7 @@ def test_a_proof_taken_from_the_portal_verifies_with_the_command(
     page = twan.submit(page.form(), person="twan")
     page = twan.submit(page.form("/sign-up"), country="NL", notice="yes")
     twan.submit(page.form("/" + invited["link"].rsplit("/", 1)[-1]))
+    twan.submit(twan.open("/audit/purpose").form("/audit/purpose"), purpose="a test")
     file = tmp_path / "entry-0.tlog-proof"
     file.write_bytes(twan.download("/audit/entries/0/proof"))
     result = CliRunner().invoke(
