@@ -8,7 +8,7 @@ import base64
 import hashlib
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,6 +170,30 @@ class Material:
         file.touch(mode=0o600)
         file.write_text(f"{hashlib.sha256(token.encode()).hexdigest()} {app}\n")
         return file
+
+    def witness(self, name: str) -> Path:
+        """Return a file of what the region knows of others: `roots`, `logs`, `policy`."""
+        return self.home / "witness" / name
+
+    def write_witnesses(self, others: Sequence[tuple["Material", str]], enough: int) -> None:
+        """Write whom the region believes, whom it cosigns, and whose cosignatures it needs.
+
+        Of each other region, its material and the origin of its witness.
+        """
+        self.witness("roots").mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_key = self.key("log.vkey").read_text().strip()
+        logs, policy = list[str](), [f"log {log_key}"]
+        for other, origin in others:
+            shutil.copyfile(other.trust_bundle, self.witness("roots") / f"{other.region}.pem")
+            logs += [
+                file.read_text().strip() for file in sorted((other.home / "keys").glob("log*.vkey"))
+            ]
+            vkey = other.key("witness.vkey").read_text().strip()
+            policy.append(f"witness {other.region} {vkey} {origin}")
+        members = " ".join(other.region for other, _ in others)
+        policy += [f"group regions {enough} {members}", "quorum regions"]
+        self.witness("logs").write_text("\n".join(logs) + "\n")
+        self.witness("policy").write_text("\n".join(policy) + "\n")
 
     def pin_log_key(self, made: Path) -> None:
         """Keep the log's public key apart from the log, as an auditor would."""

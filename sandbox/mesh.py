@@ -12,7 +12,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ _STOP_S = 20.0
 _PROJECT = Path(__file__).parent.parent
 _GRPC = ("account", "sharing", "audit")
 _RANGE = range(20_000, 32_000)
+_untaken = iter(random.sample(_RANGE, len(_RANGE)))  # none is given out twice
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,19 @@ class Ports:
     providers: int
     tools: int
     tiles: int
+    witness: int
     services: Mapping[str, int]
     health: Mapping[str, int]
 
     @classmethod
-    def fixed(cls) -> Self:
-        """Return the ports of `make up`."""
-        services = {name: 7001 + n for n, name in enumerate(_GRPC)}
-        health = {name: 7101 + n for n, name in enumerate((*_GRPC, "portal"))}
-        return cls(8443, 9443, 8444, 8445, services, health)
+    def fixed(cls, place: int = 0) -> Self:
+        """Return the ports of `make up`, for the first region or one after it."""
+        doors = 10 * place
+        services = {name: 7001 + doors + n for n, name in enumerate(_GRPC)}
+        health = {name: 7101 + doors + n for n, name in enumerate((*_GRPC, "portal"))}
+        return cls(
+            8443 + doors, 9443 + doors, 8444 + doors, 8445 + doors, 8446 + doors, services, health
+        )
 
     @classmethod
     def free(cls) -> Self:
@@ -55,8 +60,9 @@ class Ports:
         Below the range from which the system takes those of outgoing connections: one of these
         could take the port again before its service is up.
         """
-        free = (port for port in random.sample(_RANGE, len(_RANGE)) if _is_free(port))
+        free = (port for port in _untaken if _is_free(port))
         return cls(
+            next(free),
             next(free),
             next(free),
             next(free),
@@ -74,6 +80,8 @@ class Mesh:
         self.ports = ports or Ports.fixed()
         self.material = Material(root.resolve(), region)
         self._processes: dict[str, Process] = {}
+        self._prepared = False
+        self._meets = False
 
     def __enter__(self) -> Self:
         try:
@@ -102,6 +110,11 @@ class Mesh:
         return f"https://localhost:{self.ports.tiles}"
 
     @property
+    def witness(self) -> str:
+        """Return the origin of audit's HTTPS door for the logs of other regions."""
+        return f"https://127.0.0.1:{self.ports.witness}"
+
+    @property
     def providers(self) -> str:
         """Return the origin of the sandbox identity providers."""
         return f"https://localhost:{self.ports.providers}"
@@ -110,19 +123,36 @@ class Mesh:
         """Return `host:port` of a service's mTLS port."""
         return f"127.0.0.1:{self.ports.services[service]}"
 
-    def start(self) -> None:
-        """Start everything and return when everything serves; StartError within a minute if not."""
-        deadline = time.monotonic() + _START_S
+    def prepare(self) -> None:
+        """Make what is missing of certificates, keys and profiles; StartError if that fails."""
         self._refuse_taken_ports()
         self.material.prepare()
-        self._make_keys(deadline)
+        self._make_keys(time.monotonic() + _START_S)
         addresses = {service: self.address(service) for service in _GRPC}
         self.material.write_profiles(addresses, self.portal)
-        migrations = {name: self._command(name, "migrate") for name in _GRPC}
+        self._prepared = True
+
+    def meet(self, others: Sequence[Self], enough: int) -> None:
+        """Be a witness of the other regions' logs, and need `enough` of them for one's own.
+
+        All of them are prepared; none has started.
+        """
+        self.material.write_witnesses([(each.material, each.witness) for each in others], enough)
+        self._meets = True
+
+    def start(self, only: Collection[str] = (*_GRPC, "portal")) -> None:
+        """Start everything and return when everything serves; StartError within a minute if not.
+
+        With `only`, start just these services.
+        """
+        deadline = time.monotonic() + _START_S
+        if not self._prepared:
+            self.prepare()
+        migrations = {name: self._command(name, "migrate") for name in _GRPC if name in only}
         for migration in migrations.values():
             migration.start()
-        self._processes = {"providers": self._providers()}
-        self._processes |= {name: self._command(name, "serve") for name in (*_GRPC, "portal")}
+        self._processes = {"providers": self._providers()} if "account" in only else {}
+        self._processes |= {name: self._command(name, "serve") for name in only}
         for name, process in self._processes.items():
             if name in migrations:
                 migrations[name].wait_done(deadline)
@@ -155,16 +185,17 @@ class Mesh:
 
     def _refuse_taken_ports(self) -> None:
         named = (self.ports.portal, self.ports.providers, self.ports.tools, self.ports.tiles)
-        for port in (*named, *self.ports.services.values()):
+        for port in (*named, self.ports.witness, *self.ports.services.values()):
             if not _is_free(port):
                 raise StartError(f"port {port} is taken: is Accord running already?")
 
     def _make_keys(self, deadline: float) -> None:
         """Let the services make the keys that are missing; this month's, too."""
         log_key, sealing = self.material.key("log.key"), self.material.key("account-sealing.key")
-        kek = self.material.key("kek")
+        witness, kek = self.material.key("witness.key"), self.material.key("kek")
         commands = []
-        if not (log_key.exists() and (kek / f"{datetime.now(UTC):%Y-%m}.kek").exists()):
+        made = log_key.exists() and witness.exists()
+        if not (made and (kek / f"{datetime.now(UTC):%Y-%m}.kek").exists()):
             files = ["--log-key-file", str(log_key), "--kek-directory", str(kek)]
             commands.append(self._command("audit", "keygen", "--region", self.region, *files))
         if not sealing.exists():
@@ -268,6 +299,14 @@ class Mesh:
                     "tools_apps": '["log-monitor"]',
                     "tools_tokens_file": material.write_monitor_tokens(),
                 }
+                if self._meets:
+                    settings |= {
+                        "region_roots_directory": material.witness("roots"),
+                        "witness_key_file": material.key("witness.key"),
+                        "witness_listen": f"127.0.0.1:{self.ports.witness}",
+                        "witness_logs_file": material.witness("logs"),
+                        "witness_policy_file": material.witness("policy"),
+                    }
         return {f"ACCORD_{setting.upper()}": str(value) for setting, value in settings.items()}
 
 
