@@ -13,8 +13,12 @@ from pathlib import Path
 from deploy.wire import ROOT, rpcs
 
 GRPC_PORT = 7443
-# Doors over HTTPS for the methods that others specified; the same apps may come there.
-TOOLS_PORTS = {"sharing": 7444}
+TOOLS_PORT = 7444
+# Doors over HTTPS for tools, by the gRPC service whose callers may come there too.
+DOORS = {
+    "audit": "accord.audit.v1.TileService",
+    "sharing": "authzen.access.v1.Access",
+}
 SERVICES = ("account", "audit", "portal", "sharing")
 
 _HEAD = """\
@@ -60,9 +64,7 @@ def policies() -> dict[str, str]:
         callers = [_SERVICE.format(name=caller) for caller, to in sorted(edges) if to == name]
         callers += [_APPS] if name in apps else []
         callers += [_STAFF] if name in staff else []
-        tools = (
-            _rule("from", [_APPS], TOOLS_PORTS[name]) if name in apps & TOOLS_PORTS.keys() else ""
-        )
+        tools = _rule("from", _tools(DOORS.get(name)), TOOLS_PORT)
         called = [_SERVICE.format(name=to) for caller, to in sorted(edges) if caller == name]
         texts[name] = (
             _HEAD.format(name=name)
@@ -70,6 +72,12 @@ def policies() -> dict[str, str]:
             + _rules("egress", _rule("to", called))
         )
     return texts
+
+
+def _tools(service: str | None) -> list[str]:
+    rules = [r.rule for r in rpcs() if r.descriptor.containing_service.full_name == service]
+    peers = [_APPS] if any(rule.apps for rule in rules) else []
+    return [*peers, _STAFF] if any(rule.staff for rule in rules) else peers
 
 
 def _rules(direction: str, rules: str) -> str:

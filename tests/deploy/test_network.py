@@ -62,21 +62,33 @@ def test_apps_reach_only_the_services_that_some_method_opens_to_them(rendered: R
             if peer.get("namespaceSelector") == {}
         ]
         apps = {"accord.internal/caller": "app"}
-        ports = {"sharing": [7443, 7444]}.get(service, [7443])
+        ports = {"audit": [7443, 7444], "sharing": [7443, 7444]}.get(service, [7443])
         assert reached == [(apps, port) for port in ports if service in opened]
 
 
 def test_a_door_for_tools_is_where_its_pods_listen_and_its_origin_says(rendered: Rendered) -> None:
-    (port,) = (
-        port["port"]
-        for port in rendered.named("Service", "sharing")["spec"]["ports"]
-        if port["name"] == "tools"
-    )
-    assert (
-        rendered.named("ConfigMap", "sharing")["data"]["ACCORD_TOOLS_LISTEN"] == f"0.0.0.0:{port}"
-    )
+    for service in ("audit", "sharing"):
+        (port,) = (
+            port["port"]
+            for port in rendered.named("Service", service)["spec"]["ports"]
+            if port["name"] == "tools"
+        )
+        listen = rendered.named("ConfigMap", service)["data"]["ACCORD_TOOLS_LISTEN"]
+        assert listen == f"0.0.0.0:{port}"
     origin = f"https://sharing.{rendered.region}.accord.internal:{port}"
     assert rendered.named("ConfigMap", "region")["data"]["ACCORD_TOOLS_ORIGIN"] == origin
+
+
+def test_auditors_and_apps_reach_the_published_log(rendered: Rendered) -> None:
+    spec = rendered.named("NetworkPolicy", "audit")["spec"]
+    (rule,) = (r for r in spec["ingress"] if r["ports"] == [{"port": 7444, "protocol": "TCP"}])
+    assert rule["from"] == [
+        {
+            "namespaceSelector": {},
+            "podSelector": {"matchLabels": {"accord.internal/caller": "app"}},
+        },
+        {"namespaceSelector": {"matchLabels": {"accord.internal/caller": "staff"}}},
+    ]
 
 
 def test_only_the_portal_is_reached_by_the_world(rendered: Rendered) -> None:
