@@ -20,6 +20,7 @@ from services.portal.domain.trace import Found, Search, waterfall
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _LARGEST_INDEX = 2**63 - 1
+_PRODUCERS = ("account", "sharing", "audit")
 _STATE = "/audit/purpose"
 FILTERS = (
     "trace_id",
@@ -207,7 +208,7 @@ def _list(
         found=found,
         searched=searched,
         filters=FILTERS,
-        producers=("account", "sharing", "audit"),
+        producers=[(name, name) for name in _PRODUCERS],
     )
 
 
