@@ -15,9 +15,9 @@ _MAX_WAITING = 8192  # entries in the queue before callers are refused
 _MAX_WEIGHT = 32 << 20  # bytes that their texts take in memory
 _MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
 # A commit costs about the same for one entry as for fifty. So fewer than these wait while a group
-# is being stored, and then a moment more: those who were just answered come again.
+# is being stored, and then a moment more for those who were just answered: they come again.
 _WORTH_IT = 256
-_GATHER_S = 0.003
+_GATHER_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ class Waiting:
         self._queue: deque[Request] = deque()
         self._entries = 0
         self._weight = 0
-        self._crowded = False  # whether the group before held several
-        self._enough = asyncio.Event()  # entries wait that are worth a commit
+        self._before = 0  # entries of the group before, if it held several requests
+        self._enough_at = _WORTH_IT  # entries that are worth a commit now …
+        self._enough = asyncio.Event()  # … set when they wait
 
     def __bool__(self) -> bool:
         """Tell whether somebody waits."""
@@ -74,18 +75,20 @@ class Waiting:
         self._queue.append(request)
         self._entries += len(submissions)
         self._weight += weight
-        if self._entries >= _WORTH_IT:
+        if self._entries >= self._enough_at:
             self._enough.set()
         return request
 
     async def gathered(self, storing: "asyncio.Task[None]") -> None:
         """Return when a group should be taken: soon, when many come; at once, when few do."""
-        if not self._crowded or self._entries >= _WORTH_IT:
+        if not self._before or self._entries >= _WORTH_IT:
             return
+        self._enough_at = _WORTH_IT
         self._enough.clear()
         enough = asyncio.ensure_future(self._enough.wait())
         try:
             await asyncio.wait({enough, storing}, return_when=asyncio.FIRST_COMPLETED)
+            self._enough_at = min(_WORTH_IT, self._entries + self._before)
             await asyncio.wait({enough}, timeout=_GATHER_S)
         finally:
             enough.cancel()
@@ -101,7 +104,7 @@ class Waiting:
             if not request.done.done():  # a caller that has gone will repeat its request
                 group.append(request)
                 entries += len(request.submissions)
-        self._crowded = len(group) > 1
+        self._before = entries if len(group) > 1 else 0
         # Of requests that a producer sent at once, a later one may have arrived before an earlier.
         group.sort(key=lambda request: request.submissions[0].sequence)
         return group
