@@ -51,7 +51,7 @@ class Replay:
         if gone:
             await self.store.scrub()
             log.warning("keys of erased people came back, and were destroyed again", count=gone)
-        if waiting := await self.own.behind(last):
+        if (waiting := await self.own.behind(last)) is not None:
             known = await self.stored.by_event_id(waiting)
             await self.own.catch_up(last, {entry.sealed.event_id for entry in known})
             log.warning("audit's own events go on from the log's number", sequence=last)

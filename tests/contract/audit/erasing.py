@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
 from accord.audit.v1.entry_pb2 import Entry
 from accord.audit.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
+from sqlalchemy import create_engine, delete, insert, select
 
 from runtime.db import Database
 from runtime.errors import from_error
@@ -29,6 +30,7 @@ from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log_keys import create_log_key
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.tables import KEYS
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -39,8 +41,39 @@ ANA, BO, INES = "staff/officer/ana", "staff/officer/bo", "staff/auditor/ines"
 MONTH = "2026-06"
 
 
-def made(bench: Bench, directory: Path, database_url: str, key_database_url: str) -> AuditSettings:
-    """Settings of a service whose keys are made and whose databases are migrated."""
+@dataclass(frozen=True)
+class Office:
+    """What a service starts with: settings whose keys are made and whose databases are migrated."""
+
+    bench: Bench
+    settings: AuditSettings
+    directory: Path  # of everything that it keeps in files
+
+    @asynccontextmanager
+    async def open(self, appended: int = 0) -> AsyncIterator[Service]:
+        """Start the service, as a process does; stop it at the end."""
+        bench = self.bench
+        async with (
+            assembled(
+                self.settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
+            ) as server,
+            serving(server),
+        ):
+            yield Service(bench, self.settings, server, appended)
+
+    @asynccontextmanager
+    async def keys(self) -> AsyncIterator[tuple[Database, StoredKeys]]:
+        """Open the key database as another process would."""
+        database = Database(self.settings.key_database)
+        try:
+            yield database, StoredKeys(database, self.settings.kek_directory)
+        finally:
+            await database.close()
+
+
+def office(directory: Path, database_url: str, key_database_url: str) -> Office:
+    """Make all that a service starts with."""
+    bench = Bench(directory)
     create_log_key(directory / "log.key", log_origin("nl"))
     for name in ("kek", "tiles"):
         (directory / name).mkdir()
@@ -61,7 +94,7 @@ def made(bench: Bench, directory: Path, database_url: str, key_database_url: str
         audit_address=address,
     )
     migrate_all(settings)
-    return settings
+    return Office(bench, settings, directory)
 
 
 @dataclass
@@ -166,23 +199,30 @@ class Service:
             return answer
 
 
-@asynccontextmanager
-async def running(bench: Bench, settings: AuditSettings) -> AsyncIterator[Service]:
-    """Start the service, as a process does; stop it at the end."""
-    async with (
-        assembled(
-            settings, clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
-        ) as server,
-        serving(server),
-    ):
-        yield Service(bench, settings, server)
+Snapshot = Mapping[str, Sequence[Mapping[str, object]]]
 
 
-@asynccontextmanager
-async def key_store(settings: AuditSettings) -> AsyncIterator[tuple[Database, StoredKeys]]:
-    """Open the key database beside the service, as another process would."""
-    database = Database(settings.key_database)
+def back_up(settings: AuditSettings) -> Snapshot:
+    """Take away all that the key database holds, as a backup does."""
+    engine = create_engine(settings.key_database)
     try:
-        yield database, StoredKeys(database, settings.kek_directory)
+        with engine.begin() as tx:
+            return {
+                table.name: [dict(row._mapping) for row in tx.execute(select(table))]
+                for table in KEYS.sorted_tables
+            }
     finally:
-        await database.close()
+        engine.dispose()
+
+
+def restore(settings: AuditSettings, backup: Snapshot) -> None:
+    """Put a backup where the key database is, while nobody serves."""
+    engine = create_engine(settings.key_database)
+    try:
+        with engine.begin() as tx:
+            for table in KEYS.sorted_tables:
+                tx.execute(delete(table))
+                if rows := backup[table.name]:
+                    tx.execute(insert(table), [dict(row) for row in rows])
+    finally:
+        engine.dispose()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from accord.audit.v1 import erasure_pb2
@@ -17,14 +16,11 @@ from sqlalchemy import func, select
 from runtime.db import Database
 from runtime.event import Section
 from runtime.fault import Fault
-from runtime.testing import Bench
-from sandbox.postgres import PostgresServer
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
-from services.audit.settings import AuditSettings
 from services.audit.store.tables import party_keys, postings
-from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Service, key_store, made, running
+from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Office, Service
 from tests.contract.audit.log import OFFICER, PERSON, event
 
 OTHER = "accounts/nl-ffffffffffffffffffffffffff"
@@ -32,35 +28,9 @@ GUEST = "guests/3f2a-77"
 
 
 @pytest.fixture
-def key_database_url(
-    request: pytest.FixtureRequest, database_url: str, tmp_path: Path
-) -> Iterator[str]:
-    """A key database on the engine of the log's."""
-    if database_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path / 'keys.db'}"
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = server.create_database()
-    yield server.url(name)
-    server.drop_database(name)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def settings(
-    bench: Bench, tmp_path: Path, database_url: str, key_database_url: str
-) -> AuditSettings:
-    return made(bench, tmp_path, database_url, key_database_url)
-
-
-@pytest.fixture
-async def audit(bench: Bench, settings: AuditSettings) -> AsyncIterator[Service]:
+async def audit(office: Office) -> AsyncIterator[Service]:
     """The service, with entries about two people, one of them by an officer."""
-    async with running(bench, settings) as service:
+    async with office.open() as service:
         await service.append(
             event(1),
             event(2, account=OTHER, actor=OTHER),
@@ -123,8 +93,10 @@ async def test_one_officer_asks_and_another_erases(audit: Service) -> None:
     assert await actions(audit) == [("audit:person:ask", "ok"), ("audit:person:erase", "ok")]
 
 
-async def test_the_proof_of_an_erasure_is_an_entry_of_the_log(audit: Service) -> None:
-    async with key_store(audit.settings) as (_, keys):
+async def test_the_proof_of_an_erasure_is_an_entry_of_the_log(
+    audit: Service, office: Office
+) -> None:
+    async with office.keys() as (_, keys):
         pseudonym = (await keys.find([PERSON]))[PERSON].pseudonym
     shown = await audit.show((await audit.erase(PERSON)).name)
     proof, erasure = shown.proof, shown.erasure
@@ -272,9 +244,11 @@ async def test_what_was_called_off_can_be_asked_for_again(audit: Service) -> Non
     assert not rest.next_page_token
 
 
-async def test_events_in_flight_are_readable_to_nobody_or_begin_anew(audit: Service) -> None:
+async def test_events_in_flight_are_readable_to_nobody_or_begin_anew(
+    audit: Service, office: Office
+) -> None:
     """No entry behind the proof of an erasure bears the pseudonym that it ended."""
-    async with key_store(audit.settings) as (database, keys):
+    async with office.keys() as (database, keys):
         old = (await keys.find([PERSON]))[PERSON].pseudonym
         asked = await audit.ask(PERSON)
         numbers = iter(range(100, 10_000))
