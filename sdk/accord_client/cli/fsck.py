@@ -9,41 +9,118 @@ import click
 from rich.progress import Progress
 
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Exit, emit_json, json_option
+from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option
 from accord_client.cli.trusting import EXISTING, read_trust, trust_options
-from accord_client.fsck import check_log
+from accord_client.fsck import Report
+from accord_client.fsck.database import check_database
+from accord_client.fsck.https import Website
+from accord_client.fsck.report import Progress as Told
+from accord_client.fsck.rows import POSTGRESQL, Database
+from accord_client.fsck.tiles import Directory, check_tiles
+from accord_client.trust import Trust
+
+_MAX_TOKEN = 8_192
 
 
 @click.command()
-@click.argument("database", type=EXISTING)
+@click.argument("log")
 @trust_options
+@click.option(
+    "--token-file",
+    type=EXISTING,
+    help="File with a bearer token, for a log at an https address.",
+)
+@click.option("--processes", type=click.IntRange(1, 64), help="How many; default: as many as help.")
 @json_option
+@click.pass_obj
 def fsck(
-    database: Path, key_files: tuple[Path, ...], policy_file: Path | None, *, as_json: bool
+    session: Session,
+    /,
+    log: str,
+    *,
+    key_files: tuple[Path, ...],
+    policy_file: Path | None,
+    token_file: Path | None,
+    processes: int | None,
+    as_json: bool,
 ) -> None:
-    """Check a whole log: a copy of its SQLite DATABASE, with pinned keys and nothing else.
+    """Check a whole LOG with pinned keys and nothing else: every entry, tile and checkpoint.
 
-    Recomputes every leaf, tile, root and producer's sequence, and verifies every checkpoint. What
-    does not fit is named by row and column. Copy the file together with its -wal, or after the
-    service has stopped. Exit code 0 means that the log is whole.
-    """
-    keys = read_trust(key_files, policy_file).log_keys
+    \b
+    LOG is one of
+      a directory      the published files (c2sp.org/tlog-tiles), or a copy of them
+      https://…        the same over HTTPS, with the profile's certificate or a bearer token
+      a file           a copy of the log's SQLite database: together with its -wal, or after the
+                       service has stopped
+      postgresql://…   the log's PostgreSQL database; its password from PGPASSFILE or a service file
+
+    Recomputes every leaf, tile and root, follows every producer's numbers, and verifies every
+    checkpoint that is there; in a database also every column and the whole index. What does not fit
+    is named by file or row. Nothing is changed.
+
+    \b
+    Exit codes: 0 whole · 1 not whole, the findings are listed · 2 there is no log to check
+    """  # noqa: D301 -- \b keeps click from wrapping
+    trust = read_trust(key_files, policy_file)
     with Progress(console=Paper(stderr=True).console, transient=True) as bar:
         task = bar.add_task("entries", total=None)
-        report = check_log(
-            database, keys, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if log.startswith("https:"):
+            source = _website(session, log, token_file)
+            report = check_tiles(source, trust, told, processes or 0)
+        else:
+            report = _check_here(log, trust, told, processes or 0)
     if as_json:
-        emit_json(asdict(report))
+        emit_json({"whole": report.whole, **asdict(report)})
     else:
-        out = Paper()
-        for finding in report.findings:
-            out.say((finding.where, "bold red"), f": {finding.what}")
-        numbers = ", ".join(f"{name} 1 to {last}" for name, last in report.producers.items())
-        out.say(
-            ("NOT WHOLE", "bold red") if report.findings else ("WHOLE", "bold green"),
-            f"  {report.entries} entries, {report.tiles} full tiles, "
-            f"{report.checkpoints} checkpoints up to size {report.covered}",
-        )
-        out.say(f"producers  {numbers or 'none'}")
-    click.get_current_context().exit(Exit.REFUSED if report.findings else Exit.OK)
+        _print(report)
+    click.get_current_context().exit(Exit.OK if report.whole else Exit.REFUSED)
+
+
+def _check_here(log: str, trust: Trust, told: Told, processes: int) -> Report:
+    if log.startswith(POSTGRESQL):
+        return check_database(Database(log), trust, told, processes)
+    path = Path(log)
+    if path.is_dir():
+        return check_tiles(Directory(path), trust, told, processes)
+    if path.is_file():
+        return check_database(Database(log), trust, told, processes)
+    raise Failure(
+        Exit.BAD_INPUT,
+        f"there is no log at {log}: name a directory of tiles, a copy of an SQLite database, "
+        "an https:// or a postgresql:// address",
+    )
+
+
+def _website(session: Session, url: str, token_file: Path | None) -> Website:
+    token = None
+    if token_file is not None:
+        with token_file.open("rb") as stream:
+            token = stream.read(_MAX_TOKEN).decode("ascii", errors="replace").strip()
+        if not token.isascii() or not token.isprintable():
+            raise Failure(Exit.BAD_INPUT, f"{token_file} holds no bearer token")
+    try:
+        return Website(url, session.profile, token)
+    except ValueError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from error
+
+
+def _print(report: Report) -> None:
+    out = Paper()
+    for finding in report.findings:
+        out.say((finding.where, "bold red"), f": {finding.what}")
+    if report.unnamed:
+        out.say(f"and {report.unnamed} findings more")
+    postings = f", {report.postings} postings" if report.postings else ""
+    out.say(
+        ("WHOLE", "bold green") if report.whole else ("NOT WHOLE", "bold red"),
+        f"  {report.entries} entries, {report.tiles} tiles{postings}, "
+        f"{report.checkpoints} checkpoints up to size {report.covered}",
+    )
+    numbers = ", ".join(f"{name} 1 to {last}" for name, last in report.producers.items())
+    out.say(f"producers  {numbers or 'none'}")
+    for note in report.notes:
+        out.say(f"note  {note}")

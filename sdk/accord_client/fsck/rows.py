@@ -10,7 +10,7 @@ from typing import Any
 Row = tuple[Any, ...]
 
 _AT_ONCE = 2_000
-_POSTGRESQL = ("postgresql://", "postgres://")
+POSTGRESQL = ("postgresql://", "postgres://")
 
 
 class UnreadableError(Exception):
@@ -29,7 +29,7 @@ class Database:
 
     @property
     def _postgresql(self) -> bool:
-        return self._address.startswith(_POSTGRESQL)
+        return self._address.startswith(POSTGRESQL)
 
     def close(self) -> None:
         """Ends the connection, if there is one."""

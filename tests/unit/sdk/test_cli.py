@@ -151,7 +151,9 @@ def test_a_service_that_does_not_answer_has_an_exit_code_of_its_own(profile: Pat
 
 
 def test_an_address_that_was_not_given_is_named(profile: Path) -> None:
-    result = CliRunner().invoke(cli, ["--profile", str(profile), "audit", "list"])
+    result = CliRunner().invoke(
+        cli, ["--profile", str(profile), "audit", "list", "--purpose", "review"]
+    )
     assert result.exit_code == Exit.BAD_INPUT
     assert "--audit-address" in result.stderr
 
