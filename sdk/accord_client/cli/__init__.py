@@ -11,6 +11,7 @@ from accord_client.cli.check import check
 from accord_client.cli.checkpoints import checkpoint, consistent
 from accord_client.cli.consent import consent
 from accord_client.cli.contracts import contracts
+from accord_client.cli.erasure import erase, hold
 from accord_client.cli.exchange import expiries, export_contracts, import_contracts
 from accord_client.cli.explain import explain
 from accord_client.cli.export import export
@@ -74,7 +75,7 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
     context.obj = Session(profile, given)
 
 
-for command in (checkpoint, consistent, export, verify, fsck, tail):
+for command in (checkpoint, consistent, erase, export, hold, verify, fsck, tail):
     audit.add_command(command)
 for command in (expiries, export_contracts, import_contracts):
     contracts.add_command(command)
