@@ -127,6 +127,8 @@ async def assembled(
         )
         record = Record(own_events)
         gaps = Gaps(record, clock, traces.alarm)
+        tree = Tree(stored, signer)
+        growth = Growth(tree)
         lock = sequencer_lock(settings.database)
         stack.push_async_callback(lock.leave)
         sequencer = Sequencer(
@@ -134,6 +136,7 @@ async def assembled(
             lambda: AppendEntries(stored, keys, envelope, signer, gaps),
             beside=[publisher, RecordKeys(stored, signer, record, clock)],
             changed=lambda here: server.offer(_APPEND, here=here),
+            committed=growth.grown,
         )
         try:
             await sequencer.begin()
@@ -142,9 +145,7 @@ async def assembled(
             raise NotReadyError(str(error)) from error
         on_record = OnRecord(record, keys, clock)
         entries = ReadEntries(settings.origin, stored, keys)
-        tree = Tree(stored, signer)
-        inclusion, growth = ProveInclusion(tree), Growth(tree)
-        tail = Tail(entries, growth, on_record)
+        inclusion, tail = ProveInclusion(tree), Tail(entries, growth, on_record)
         read = ReadServicer(
             entries,
             tree=tree,

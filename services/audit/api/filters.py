@@ -64,7 +64,7 @@ def wanted(given: pb.EntryFilter) -> Wanted:
     return Wanted(
         account=given.account or None,
         actor=given.actor or None,
-        app=given.app or None,
+        app=_app(given.app) or None,
         recipient=given.recipient or None,
         contract=given.contract or None,
         action_prefix=given.action_prefix or None,
@@ -121,6 +121,11 @@ def cursor(token: str, parts: int, bound_to: tuple[str, ...]) -> tuple[int, ...]
     if len(numbers) != parts or not all(map(_CURSOR.fullmatch, numbers)):
         raise Fault("PAGE_TOKEN_INVALID", "this page token was not made here")
     return tuple(map(int, numbers))
+
+
+def _app(given: str) -> str:
+    """Return the workload that is meant: an app by its name alone, or `svc/…` and `app/…`."""
+    return f"app/{given}" if given and "/" not in given else given
 
 
 def _start(given: pb.EntryFilter) -> datetime | None:

@@ -34,6 +34,7 @@ class Sequencer:
 
     Each term has a writer of its own, which begins with what is stored: what the one before knew
     may be what never became durable. `beside` runs in the sequencer alone, and ends with its term.
+    `committed` is told the size of the log after each append.
     """
 
     def __init__(
@@ -43,18 +44,22 @@ class Sequencer:
         *,
         beside: Sequence[Beside] = (),
         changed: Callable[[bool], None],
+        committed: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._lock = lock
         self._make = writer
         self._beside = beside
         self._changed = changed
+        self._committed = committed
         self._writer: AppendEntries | None = None
 
     async def append(self, producer: str, submissions: Sequence[Submission]) -> Appended:
         """Append a producer's entries; NOT_SEQUENCER when another process does that now."""
         if self._writer is None:
             raise not_sequencer()
-        return await self._writer.append(producer, submissions)
+        appended = await self._writer.append(producer, submissions)
+        self._committed(appended.checkpoint.size)
+        return appended
 
     async def begin(self) -> bool:
         """Become the sequencer if nobody is; LogDamagedError when the log must not go on."""

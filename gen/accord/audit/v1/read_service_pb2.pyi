@@ -68,7 +68,9 @@ class EntryFilter(_message.Message):
     actor: _builtins.str
     """Optional. What this person, member of staff or app did. At most 200 bytes."""
     app: _builtins.str
-    """Optional. What this app asked or did, or was asked for: `mi-store`. At most 200 bytes."""
+    """Optional. What came through this workload: an app by its name, `mi-store`, or a service,
+    `svc/portal`. At most 200 bytes.
+    """
     recipient: _builtins.str
     """Optional. That concern this recipient: `recipients/dhl`. At most 400 bytes."""
     contract: _builtins.str
