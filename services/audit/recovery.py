@@ -131,10 +131,11 @@ async def _stopped(settings: AuditSettings, clock: Clock) -> AsyncIterator[_Stor
                 "a database is not migrated: run `python -m services.audit migrate`"
             )
     lock = sequencer_lock(settings.database)
-    if not await lock.take():
-        raise NotReadyError("the audit service is running on this database: stop it first")
+    taken = await lock.take()
     log, keys = Database(settings.database), Database(settings.key_database, secure_delete=True)
     try:
+        if not taken:
+            raise NotReadyError("the audit service is running on this database: stop it first")
         yield _Stores(log, StoredLog(log, LogEntryEnvelope(), clock), keys, clock)
     except (LogDamagedError, KeyBackupError) as error:
         raise NotReadyError(str(error)) from error

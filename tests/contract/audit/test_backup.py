@@ -1,0 +1,164 @@
+"""Backup and restore, each by its one command: verified by the log's own proof."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from runtime.process import NotReadyError
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.store.tables import entries, outbox, party_keys
+from tests.contract.audit.log import PERSON, Log, event
+from tests.contract.audit.recovering import Region, content, count, published_log
+from tests.contract.audit.stranger import walk
+
+
+async def test_a_restored_backup_is_the_log_that_it_was_and_can_be_read(region: Region) -> None:
+    await published_log(region, 10, 300)
+    lost = region.settings()
+    assert (await region.back_up(lost)).size == 300
+    shutil.rmtree(region.tiles)
+    region.tiles.mkdir()
+    settings = region.settings(region.fresh(), "restored.db")
+    assert (await region.restore(settings)).size == 300
+    assert region.told[-1] == (300, 300)
+    assert await content(settings.database, 300) == await content(lost.database, 300)
+    assert await count(settings.key_database, party_keys) == await count(
+        lost.key_database, party_keys
+    )
+    shutil.copyfile(region.directory / "restored.db", region.directory / "keys.db")
+    region.url = settings.database
+    async with region.running() as there:
+        found = await there.log.keys.find([PERSON])
+        assert len(found) == 1
+        assert (await there.read()).size == 300
+        await there.log.append(301, [event(301)])
+        await there.publish()
+
+
+async def test_a_backup_is_a_log_as_any_reader_knows_it_and_grows_by_what_is_new(
+    region: Region,
+) -> None:
+    await published_log(region, 10, 300)
+    settings = region.settings()
+    await region.back_up(settings)
+    log = region.directory / "backup" / "log"
+
+    async def fetch(path: str) -> bytes:
+        return (log / path).read_bytes()
+
+    before = {path: path.stat().st_mtime_ns for path in log.rglob("tile/**/000")}
+    async with region.running() as there:
+        await there.grow(300)
+        await there.publish()
+    assert (await region.back_up(settings)).size == 600
+    head, leaves = await walk(fetch, region.vkey)
+    assert (head.size, len(leaves)) == (600, 600)
+    assert before
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    secrets = {"log.key", *(path.name for path in region.directory.glob("*.kek"))}
+    backup = region.directory / "backup"
+    assert not secrets & {path.name for path in backup.rglob("*")}
+    for keys in (backup / "keys").iterdir():
+        assert keys.stat().st_mode & 0o077 == 0
+        assert PERSON not in keys.read_text()
+
+
+async def test_backups_of_keys_live_for_thirty_days(region: Region) -> None:
+    await published_log(region, 3)
+    settings = region.settings()
+    for _ in range(3):
+        await region.back_up(settings)
+        region.bench.clock.advance(timedelta(days=20))
+    keys = sorted((region.directory / "backup" / "keys").iterdir())
+    assert len(keys) == 2
+    region.bench.clock.advance(timedelta(days=20))
+    with pytest.raises(NotReadyError, match="older than 30 days"):
+        await region.restore(region.settings(region.fresh(), "restored.db"))
+
+
+async def test_an_older_backup_beside_a_newer_checkpoint_is_refused(region: Region) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    async with region.running() as there:
+        await there.grow(10)
+        await there.publish()
+    newer = (region.tiles / "checkpoint").read_text()
+    settings = region.settings(region.fresh(), "restored.db")
+    with pytest.raises(NotReadyError, match="sign a second history"):
+        await region.restore(settings)  # by the tile directory that is still there
+    assert await count(settings.database, entries) == 0
+    shutil.rmtree(region.tiles)
+    region.tiles.mkdir()
+    with pytest.raises(NotReadyError, match="checkpoint of 20 was published"):
+        await region.restore(settings, newer)
+    assert await count(settings.key_database, party_keys) == 0
+    older = json.loads(
+        (region.directory / "backup" / "log" / "checkpoints.jsonl").read_text().splitlines()[0]
+    )
+    assert (await region.restore(settings, older)).size == 10
+
+
+async def test_a_checkpoint_of_another_history_is_refused(region: Region) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    log = Log.at(region.url, region.directory)
+    other = Checkpoint.sign(log.signer, 7, b"\7" * 32)
+    await log.close()
+    settings = region.settings(region.fresh(), "restored.db")
+    with pytest.raises(NotReadyError, match="different histories"):
+        await region.restore(settings, other.note)
+
+
+async def test_a_backup_that_is_damaged_or_of_another_key_is_refused(region: Region) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    shutil.rmtree(region.tiles)
+    region.tiles.mkdir()
+    settings = region.settings(region.fresh(), "restored.db")
+    bundle = region.directory / "backup" / "log" / "tile" / "entries" / "000.p" / "10"
+    whole = bundle.read_bytes()
+    bundle.chmod(0o644)
+    bundle.write_bytes(whole[:-1] + b"?")
+    with pytest.raises(NotReadyError, match=r"tile/entries/000.p/10: entry 9 "):
+        await region.restore(settings)
+    assert await count(settings.database, entries) == 0
+    bundle.write_bytes(whole)
+    vkey = region.directory / "log.vkey"
+    pinned = vkey.read_text()
+    vkey.write_text(pinned.replace("+A", "+B", 1))
+    with pytest.raises(NotReadyError, match="pinned key"):
+        await region.restore(settings)
+    vkey.write_text(pinned)
+    keys = next((region.directory / "backup" / "keys").iterdir())
+    text = keys.read_text()
+    keys.write_text(text[: len(text) // 2])
+    again = region.settings(region.fresh(), "restored-again.db")
+    with pytest.raises(NotReadyError, match="torn or damaged"):
+        await region.restore(again)
+    keys.write_text(text)
+    assert (await region.restore(again)).size == 10
+
+
+async def test_what_audit_had_to_say_is_not_lost_with_its_keys(region: Region) -> None:
+    await published_log(region, 10)
+    settings = region.settings()
+    await region.rebuild(region.settings(region.fresh()))  # which is put on record
+    assert await count(settings.key_database, outbox) == 1
+    await region.back_up(settings)
+    restored = region.settings(region.fresh(), "restored.db")
+    await region.restore(restored)
+    assert await count(restored.key_database, outbox) == 2  # and the restore
+
+
+async def test_a_key_database_in_use_is_kept(region: Region) -> None:
+    await published_log(region, 10)
+    settings = region.settings()
+    await region.back_up(settings)
+    shutil.rmtree(region.directory / "backup" / "keys")
+    rows = await count(settings.key_database, party_keys)
+    assert (await region.restore(region.settings(region.fresh()))).size == 10
+    assert await count(settings.key_database, party_keys) == rows
