@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count, cycle, islice
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import grpc
 import uvloop
 from accord.audit.v1 import append_service_pb2 as pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
+from accord.audit.v1.event_pb2 import EVENT_NAME_SHARING_DECISION_PERMIT
 
 from bench._load import connect, percentile, report
 from bench._region import NAME, STORES, region
+from runtime.ids import event_id as new_event_id
 from runtime.ids import new_account
 from runtime.instants import to_wire
 
@@ -77,11 +78,11 @@ def decisions() -> Iterator[pb.NewEntry]:
     """Make entries without end, numbered from 1."""
     accounts = cycle([new_account(NAME) for _ in range(PEOPLE)])
     for number, account in zip(count(1), accounts, strict=False):
-        event_id = uuid4().hex
+        event_id = new_event_id()
         entry = pb.NewEntry(
             sequence=number,
             event_id=event_id,
-            action="sharing:decision:permit",
+            event=EVENT_NAME_SHARING_DECISION_PERMIT,
             outcome="permit",
             event_time=to_wire(datetime.now(UTC)),
             trace_id=event_id,
@@ -89,6 +90,8 @@ def decisions() -> Iterator[pb.NewEntry]:
             trace_flags=1,
             account=account,
             actor=f"spiffe://{NAME}.accord.internal/app/mi-store",
+            app="app/mi-store",
+            recipients=["recipients/dhl"],
             resource=f"decisions/{event_id}",
         )
         for place in range(FIELDS):

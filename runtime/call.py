@@ -31,6 +31,14 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How a call came."""
+
+    app: str = ""  # workload that calls: app/… or svc/…; empty for staff on the command line
+    trace: Trace = Trace()  # noqa: RUF009  Trace is frozen
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call as its servicer sees it."""
 
@@ -50,6 +58,12 @@ class Call:
         if self.actor is None:
             raise Fault("ACTOR_REQUIRED", "this call is made for a person: their token is missing")
         return self.actor.subject
+
+    @property
+    def way(self) -> Way:
+        """Return how it came, for the record."""
+        caller = self.caller
+        return Way("" if caller.kind == "staff" else f"{caller.kind}/{caller.name}", self.trace)
 
     def who(self) -> str:
         """Return who acts, for the record and for four eyes: token subject or SPIFFE id."""

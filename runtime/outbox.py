@@ -24,18 +24,22 @@ from sqlalchemy import (
 )
 
 from runtime.db import BigInt, Instant, insert_rows
-from runtime.event import LARGEST, Event
+from runtime.event import LARGEST, Decision, Event
+from runtime.event_names import number_of
 from runtime.instants import to_wire
 
 # What audit takes (accord.audit.v1.NewEntry), and no more.
-_WORD = r"[a-z][a-z0-9_]*"
-_ACTION = re.compile(rf"{_WORD}:{_WORD}:{_WORD}")
-_LONGEST_ACTION = 100
 _OUTCOME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIELD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
+_APP = re.compile(r"(?:app|svc)/[a-z0-9][a-z0-9_-]{0,62}")
+_ANSWER = re.compile(r"[A-Z][A-Z0-9_]{0,63}")  # a decision's outcome, and each of its reasons
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_ACCOUNT, _LONGEST_NAME = 200, 400  # bytes of an account, of an actor or a resource
+_LONGEST_DIGEST, _LONGEST_STATE = 128, 512
+_MOST_REASONS, _MOST_CITATIONS = 64, 256
 _MOST_FIELDS = 256  # in an event's own fields, and in each of its sections
 _MOST_SECTIONS = 1024
+_NO_DECISION = Decision()
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -78,8 +82,6 @@ def append(tx: Connection, table: Table, events: Sequence[bytes]) -> None:
 
 def encoded(event: Event) -> bytes:
     """Return an event as its row keeps it; ValueError for what the log would refuse."""
-    if not _is_action(event.action):
-        raise ValueError("an action reads source:subject:action")
     if not _is_outcome(event.outcome):
         raise ValueError("an outcome is a word in lower case")
     parts = [event.fields, *(section.fields for section in event.sections)]
@@ -89,22 +91,47 @@ def encoded(event: Event) -> bytes:
         raise ValueError("the name of a field is a word in lower case")
     accounts = {event.account, *(section.account for section in event.sections)}
     lengths = [(account, _LONGEST_ACCOUNT) for account in accounts]
-    for name, most in (*lengths, (event.actor, _LONGEST_NAME), (event.resource, _LONGEST_NAME)):
+    others = (event.actor, event.on_behalf_of, event.resource)
+    for name, most in (*lengths, *((name, _LONGEST_NAME) for name in others)):
         if len(name.encode()) > most or name.startswith("@"):
             raise ValueError("an account, actor or resource is too long, or begins with @")
+    if event.actor and event.on_behalf_of == event.actor:
+        raise ValueError("who acts for themselves acts on behalf of nobody")
     if not all(section.account for section in event.sections):
         raise ValueError("a section is about an account")
+    _check_names(event)
+    _check_decision(event.decision)
     if event.size > LARGEST:
         raise ValueError("an event is larger than an entry of the log may be")
     return encode(event)
 
 
+def _check_names(event: Event) -> None:
+    if event.app and not _is_app(event.app):
+        raise ValueError("an app reads app/<name> or svc/<name>")
+    for names in (event.recipients, event.contracts):
+        if len(names) > _MOST_SECTIONS or len(set(names)) < len(names):
+            raise ValueError("recipients and contracts stand once each, and are not too many")
+        if not all(name and _is_line(name, _LONGEST_NAME) for name in names):
+            raise ValueError("a recipient or contract is too long, or empty")
+    if not _is_line(event.trace.state, _LONGEST_STATE):
+        raise ValueError("the state of a trace is too long")
+
+
+def _check_decision(decision: Decision) -> None:
+    words = [decision.outcome] if decision.outcome else []
+    if not all(map(_is_answer, (*words, *decision.reasons))):
+        raise ValueError("a decision's outcome and reasons are words in upper case")
+    if len(decision.reasons) > _MOST_REASONS or len(decision.citations) > _MOST_CITATIONS:
+        raise ValueError("a decision has more reasons or citations than an entry takes")
+    lines = [(name, _LONGEST_NAME) for name in (decision.name, *decision.citations)]
+    if not all(_is_line(*line) for line in (*lines, (decision.rulebook, _LONGEST_DIGEST))):
+        raise ValueError("a part of a decision is too long, or not one line")
+    if not all(decision.citations):
+        raise ValueError("a citation says something")
+
+
 # The words of a service are few, and an event says a dozen of them: each is looked at once.
-@lru_cache(maxsize=4096)
-def _is_action(text: str) -> bool:
-    return len(text) <= _LONGEST_ACTION and _ACTION.fullmatch(text) is not None
-
-
 @lru_cache(maxsize=4096)
 def _is_outcome(text: str) -> bool:
     return _OUTCOME.fullmatch(text) is not None
@@ -113,6 +140,20 @@ def _is_outcome(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _is_field(text: str) -> bool:
     return _FIELD.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_app(text: str) -> bool:
+    return _APP.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_answer(text: str) -> bool:
+    return _ANSWER.fullmatch(text) is not None
+
+
+def _is_line(text: str, most: int) -> bool:
+    return len(text.encode()) <= most and _CONTROL.search(text) is None
 
 
 def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
@@ -127,19 +168,34 @@ def settled(tx: Connection, table: Table) -> ColumnElement[bool]:
 
 
 def encode(event: Event) -> bytes:
-    """Encode an event for its row: a NewEntry, complete but for its number."""
+    """Encode an event for its row: a NewEntry, complete but for its number.
+
+    ValueError when the log has no name for what happened.
+    """
     entry = NewEntry(
         event_id=event.event_id,
-        action=event.action,
+        event=number_of(event.action),  # type: ignore[arg-type]  # of EventName
         outcome=event.outcome,
         event_time=to_wire(event.time),
         trace_id=event.trace.trace_id,
         span_id=event.trace.span_id,
         trace_flags=event.trace.flags,
+        trace_state=event.trace.state,
         account=event.account,
         actor=event.actor,
+        on_behalf_of=event.on_behalf_of,
+        app=event.app,
+        recipients=event.recipients,
+        contracts=event.contracts,
         resource=event.resource,
     )
+    decision = event.decision
+    if decision != _NO_DECISION:
+        entry.decision.name = decision.name
+        entry.decision.outcome = decision.outcome
+        entry.decision.reasons.extend(decision.reasons)
+        entry.decision.citations.extend(decision.citations)
+        entry.decision.rulebook_digest = decision.rulebook
     for name, value in event.fields.items():
         entry.fields.add(name=name, value=value)
     for section in event.sections:

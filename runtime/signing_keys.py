@@ -41,7 +41,7 @@ def signing_keys_table(name: str, metadata: MetaData) -> Table:
 class SigningKeys:
     """ES256 keys in a table; one is made when none is young enough, at start or in use.
 
-    `service` names the service in the audit event `<service>:key:create`.
+    `action` names the audit event that says so, `<service>:key:create`.
     """
 
     db: Database
@@ -49,7 +49,7 @@ class SigningKeys:
     outbox: Table
     sealer: Sealer
     clock: Clock
-    service: str
+    action: str
     _key: ECKey | None = None
     _retires: datetime | None = None
 
@@ -102,7 +102,5 @@ class SigningKeys:
                 created=now,
             )
         )
-        publish(
-            tx, self.outbox, Event(f"{self.service}:key:create", "ok", now, resource=f"keys/{kid}")
-        )
+        publish(tx, self.outbox, Event(self.action, "ok", now, resource=f"keys/{kid}"))
         return private, now

@@ -37,23 +37,16 @@ def parse_entry(leaf: bytes) -> LogEntry:
         raise VerificationError("format", "the entry is not a log entry") from error
     if entry.format != _FORMAT:
         raise VerificationError("format", f"the entry is of unknown format {entry.format}")
-    if not entry.sections:
-        raise VerificationError("format", "the entry has no section")
+    if not 0 < entry.own_sections <= len(entry.sections):
+        raise VerificationError("format", "the entry has no section of its own")
     return entry
-
-
-def own_sections(entry: LogEntry) -> int:
-    """How many sections are the entry's own: the subject's, and the actor's if it is another.
-
-    Each section after these says something about one person among several.
-    """
-    return 1 + (entry.actor_pseudonym not in (b"", entry.sections[0].pseudonym))
 
 
 def people_of(entry: LogEntry) -> frozenset[bytes]:
     """The pseudonyms of the accounts that the entry is about."""
-    among_several = {section.pseudonym for section in entry.sections[own_sections(entry) :]}
-    return frozenset({entry.account_pseudonym} | among_several) - {b""}
+    among_several = {section.pseudonym for section in entry.sections[entry.own_sections :]}
+    own = {entry.account_pseudonym, entry.on_behalf_of_pseudonym}
+    return frozenset(own | among_several) - {b""}
 
 
 def postings_of(entry: LogEntry) -> Iterator[tuple[Facet, bytes]]:
@@ -62,7 +55,13 @@ def postings_of(entry: LogEntry) -> Iterator[tuple[Facet, bytes]]:
         yield Facet.PERSON, pseudonym
     if entry.actor_pseudonym:
         yield Facet.ACTOR, entry.actor_pseudonym
+    if entry.app_tag:
+        yield Facet.APP, entry.app_tag
     if entry.trace_id:
         yield Facet.TRACE, entry.trace_id
-    yield Facet.EVENT, bytes(2)
+    for tag in entry.recipient_tags:
+        yield Facet.RECIPIENT, tag
+    for tag in entry.contract_tags:
+        yield Facet.CONTRACT, tag
+    yield Facet.EVENT, int(entry.event).to_bytes(2)
     yield Facet.OUTCOME, entry.outcome.encode()

@@ -25,7 +25,8 @@ from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 
 from accord_client.checkpoint import Checkpoint, ProofFile
-from accord_client.entry import own_sections, parse_entry
+from accord_client.entry import parse_entry
+from accord_client.event_names import text_of
 from accord_client.failure import VerificationError
 from accord_client.merkle import leaf_hash, verify_inclusion
 from accord_client.note import VerifierKey, decode_base64
@@ -52,18 +53,23 @@ class VerifiedEntry:
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
         """The values that the entry says as a whole."""
-        own = own_sections(self.entry)
+        own = self.entry.own_sections
         return tuple((o.name, o.value) for o in self.openings if o.section < own)
 
     @property
     def shown_of_several(self) -> dict[int, tuple[tuple[str, str], ...]]:
         """The values about one person among several, by the number of their section."""
-        own = own_sections(self.entry)
+        own = self.entry.own_sections
         numbers = dict.fromkeys(o.section for o in self.openings if o.section >= own)
         return {
             number: tuple((o.name, o.value) for o in self.openings if o.section == number)
             for number in numbers
         }
+
+    @property
+    def action(self) -> str:
+        """What happened: ``source:subject:action``."""
+        return text_of(self.entry.event)
 
     @property
     def event_time(self) -> datetime:

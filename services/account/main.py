@@ -91,7 +91,7 @@ async def assembled(
 
         sealer = settings.sealer("account")
         store, vault = SqlStore(db, sealer), SealedVault(sealer)
-        keys = SigningKeys(db, actor_keys, outbox, sealer, clock, "account")
+        keys = SigningKeys(db, actor_keys, outbox, sealer, clock, "account:key:create")
         try:
             await keys.check()
         except UnsealError as error:

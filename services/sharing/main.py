@@ -99,7 +99,7 @@ async def assembled(
         audit = Channel("audit", settings.audit_address, settings, [_APPEND], served_by_one=True)
         stack.push_async_callback(audit.close)
         sealer = settings.sealer("sharing")
-        keys = SigningKeys(database, signing_keys, outbox, sealer, clock, "sharing")
+        keys = SigningKeys(database, signing_keys, outbox, sealer, clock, "sharing:key:create")
         try:
             await keys.check()
         except UnsealError as error:

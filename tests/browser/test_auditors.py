@@ -58,7 +58,7 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
     verified = verify_proof(
         ProofFile.parse(proof.read_bytes()), parse_keys(region.material.log_key.read_text())
     )
-    assert verified.entry.action == "account:account:register"
+    assert verified.action == "account:account:register"
     assert ("@account", own) in verified.shown
 
 

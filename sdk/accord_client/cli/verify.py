@@ -163,7 +163,7 @@ def _verify_proof(stream: IO[bytes], _size: int, trust: Trust, *, as_json: bool)
     )
     out.facts(
         (
-            ("what", f"{entry.action} → {entry.outcome}"),
+            ("what", f"{verified.action} → {entry.outcome}"),
             ("when", verified.event_time.isoformat()),
             ("trace", entry.trace_id.hex()),
             *verified.shown,
@@ -203,7 +203,7 @@ def _proof_as_json(verified: VerifiedEntry) -> dict[str, object]:
         "producer": verified.entry.producer,
         "sequence": verified.entry.sequence,
         "event_id": verified.entry.event_id.hex(),
-        "action": verified.entry.action,
+        "action": verified.action,
         "outcome": verified.entry.outcome,
         "event_time": verified.event_time.isoformat(),
         "trace_id": verified.entry.trace_id.hex(),

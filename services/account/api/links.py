@@ -47,7 +47,7 @@ class LinkServicer:
     ) -> pb.CompleteLinkResponse:
         """Complete a link."""
         callback = convert.callback(request)
-        made = await self.complete(callback, call.person(), call.trace)
+        made = await self.complete(callback, call.person(), call.way)
         shown = await self._listed(call.person())
         return pb.CompleteLinkResponse(link=next(link for link in shown if link.name == made.name))
 
@@ -73,7 +73,7 @@ class LinkServicer:
         account, _ = split_name(request.name)
         require_home(account, self.region, "name")
         request_id = request_uuid(request.request_id)
-        await self.unlinking(request.name, request_id, _acting(call), call.trace)
+        await self.unlinking(request.name, request_id, _acting(call), call.way)
         return pb.UnlinkResponse()
 
     async def _listed(self, account: str) -> list[account_pb2.Link]:

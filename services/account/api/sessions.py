@@ -59,7 +59,7 @@ class SessionServicer:
     ) -> pb.CompleteSignInResponse:
         """Complete a sign-in."""
         callback = convert.callback(request)
-        outcome = await self.complete(callback, call.trace)
+        outcome = await self.complete(callback, call.way)
         if isinstance(outcome, SignedIn):
             return pb.CompleteSignInResponse(session=_session(outcome.secret, outcome.session))
         provider = self.providers.get(outcome.registration.identity.provider).provider
@@ -89,7 +89,7 @@ class SessionServicer:
             language=request.language,
         )
         secret = convert.bounded("registration_secret", request.registration_secret)
-        registered = await self.registering(secret, form, call.trace)
+        registered = await self.registering(secret, form, call.way)
         return pb.RegisterResponse(
             session=_session(registered.secret, registered.session),
             propagation=pb.RegisterResponse.PROPAGATION_DONE
@@ -115,7 +115,7 @@ class SessionServicer:
 
     async def end_session(self, request: pb.EndSessionRequest, call: Call) -> pb.EndSessionResponse:
         """End a session."""
-        await self.ending(convert.bounded("session_secret", request.session_secret), call.trace)
+        await self.ending(convert.bounded("session_secret", request.session_secret), call.way)
         return pb.EndSessionResponse()
 
 

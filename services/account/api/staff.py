@@ -30,7 +30,7 @@ class StaffServicer:
             request.display_name,
             request.request_id,
             call.who(),
-            call.trace,
+            call.way,
         )
         return pb.InviteStaffResponse(
             secret=invited.secret, invitation=_invitation(invited.invitation)
@@ -48,7 +48,7 @@ class StaffServicer:
     ) -> pb.AcceptInvitationResponse:
         """Accept an invitation."""
         secret = convert.bounded("secret", request.secret)
-        roles = await self.accept(secret, call.person(), call.trace)
+        roles = await self.accept(secret, call.person(), call.way)
         return pb.AcceptInvitationResponse(roles=convert.roles(roles))
 
 

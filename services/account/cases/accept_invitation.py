@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from services.account.cases.authenticate import roles_of
 from services.account.domain import faults
 from services.account.domain.ports import Store, Transaction
@@ -17,7 +18,7 @@ class AcceptInvitation:
     store: Store
     clock: Clock
 
-    async def __call__(self, secret: str, account: str, trace: Trace) -> frozenset[str]:
+    async def __call__(self, secret: str, account: str, way: Way) -> frozenset[str]:
         """Return the roles that the account now has."""
         if not well_formed(secret):
             raise faults.invitation_unknown()
@@ -41,7 +42,8 @@ class AcceptInvitation:
                         actor=account,
                         resource=f"invitations/{invitation.digest.hex()[:16]}",
                         fields={"role": invitation.role.value},
-                        trace=trace,
+                        app=way.app,
+                        trace=way.trace,
                     )
                 )
             return roles_of(tx, account)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from runtime.ids import opaque_id
 from services.account.cases.prove import Prove
 from services.account.cases.register import link_fields
@@ -22,7 +23,7 @@ class CompleteLink:
     store: Store
     clock: Clock
 
-    async def __call__(self, callback: Callback, account: str, trace: Trace) -> Link:
+    async def __call__(self, callback: Callback, account: str, way: Way) -> Link:
         """Return the link; linking again what is linked here already renews its imports."""
         flow, identity = await self.prove(callback, Purpose.LINK, account)
         now = self.clock.now()
@@ -53,7 +54,8 @@ class CompleteLink:
                     actor=account,
                     resource=made.name,
                     fields=link_fields(made, values),
-                    trace=trace,
+                    app=way.app,
+                    trace=way.trace,
                 )
             )
             return next(item for item in tx.links.of(account) if item.link_id == made.link_id)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from services.account.cases.prove import Prove
 from services.account.domain import faults, registration
 from services.account.domain.account import State
@@ -43,7 +44,7 @@ class CompleteSignIn:
     vault: Vault
     clock: Clock
 
-    async def __call__(self, callback: Callback, trace: Trace) -> SignedIn | Unknown:
+    async def __call__(self, callback: Callback, way: Way) -> SignedIn | Unknown:
         """Return a session or a registration."""
         flow, identity = await self.prove(callback, Purpose.SIGN_IN)
         now = self.clock.now()
@@ -68,7 +69,8 @@ class CompleteSignIn:
                     actor=link.account,
                     resource=link.name,
                     fields={"provider": link.provider},
-                    trace=trace,
+                    app=way.app,
+                    trace=way.trace,
                 )
             )
             return session

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from services.account.domain.ports import Store, Transaction
 from services.account.domain.secret import digest
 
@@ -15,7 +16,7 @@ class EndSession:
     store: Store
     clock: Clock
 
-    async def __call__(self, secret: str, trace: Trace) -> None:
+    async def __call__(self, secret: str, way: Way) -> None:
         """End the session of this secret."""
         now, key = self.clock.now(), digest(secret)
 
@@ -31,7 +32,8 @@ class EndSession:
                     now,
                     account=session.account,
                     actor=session.account,
-                    trace=trace,
+                    app=way.app,
+                    trace=way.trace,
                 )
             )
 

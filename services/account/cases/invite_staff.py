@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from runtime.ids import request_uuid
 from services.account.domain import staff
 from services.account.domain.ports import Store, Transaction, Vault
@@ -28,7 +29,7 @@ class InviteStaff:
     clock: Clock
 
     async def __call__(
-        self, role: Role, display_name: str, request_id: str, inviter: str, trace: Trace
+        self, role: Role, display_name: str, request_id: str, inviter: str, way: Way
     ) -> Invited:
         """Return the invitation and its secret."""
         now = self.clock.now()
@@ -49,7 +50,8 @@ class InviteStaff:
                         actor=inviter,
                         resource=f"invitations/{invitation.digest.hex()[:16]}",
                         fields={"role": role.value},
-                        trace=trace,
+                        app=way.app,
+                        trace=way.trace,
                     )
                 )
                 return ""

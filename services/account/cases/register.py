@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from runtime.ids import new_account, opaque_id
 from services.account.domain import account as accounts
 from services.account.domain import faults, home
@@ -62,7 +63,7 @@ class Register:
     clock: Clock
     region: str
 
-    async def __call__(self, secret: str, form: Form, trace: Trace) -> Registered:
+    async def __call__(self, secret: str, form: Form, way: Way) -> Registered:
         """Return the session, and whether sharing knows the account already."""
         now = self.clock.now()
         registration = self.vault.open_registration(secret)
@@ -93,7 +94,7 @@ class Register:
                 form.content(),
                 now,
                 lambda: self._create(
-                    tx, account, registration, form, key=digest(session_secret), trace=trace
+                    tx, account, registration, form, key=digest(session_secret), way=way
                 ),
             )
             kept, session = tx.accounts.get(name), tx.sessions.get(digest(session_secret))
@@ -115,7 +116,7 @@ class Register:
         form: Form,
         *,
         key: bytes,
-        trace: Trace,
+        way: Way,
     ) -> str:
         now, identity = account.created, registration.identity
         if not tx.flows.register(registration.flow, account.name):
@@ -156,7 +157,8 @@ class Register:
                     actor=account.name,
                     resource=resource,
                     fields=fields,
-                    trace=trace,
+                    app=way.app,
+                    trace=way.trace,
                 )
             )
         return account.name

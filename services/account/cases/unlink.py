@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from runtime.call import Actor
+from runtime.call import Actor, Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from runtime.fault import not_found
 from services.account.domain.link import require_another_sign_in, split_name
 from services.account.domain.ports import Providers, Store, Transaction
@@ -18,7 +18,7 @@ class Unlink:
     providers: Providers
     clock: Clock
 
-    async def __call__(self, name: str, request_id: str, actor: Actor, trace: Trace) -> None:
+    async def __call__(self, name: str, request_id: str, actor: Actor, way: Way) -> None:
         """End the link; another person's is answered as one that does not exist.
 
         Sessions that began through it end with it, or whoever linked an identity of theirs would
@@ -49,7 +49,8 @@ class Unlink:
                         actor=account,
                         resource=name,
                         fields={"provider": link.provider, "ended_sessions": str(ended)},
-                        trace=trace,
+                        app=way.app,
+                        trace=way.trace,
                     )
                 )
                 return ""

@@ -7,23 +7,29 @@ from typing import NoReturn
 
 from accord.audit.v1 import append_service_pb2, checkpoint_pb2, entry_pb2
 
-from runtime.event import Event, Section, Trace
+from runtime.event import PARENT_KNOWN, PARENT_REMOTE, Decision, Event, Section, Trace
+from runtime.event_names import is_known, text_of
 from runtime.fault import invalid
 from runtime.instants import from_wire, to_wire
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import OpenedEntry, Opening, Readability, Submission
 
-_ACTION = re.compile(r"[a-z][a-z0-9_-]*(?::[a-z][a-z0-9_-]*){2}")
 _OUTCOME = re.compile(r"[a-z][a-z0-9_-]*")
 _FIELD = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_EVENT_ID = re.compile(r"[0-9a-f]{32}")
+_APP = re.compile(r"(?:app|svc)/[a-z0-9][a-z0-9_-]{0,62}")
+_ANSWER = re.compile(r"[A-Z][A-Z0-9_]{0,63}")  # a decision's outcome, and each of its reasons
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_EVENT_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")  # UUIDv7: RFC 9562 §5.7
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _MAX_SEQUENCE = (1 << 63) - 1
-_MAX_FLAGS = 0xFF
-_MAX_ACTION, _MAX_OUTCOME, _MAX_FIELD_NAME = 100, 32, 64  # characters
-_MAX_ACCOUNT, _MAX_ACTOR, _MAX_RESOURCE = 200, 400, 400  # bytes
-_MAX_FIELDS, _MAX_SECTIONS = 1024, 1024
+_MAX_FLAGS = 0xFF | PARENT_KNOWN | PARENT_REMOTE
+_MAX_OUTCOME, _MAX_FIELD_NAME = 32, 64  # characters
+_MAX_ACCOUNT, _MAX_NAME, _MAX_DIGEST, _MAX_STATE = 200, 400, 128, 512  # bytes
+_MAX_FIELDS, _MAX_SECTIONS, _MAX_NAMES = 1024, 1024, 1024
+_MAX_REASONS, _MAX_CITATIONS = 64, 256
+_LINE = "must be one line, not empty, at most {} bytes"
+_UNDECIDED, _NOWHERE = Decision(), Trace()
 
 _READABILITY = {
     Readability.FULL: entry_pb2.READABILITY_FULL,
@@ -36,23 +42,45 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
     """Decode an entry to be appended; `at` is its place in the request, for the refusal."""
     if not 0 < entry.sequence <= _MAX_SEQUENCE:
         raise invalid(f"{at}.sequence", "must be 1 to 2^63 - 1")
-    matching(_ACTION, entry.action, f"{at}.action", "source:subject:action", _MAX_ACTION)
-    matching(_OUTCOME, entry.outcome, f"{at}.outcome", "a lower-case word", _MAX_OUTCOME)
+    if not is_known(entry.event):
+        raise invalid(
+            f"{at}.event",
+            f"{entry.event} names no event here: audit is released before its producers",
+        )
+    outcome = entry.outcome
+    if not _is_outcome(outcome):
+        raise invalid(
+            f"{at}.outcome", f"must be a lower-case word, at most {_MAX_OUTCOME} characters"
+        )
     if not entry.HasField("event_time"):
         raise invalid(f"{at}.event_time", "is required")
+    actor = _party(entry.actor, f"{at}.actor", _MAX_NAME)
+    on_behalf_of = _party(entry.on_behalf_of, f"{at}.on_behalf_of", _MAX_NAME)
+    if actor and on_behalf_of == actor:
+        raise invalid(f"{at}.on_behalf_of", "must be another than the actor")
+    app = entry.app
+    if app and not _is_app(app):
+        raise invalid(f"{at}.app", "must be app/<name> or svc/<name>")
     return Submission(
         entry.sequence,
         Event(
-            action=entry.action,
-            outcome=entry.outcome,
+            action=text_of(entry.event),
+            outcome=outcome,
             time=from_wire(entry.event_time, f"{at}.event_time"),
             account=_party(entry.account, f"{at}.account", _MAX_ACCOUNT),
-            actor=_party(entry.actor, f"{at}.actor", _MAX_ACTOR),
-            resource=_short(entry.resource, f"{at}.resource", _MAX_RESOURCE),
+            actor=actor,
+            resource=_short(entry.resource, f"{at}.resource", _MAX_NAME),
             fields=_fields(entry.fields, at),
             trace=_trace(entry, at),
             event_id=event_id(entry.event_id, f"{at}.event_id"),
-            sections=_sections(entry, at),
+            sections=_sections(entry, at) if entry.sections else (),
+            on_behalf_of=on_behalf_of,
+            app=app,
+            recipients=_names(entry.recipients, f"{at}.recipients"),
+            contracts=_names(entry.contracts, f"{at}.contracts"),
+            decision=_decision(entry.decision, f"{at}.decision")
+            if entry.HasField("decision")
+            else _UNDECIDED,
         ),
     )
 
@@ -60,7 +88,7 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
 def event_id(text: str, field: str) -> str:
     """Check the UUID of an event."""
     if _EVENT_ID.fullmatch(text) is None:
-        raise invalid(field, "must be 32 lower-case hexadecimal digits")
+        raise invalid(field, "must be a UUID of version 7, 32 lower-case hexadecimal digits")
     return text
 
 
@@ -87,15 +115,22 @@ def to_entry(opened: OpenedEntry) -> entry_pb2.Entry:
         producer=stored.sealed.producer,
         sequence=stored.sealed.sequence,
         event_id=event.event_id,
+        event=stored.sealed.event,  # type: ignore[arg-type]  # of EventName
         action=event.action,
         outcome=event.outcome,
         event_time=to_wire(event.time),
         trace_id=event.trace.trace_id,
         span_id=event.trace.span_id,
         trace_flags=event.trace.flags,
+        trace_state=event.trace.state,
         readability=_READABILITY[opened.readability],
         account=event.account,
         actor=event.actor,
+        on_behalf_of=event.on_behalf_of,
+        app=event.app,
+        recipients=event.recipients,
+        contracts=event.contracts,
+        decision=_to_decision(event.decision),
         resource=event.resource,
         fields=_to_fields(event.fields),
         sections=[
@@ -127,6 +162,18 @@ def _to_fields(values: Mapping[str, str]) -> list[entry_pb2.Field]:
     return [entry_pb2.Field(name=name, value=value) for name, value in values.items()]
 
 
+def _to_decision(decision: Decision) -> entry_pb2.Decision | None:
+    if decision == _UNDECIDED:
+        return None
+    return entry_pb2.Decision(
+        name=decision.name,
+        outcome=decision.outcome,
+        reasons=decision.reasons,
+        citations=decision.citations,
+        rulebook_digest=decision.rulebook,
+    )
+
+
 def _party(text: str, field: str, most: int) -> str:
     if text.startswith("@"):
         raise invalid(field, "must not begin with '@'")
@@ -134,7 +181,7 @@ def _party(text: str, field: str, most: int) -> str:
 
 
 def _short(text: str, field: str, most: int) -> str:
-    if len(text.encode()) > most:
+    if not _is_short(text, most):
         raise invalid(field, f"must be at most {most} bytes")
     return text
 
@@ -160,9 +207,69 @@ def _refuse_fields(given: Sequence[entry_pb2.Field], at: str) -> NoReturn:
     raise AssertionError("the fields are as they must be")
 
 
+def _names(given: Sequence[str], field: str) -> tuple[str, ...]:
+    if not given:
+        return ()
+    names = tuple(given)
+    if len(names) > _MAX_NAMES or len(set(names)) < len(names):
+        raise invalid(field, f"must be at most {_MAX_NAMES}, each once")
+    for place, name in enumerate(names):
+        if not name or not _is_line(name, _MAX_NAME):
+            raise invalid(f"{field}[{place}]", _LINE.format(_MAX_NAME))
+    return names
+
+
+def _decision(given: entry_pb2.Decision, at: str) -> Decision:
+    outcome, reasons, citations = given.outcome, tuple(given.reasons), tuple(given.citations)
+    name, digest = given.name, given.rulebook_digest
+    if len(reasons) > _MAX_REASONS or len(citations) > _MAX_CITATIONS:
+        most = f"must be at most {_MAX_REASONS} reasons and {_MAX_CITATIONS} citations"
+        raise invalid(at, most)
+    words = {f"reasons[{place}]": reason for place, reason in enumerate(reasons)}
+    if outcome:
+        words["outcome"] = outcome
+    for field, word in words.items():
+        if not _is_answer(word):
+            raise invalid(f"{at}.{field}", "must be a word in upper case, at most 64 characters")
+    for place, citation in enumerate(citations):
+        if not citation or not _is_line(citation, _MAX_NAME):
+            raise invalid(f"{at}.citations[{place}]", _LINE.format(_MAX_NAME))
+    if not _is_line(name, _MAX_NAME):
+        raise invalid(f"{at}.name", _LINE.format(_MAX_NAME))
+    if not _is_line(digest, _MAX_DIGEST):
+        raise invalid(f"{at}.rulebook_digest", _LINE.format(_MAX_DIGEST))
+    return Decision(name, outcome, reasons, citations, digest)
+
+
+def _is_line(text: str, most: int) -> bool:
+    """Tell whether a text is short enough, and holds no line feed or other control character."""
+    clear = text.isprintable() or _CONTROL.search(text) is None
+    return clear and _is_short(text, most)
+
+
+def _is_short(text: str, most: int) -> bool:
+    """Tell whether a text is at most so many bytes; a character has four at most."""
+    return len(text) << 2 <= most or len(text.encode()) <= most
+
+
+# There are few of these words, and each comes often.
+@lru_cache(maxsize=1024)
+def _is_outcome(text: str) -> bool:
+    return len(text) <= _MAX_OUTCOME and _OUTCOME.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _is_app(text: str) -> bool:
+    return _APP.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _is_answer(text: str) -> bool:
+    return _ANSWER.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=1024)
 def _is_field(name: str) -> bool:
-    """Tell whether a name is in the grammar; there are few names, and each comes often."""
     return len(name) <= _MAX_FIELD_NAME and _FIELD.fullmatch(name) is not None
 
 
@@ -182,13 +289,16 @@ def _section(section: entry_pb2.EventSection, at: str) -> Section:
 
 
 def _trace(entry: append_service_pb2.NewEntry, at: str) -> Trace:
-    if not 0 <= entry.trace_flags <= _MAX_FLAGS:
-        raise invalid(f"{at}.trace_flags", "must be one byte")
-    if not entry.trace_id:
-        if entry.span_id or entry.trace_flags:
-            raise invalid(f"{at}.trace_id", "is required with span_id and trace_flags")
-        return Trace()
-    trace_id(entry.trace_id, f"{at}.trace_id")
-    if entry.span_id and _SPAN_ID.fullmatch(entry.span_id) is None:
+    here, span, flags, state = entry.trace_id, entry.span_id, entry.trace_flags, entry.trace_state
+    if not here:
+        if span or flags or state:
+            raise invalid(f"{at}.trace_id", "is required with the rest of a trace")
+        return _NOWHERE
+    trace_id(here, f"{at}.trace_id")
+    if span and _SPAN_ID.fullmatch(span) is None:
         raise invalid(f"{at}.span_id", "must be 16 lower-case hexadecimal digits, not all zero")
-    return Trace(entry.trace_id, entry.span_id, entry.trace_flags)
+    if flags > _MAX_FLAGS or (flags & PARENT_REMOTE and not flags & PARENT_KNOWN):
+        raise invalid(f"{at}.trace_flags", "must be W3C's byte, alone or with bit 8, or 8 and 9")
+    if state and not _is_line(state, _MAX_STATE):
+        raise invalid(f"{at}.trace_state", _LINE.format(_MAX_STATE))
+    return Trace(here, span, flags, state)

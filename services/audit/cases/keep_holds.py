@@ -41,9 +41,10 @@ class KeepHolds:
 
         def change(records: KeyRecords) -> str:
             hold = records.hold(name).lift(by)
-            verb = "lift" if hold.state is HoldState.LIFTED else "ask"
+            lifted = hold.state is HoldState.LIFTED
+            action = "audit:hold:lift" if lifted else "audit:hold:ask"
             records.save_hold(hold)
-            records.publish(_event(f"audit:hold:{verb}", hold, by, acting))
+            records.publish(_event(action, hold, by, acting))
             return name
 
         return await self._store.write(

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from runtime.event_names import beginning
 from services.audit.domain.entry import Facet, OpenedEntry, StoredEntry
 from services.audit.domain.faults import no_entry
 from services.audit.domain.ports import Filter, Keys, LogStore, PartyKeys
-from services.audit.domain.sealing import open_entry
+from services.audit.domain.sealing import ORGANISATION, open_entry, tag
 from services.audit.domain.wanted import Wanted
 
 # Leaves of one page together; opened they are sent a second time, and a message holds 4 MiB.
@@ -39,13 +40,16 @@ class ReadEntries:
     ) -> Page:
         """Return at most `size` matching entries beyond index `after`."""
         names = set(wanted.parties.values())
-        keys = await self._keys.find(names)
-        if len(keys) < len(names):
+        keys = await self._keys.find({*names, ORGANISATION})
+        if not names <= keys.keys():
             # Nothing was ever sealed for this party, or its keys are destroyed: in both cases no
             # one can say which entries would be its.
             return Page(())
+        asked = _filter(wanted, keys)
+        if not all(asked.facets.values()):
+            return Page(())  # what nothing is named, nothing is found under
         selection = await self._log.select(
-            _filter(wanted, keys), after=after, newest_first=newest_first, limit=size
+            asked, after=after, newest_first=newest_first, limit=size
         )
         fitting = _fitting(selection.entries)
         about = {keys[wanted.account].pseudonym} if wanted.account else None
@@ -90,6 +94,19 @@ def _filter(wanted: Wanted, keys: Mapping[str, PartyKeys]) -> Filter:
         facets[Facet.ACTOR] = [keys[wanted.actor].pseudonym]
     if wanted.trace_id:
         facets[Facet.TRACE] = [bytes.fromhex(wanted.trace_id)]
+    if wanted.action_prefix:
+        facets[Facet.EVENT] = [number.to_bytes(2) for number in beginning(wanted.action_prefix)]
+    if wanted.outcome:
+        facets[Facet.OUTCOME] = [wanted.outcome.encode()]
+    organisation = keys.get(ORGANISATION)
+    tagged = (
+        (Facet.APP, wanted.app),
+        (Facet.RECIPIENT, wanted.recipient),
+        (Facet.CONTRACT, wanted.contract),
+    )
+    for facet, name in tagged:
+        if name:  # without the organisation's keys no entry was ever about one
+            facets[facet] = [tag(organisation, facet, name)] if organisation else []
     return Filter(
         facets,
         start_time=wanted.start_time,

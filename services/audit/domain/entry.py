@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from runtime.event import LARGEST, Event, Trace
+from runtime.event_names import text_of
 
 FORMAT = 1
 MAX_LEAF = LARGEST  # an entry bundle counts each entry in 16 bits
@@ -41,8 +43,7 @@ class Submission:
         return weight
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """What one party's keys seal: commitments in clear, their openings encrypted."""
 
     pseudonym: bytes  # 16 bytes
@@ -50,30 +51,29 @@ class Section:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SealedEntry:
+class SealedEntry(NamedTuple):
     """What is hashed: a header that names no one, and the sealed sections."""
 
     producer: str
     sequence: int
     event_id: str
-    action: str
+    event: int  # number of what happened
     outcome: str
     time: datetime
-    trace: Trace
+    trace: Trace  # without its state, which is sealed
     account_pseudonym: bytes  # empty without an account
     actor_pseudonym: bytes  # empty without an actor
-    sections: tuple[Section, ...]  # the subject's, the actor's if it is another, then the people's
-    event: int = 0  # number of the event's name
-    behalf_pseudonym: bytes = b""  # of whom the actor acted for; empty without
-    app_tag: bytes = b""
-    recipient_tags: tuple[bytes, ...] = ()
-    contract_tags: tuple[bytes, ...] = ()
+    behalf_pseudonym: bytes  # of whom the actor acted for; empty when for no one else
+    app_tag: bytes  # empty without an app
+    recipient_tags: tuple[bytes, ...]
+    contract_tags: tuple[bytes, ...]
+    own_sections: int  # how many come before those about one person among several
+    sections: tuple[Section, ...]
 
     @property
-    def own_sections(self) -> int:
-        """Return how many sections there are before those about one person among several."""
-        return 1 + (self.actor_pseudonym not in (b"", self.sections[0].pseudonym))
+    def action(self) -> str:
+        """Return what happened, as text."""
+        return text_of(self.event)
 
     @property
     def people(self) -> frozenset[bytes]:

@@ -11,9 +11,10 @@ from datetime import date
 
 from services.audit.domain.entry import OpenedEntry, Opening
 
-_CONSENT = "service purposes categories recipient notice language method indicator app"
-_ASKED = "service recipient purpose categories destination app"
-_ANSWERED = "reasons citations contract rulebook decision answer"
+_CONSENT = "service purposes categories recipient recipients notice language method indicator app"
+_ASKED = "service recipients purpose categories destination app"
+_DECIDED = "decision.name decision.outcome decision.reasons decision.citations decision.rulebook"
+_ANSWERED = f"{_DECIDED} contract contracts decision answer"
 # By the beginning of the event's name: which values a person may see, the entry's own members
 # among them. Of other events, such as a legal hold or what staff do among themselves, nothing.
 _PERSON: Mapping[str, str] = {
@@ -22,12 +23,12 @@ _PERSON: Mapping[str, str] = {
     "account:session:": "provider",
     "account:staff:": "role",
     "sharing:decision:": f"{_ASKED} {_ANSWERED} relation asked",
-    "sharing:disclosure:": "decision recipient purpose categories records time app",
+    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time app",
     "sharing:consent:": _CONSENT,
-    "sharing:preference:": "kind value recipient",
+    "sharing:preference:": "kind value recipients",
     "sharing:subject:": "status jurisdiction",
     "sharing:instrument:": "kind issuer categories on expires",
-    "sharing:revocation:": "recipient cause contract deadline",
+    "sharing:revocation:": "recipients cause contracts deadline",
     "sharing:explanation:": f"{_ASKED} as_of",
     "sharing:subjects:": "told",
     "audit:log:": "purpose asked entries",
@@ -41,12 +42,13 @@ ORDERS = tuple(number.to_bytes(2) for number in (2070, 2071, 2072))  # the keys 
 # or was answered, without whom it is about: what it has forgotten of people, it does not get here.
 _APP: Mapping[str, str] = {
     "sharing:decision:": f"{_ASKED} {_ANSWERED}",
-    "sharing:disclosure:": "decision recipient purpose categories records time",
+    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
     "sharing:consent:": _CONSENT,
     "audit:log:": "purpose entries",
     "audit:proof:": "purpose entries",
 }
-_ALWAYS = frozenset({"account", "actor", "resource"})  # of a person's own sections: themselves
+# Of a person's own sections: themselves, and what was acted on.
+_ALWAYS = frozenset({"account", "actor", "on_behalf_of", "resource"})
 
 
 def order(opened: OpenedEntry, today: date) -> str:

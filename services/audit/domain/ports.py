@@ -23,8 +23,15 @@ class PartyKeys(Protocol):
         """Return the party's name in the log, 16 bytes, meaningless without its pseudonym key."""
         ...
 
-    def encrypt(self, plain: bytes, associated: bytes) -> bytes:
-        """Encrypt under the party's data key: AES-256-GCM with a fresh random nonce in front."""
+    def tag(self, text: bytes) -> bytes:
+        """Return what nobody without the pseudonym key can tell `text` from: 16 bytes."""
+        ...
+
+    def encrypt(self, plain: bytes, associated: bytes, nonce: bytes | None = None) -> bytes:
+        """Encrypt under the party's data key: AES-256-GCM with a fresh random nonce in front.
+
+        Who has fetched randomness already gives 12 bytes of it that are used for nothing else.
+        """
         ...
 
     def decrypt(self, sealed: bytes, associated: bytes) -> bytes:

@@ -8,12 +8,15 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
-from runtime.event import Event
+from runtime.event import Decision, Event, Trace
 from runtime.event import Section as Said
+from runtime.event_names import number_of
 from services.audit.domain.entry import (
     FORMAT,
+    Facet,
     OpenedEntry,
     Opening,
     Readability,
@@ -27,19 +30,27 @@ from services.audit.domain.ports import PartyKeys
 
 # Seals what concerns no party at all. No producer can name it: names do not begin with '@'.
 ORGANISATION = "@organisation"
-# The event's own members among the fields of a section.
-_ACCOUNT, _ACTOR, _RESOURCE = "@account", "@actor", "@resource"
-_SALT_SIZE = 32
+# The event's own members among the fields of a section. A list has a line feed between its parts.
+_ACCOUNT, _ACTOR, _BEHALF, _APP = "@account", "@actor", "@on_behalf_of", "@app"
+_RESOURCE, _RECIPIENTS, _CONTRACTS = "@resource", "@recipients", "@contracts"
+_DECISION = "@decision."
+_STATE = "@tracestate"
+_SALT_SIZE, _NONCE_SIZE = 32, 12
 _CONTEXT = b"accord-audit-section"
+_TAG_CONTEXT = b"accord-audit-tag\0"
 _LENGTH = struct.Struct(">I")
 _length, _sha256 = _LENGTH.pack, hashlib.sha256
+_UNDECIDED = Decision()
 
 
 def parties(event: Event) -> tuple[str, ...]:
-    """Return who must have keys before the event can be sealed, section by section."""
-    subject = event.account or ORGANISATION
-    actor = (event.actor,) if event.actor and event.actor != subject else ()
-    return (subject, *actor, *(section.account for section in event.sections))
+    """Return whose keys sealing needs; some of them more than once."""
+    organisation = not event.account or event.app or event.recipients or event.contracts
+    named = (event.account, event.actor, event.on_behalf_of, organisation and ORGANISATION)
+    return (
+        *(str(party) for party in named if party),
+        *(section.account for section in event.sections),
+    )
 
 
 def seal(
@@ -47,21 +58,40 @@ def seal(
 ) -> SealedEntry:
     """Seal an event for the log `origin` with the keys of its parties."""
     event = submission.event
+    own = _own_parts(event)
+    parts = [*own.items(), *_others(event)]
     place = _place(origin, event.event_id)
+    # One call for the randomness of all sections: each is a system call.
+    sizes = [_NONCE_SIZE + _SALT_SIZE * len(members) for _, members in parts]
+    fresh = os.urandom(sum(sizes))
+    sections = []
+    at = 0
+    for (party, members), size in zip(parts, sizes, strict=True):
+        sections.append(_seal_section(fresh[at : at + size], place, members, keys[party]))
+        at += size
+    trace = event.trace
     return SealedEntry(
-        producer=producer,
-        sequence=submission.sequence,
-        event_id=event.event_id,
-        action=event.action,
-        outcome=event.outcome,
-        time=event.time,
-        trace=event.trace,
-        account_pseudonym=keys[event.account].pseudonym if event.account else b"",
-        actor_pseudonym=keys[event.actor].pseudonym if event.actor else b"",
-        sections=tuple(
-            _seal_section(place, members, keys[party]) for party, members in _parts(event)
-        ),
+        producer,
+        submission.sequence,
+        event.event_id,
+        number_of(event.action),
+        event.outcome,
+        event.time,
+        Trace(trace.trace_id, trace.span_id, trace.flags) if trace.state else trace,
+        keys[event.account].pseudonym if event.account else b"",
+        keys[event.actor].pseudonym if event.actor else b"",
+        keys[event.on_behalf_of].pseudonym if event.on_behalf_of else b"",
+        tag(keys[ORGANISATION], Facet.APP, event.app) if event.app else b"",
+        tuple(tag(keys[ORGANISATION], Facet.RECIPIENT, name) for name in event.recipients),
+        tuple(tag(keys[ORGANISATION], Facet.CONTRACT, name) for name in event.contracts),
+        len(own),
+        tuple(sections),
     )
+
+
+def tag(organisation: PartyKeys, facet: Facet, name: str) -> bytes:
+    """Return by what an entry is found that is about an app, a recipient or a contract."""
+    return organisation.tag(_TAG_CONTEXT + bytes((facet,)) + name.encode())
 
 
 def open_entry(
@@ -102,9 +132,20 @@ def open_entry(
         time=sealed.time,
         account=values.pop(_ACCOUNT, ""),
         actor=values.pop(_ACTOR, ""),
+        on_behalf_of=values.pop(_BEHALF, ""),
+        app=values.pop(_APP, ""),
         resource=values.pop(_RESOURCE, ""),
+        recipients=_parted(values.pop(_RECIPIENTS, "")),
+        contracts=_parted(values.pop(_CONTRACTS, "")),
+        decision=Decision(
+            name=values.pop(_DECISION + "name", ""),
+            outcome=values.pop(_DECISION + "outcome", ""),
+            reasons=_parted(values.pop(_DECISION + "reasons", "")),
+            citations=_parted(values.pop(_DECISION + "citations", "")),
+            rulebook=values.pop(_DECISION + "rulebook", ""),
+        ),
+        trace=replace(sealed.trace, state=values.pop(_STATE, "")),
         fields=values,
-        trace=sealed.trace,
         event_id=sealed.event_id,
         sections=tuple(said),
     )
@@ -121,13 +162,21 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
     A section whose keys are destroyed can no longer be compared beyond its number of fields, and
     must not be: the event id, the rest of the header and the other sections decide.
     """
-    event, logged = submission.event, opened.event
-    header = (event.event_id, event.action, event.outcome, event.time, event.trace)
-    if header != (logged.event_id, logged.action, logged.outcome, logged.time, logged.trace):
+    event, sealed = submission.event, opened.stored.sealed
+    trace, logged = event.trace, sealed.trace
+    header = (event.event_id, event.action, event.outcome, event.time)
+    if header != (sealed.event_id, sealed.action, sealed.outcome, sealed.time):
         return False
-    sections = opened.stored.sealed.sections
-    expected = [members for _, members in _parts(event)]
-    if [len(members) for members in expected] != [len(s.commitments) for s in sections]:
+    if (trace.trace_id, trace.span_id, trace.flags) != (
+        logged.trace_id,
+        logged.span_id,
+        logged.flags,
+    ):
+        return False
+    own = _own_parts(event)
+    expected = [*own.values(), *(members for _, members in _others(event))]
+    shape = (len(own), [len(members) for members in expected])
+    if shape != (sealed.own_sections, [len(section.commitments) for section in sealed.sections]):
         return False
     return all(
         expected[opening.section].get(opening.name) == opening.value for opening in opened.openings
@@ -139,34 +188,75 @@ def commitment(salt: bytes, name: str, value: str) -> bytes:
     return hashlib.sha256(salt + _prefixed(name) + value.encode()).digest()
 
 
-def _parts(event: Event) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Return each section's party, and what of the event is sealed with that party's keys."""
+def _own_parts(event: Event) -> dict[str, dict[str, str]]:
+    """Return what of the event is sealed with whose keys: the subject's, the actor's and so on.
+
+    In the order of the sections; what is empty is not there.
+    """
     subject = event.account or ORGANISATION
-    members = {_ACCOUNT: event.account} if event.account else {}
-    if event.actor == subject:
-        members[_ACTOR] = event.actor
+    members: dict[str, str] = {}
+    parts = {subject: members}
+    if event.account:
+        members[_ACCOUNT] = event.account
+    if event.actor:
+        parts.setdefault(event.actor, {})[_ACTOR] = event.actor
+    if event.on_behalf_of:
+        parts.setdefault(event.on_behalf_of, {})[_BEHALF] = event.on_behalf_of
+    if event.app:
+        parts.setdefault(ORGANISATION, {})[_APP] = event.app
     if event.resource:
         members[_RESOURCE] = event.resource
-    yield subject, members | dict(event.fields)
-    if event.actor and event.actor != subject:
-        yield event.actor, {_ACTOR: event.actor}
-    for section in event.sections:
-        yield section.account, {_ACCOUNT: section.account, **section.fields}
+    if event.recipients:
+        members[_RECIPIENTS] = "\n".join(event.recipients)
+    if event.contracts:
+        members[_CONTRACTS] = "\n".join(event.contracts)
+    if event.decision != _UNDECIDED:
+        members |= _decided(event.decision)
+    if event.trace.state:
+        members[_STATE] = event.trace.state
+    members |= event.fields
+    return parts
 
 
-def _seal_section(place: bytes, members: Mapping[str, str], keys: PartyKeys) -> Section:
-    salts = os.urandom(_SALT_SIZE * len(members))
-    at = 0
+def _decided(decision: Decision) -> dict[str, str]:
+    said = {
+        "name": decision.name,
+        "outcome": decision.outcome,
+        "reasons": "\n".join(decision.reasons),
+        "citations": "\n".join(decision.citations),
+        "rulebook": decision.rulebook,
+    }
+    return {_DECISION + name: value for name, value in said.items() if value}
+
+
+def _parted(value: str) -> tuple[str, ...]:
+    return tuple(value.split("\n")) if value else ()
+
+
+def _others(event: Event) -> list[tuple[str, dict[str, str]]]:
+    """Return each person among several, and what the event says about them."""
+    return [
+        (section.account, {_ACCOUNT: section.account, **section.fields})
+        for section in event.sections
+    ]
+
+
+def _seal_section(
+    fresh: bytes, place: bytes, members: Mapping[str, str], keys: PartyKeys
+) -> Section:
+    """Commit to each member and encrypt the openings; `fresh` is the nonce, then the salts."""
+    at = _NONCE_SIZE
     commitments: list[bytes] = []
     plain: list[bytes] = []
     for name, value in members.items():
-        salted = salts[at : at + _SALT_SIZE] + _prefixed(name)
+        salted = fresh[at : at + _SALT_SIZE] + _prefixed(name)
         at += _SALT_SIZE
         encoded = value.encode()
         commitments.append(_sha256(salted + encoded).digest())
         plain += (salted, _length(len(encoded)), encoded)
-    sealed = keys.encrypt(b"".join(plain), place + _counted(keys.pseudonym))
-    return Section(keys.pseudonym, tuple(commitments), sealed)
+    pseudonym = keys.pseudonym
+    sealed = keys.encrypt(b"".join(plain), place + _counted(pseudonym), fresh[:_NONCE_SIZE])
+    return Section(pseudonym, tuple(commitments), sealed)
 
 
 def _open_section(origin: str, stored: StoredEntry, number: int, keys: PartyKeys) -> list[Opening]:

@@ -34,6 +34,7 @@ KeyRow = Row[tuple[bytes, bytes, str, bytes]]
 
 _PAGE = 500  # values in one query: well below what either engine binds
 _KEPT = 20_000  # parties whose unwrapped keys are kept: about 20 MB
+_TAGS_KEPT = 4096
 _PSEUDONYM_SIZE = 16
 _PSEUDONYM_CONTEXT = b"accord-audit-pseudonym\0"
 
@@ -43,12 +44,24 @@ class StoredPartyKeys:
 
     def __init__(self, keys: bytes, pseudonym: bytes) -> None:
         self._cipher = AESGCM(keys[:KEY_SIZE])
+        self._naming_key = keys[KEY_SIZE : 2 * KEY_SIZE]
+        self._tags: dict[bytes, bytes] = {}
         self.party = keys[2 * KEY_SIZE :].decode()
         self.pseudonym = pseudonym
 
-    def encrypt(self, plain: bytes, associated: bytes) -> bytes:
-        """Encrypt with a random nonce: 2^32 sections a party keep collisions below 2^-32."""
-        nonce = os.urandom(NONCE_SIZE)
+    def tag(self, text: bytes) -> bytes:
+        """Return HMAC-SHA256 under the pseudonym key, cut to 16 bytes; few texts, each often."""
+        known = self._tags.get(text)
+        if known is None:
+            if len(self._tags) >= _TAGS_KEPT:
+                self._tags.clear()
+            known = hmac.digest(self._naming_key, text, "sha256")[:_PSEUDONYM_SIZE]
+            self._tags[text] = known
+        return known
+
+    def encrypt(self, plain: bytes, associated: bytes, nonce: bytes | None = None) -> bytes:
+        """Encrypt; random nonces keep collisions below 2^-32 for 2^32 sections a party."""
+        nonce = nonce or os.urandom(NONCE_SIZE)
         return nonce + self._cipher.encrypt(nonce, plain, associated)
 
     def decrypt(self, sealed: bytes, associated: bytes) -> bytes:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from accord.audit.v1 import entry_pb2
 from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 from accord_client.checkpoint import ProofFile
-from accord_client.entry import own_sections
 from accord_client.failure import VerificationError
 from accord_client.merkle import leaf_hash
 from accord_client.note import VerifierKey
@@ -103,7 +102,7 @@ def _verified_entry(verified: VerifiedEntry) -> Entry:
         producer=header.producer,
         sequence=header.sequence,
         event_id=header.event_id.hex(),
-        action=header.action,
+        action=verified.action,
         outcome=header.outcome,
         at=verified.event_time,
         trace_id=header.trace_id.hex(),
@@ -115,7 +114,7 @@ def _verified_entry(verified: VerifiedEntry) -> Entry:
         fields=_without_members(verified.shown),
         sections=[
             _section(several.get(number, ()))
-            for number in range(own_sections(header), len(header.sections))
+            for number in range(header.own_sections, len(header.sections))
         ],
     )
 

@@ -160,7 +160,7 @@ def person(call: Call, region: str) -> str:
 
 def acting(call: Call) -> Acting:
     """Return who acts, for the record."""
-    return Acting(call.who(), call.trace)
+    return Acting(call.who(), call.way)
 
 
 def once(

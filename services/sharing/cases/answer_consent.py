@@ -17,6 +17,22 @@ from services.sharing.domain.records import Consent, ConsentState, Indication, S
 # Whoever is decided about is decided from all of it: a record that grew without end would make
 # their decisions slow and take the memory of others.
 _MOST_REVISIONS = 2000
+ACTIONS = {
+    ConsentStep.GIVE: "sharing:consent:give",
+    ConsentStep.REFUSE: "sharing:consent:refuse",
+    ConsentStep.DEFER: "sharing:consent:defer",
+    ConsentStep.WITHDRAW: "sharing:consent:withdraw",
+    ConsentStep.REVOKE: "sharing:consent:revoke",
+    ConsentStep.INVALIDATE: "sharing:consent:invalidate",
+}
+# Whoever brings such a word brings it for the holder; the others are of those who act themselves.
+_STEPS_OF_THE_HOLDER = (
+    ConsentStep.GIVE,
+    ConsentStep.REFUSE,
+    ConsentStep.DEFER,
+    ConsentStep.WITHDRAW,
+)
+_OF_THE_HOLDER = frozenset(ACTIONS[step] for step in _STEPS_OF_THE_HOLDER)
 _ANEW = {ConsentStep.GIVE: ConsentState.GIVEN, ConsentStep.REFUSE: ConsentState.REFUSED}
 
 
@@ -70,7 +86,7 @@ async def answer_consent(
                     check_age(subject, consent.scope, by, means.rulebook, now.date())
             require_room(records, holder)
             records.consents.add(holder, consent, now)
-            records.publish(consent_event(said.step.value, holder, consent, now, acting))
+            records.publish(consent_event(ACTIONS[said.step], holder, consent, now, acting))
             return consent
 
         return records.once(request, now, change)
@@ -109,16 +125,16 @@ def require_room(records: Records, holder: str) -> None:
 
 
 def consent_event(
-    verb: str, holder: str, consent: Consent, now: datetime, acting: Acting, *, note: str = ""
+    action: str, holder: str, consent: Consent, now: datetime, acting: Acting, *, note: str = ""
 ) -> Event:
     """Describe a step in the life of a consent."""
-    return Event(
-        action=f"sharing:consent:{verb}",
-        outcome="ok",
+    return acting.event(
+        action=action,
         time=now,
         account=holder,
-        actor=acting.who,
+        on_behalf_of=holder if action in _OF_THE_HOLDER else "",
         resource=consent.name,
+        recipients=[consent.scope.recipient],
         fields={
             "service": consent.scope.service,
             "purposes": ",".join(sorted(consent.scope.purposes)),
@@ -131,5 +147,4 @@ def consent_event(
             "indicator_name": consent.indication.name,
             "note": note,
         },
-        trace=acting.trace,
     )

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
-from runtime.event import Event, Section, in_entries
+from runtime.event import Decision as Stated
+from runtime.event import Event, Part, Section, in_entries
 from runtime.fault import Fault
 from runtime.ids import ordered_id
 from services.sharing.cases.check_sharing import ATTEMPTS, judged, too_late
@@ -85,20 +86,28 @@ def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Ev
     What is about nobody needs no key of its own: it stands in the fields, a line a decision.
     """
     first = decisions[0]
-    common = {"rulebook": first.rulebook_digest, "token": first.token}
-    said = [Section(decision.question.holder, _said(decision)) for decision in decisions]
+    said = (
+        Part(
+            Section(decision.question.holder, _said(decision)),
+            decision.question.recipient,
+            decision.answer.contract,
+        )
+        for decision in decisions
+    )
     return [
-        Event(
+        acting.event(
             action="sharing:decision:batch",
             outcome="recorded",
             time=first.time,
-            actor=acting.who,
             resource=stem,
-            fields=common | _lines([each.fields for each in sections if not each.account]),
-            sections=tuple(each for each in sections if each.account),
-            trace=acting.trace,
+            recipients=[part.recipient for part in parts],
+            contracts=[part.contract for part in parts],
+            decision=Stated(stem, rulebook=first.rulebook_digest),
+            fields={"token": first.token}
+            | _lines([part.section.fields for part in parts if not part.section.account]),
+            sections=tuple(part.section for part in parts if part.section.account),
         )
-        for sections in in_entries(said)
+        for parts in in_entries(said)
     ]
 
 

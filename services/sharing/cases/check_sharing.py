@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from runtime.event import Decision as Stated
 from runtime.event import Event
 from runtime.fault import Fault, not_found
 from runtime.ids import ordered_id
@@ -13,8 +14,14 @@ from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.engine import decide
 from services.sharing.domain.freshness import Freshness
 from services.sharing.domain.question import Facts, Question, check_question
+from services.sharing.domain.vocabulary import Outcome
 
 ATTEMPTS = 2  # of an answer whose facts changed while its record waited
+_ACTIONS = {
+    Outcome.PERMIT: "sharing:decision:permit",
+    Outcome.DENY: "sharing:decision:deny",
+    Outcome.GAP: "sharing:decision:gap",
+}
 _RETRY_AFTER = timedelta(milliseconds=200)
 
 
@@ -49,7 +56,7 @@ def judged(
 ) -> Iterator[Decided]:
     """Decide named questions, at one moment."""
     now, rulebook = means.clock.now(), means.rulebook
-    digest, trace_id, encode = rulebook.digest, acting.trace.trace_id, means.codec.encode
+    digest, trace_id, encode = rulebook.digest, acting.way.trace.trace_id, means.codec.encode
     for name, question, facts in questions:
         asked = question
         if not question.destination:
@@ -68,24 +75,27 @@ def too_late() -> Fault:
 
 def _event(decision: Decision, acting: Acting) -> Event:
     question, answer = decision.question, decision.answer
-    return Event(
-        action=f"sharing:decision:{answer.outcome.lower()}",
+    return acting.event(
+        action=_ACTIONS[answer.outcome],
         outcome=answer.outcome.lower(),
         time=decision.time,
         account=question.holder,
-        actor=acting.who,
         resource=decision.name,
+        recipients=[question.recipient],
+        contracts=[answer.contract],
+        decision=Stated(
+            decision.name,
+            answer.outcome,
+            tuple(found.reason for found in answer.findings),
+            tuple(sorted(answer.citations)),
+            decision.rulebook_digest,
+        ),
         fields={
             "service": question.service,
-            "recipient": question.recipient,
             "purpose": question.purpose,
             "categories": ",".join(question.categories),
             "destination": question.destination,
             "relation": question.relation,
-            "reasons": ",".join(found.reason for found in answer.findings),
-            "citations": "; ".join(sorted(answer.citations)),
             "contract": answer.contract,
-            "rulebook": decision.rulebook_digest,
         },
-        trace=acting.trace,
     )

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from runtime.event import Event
 from runtime.fault import not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
@@ -11,6 +10,14 @@ from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import RECIPIENT_PREFIX, check_choice
 from services.sharing.domain.ports import Records, Request
 from services.sharing.domain.records import Preference, PreferenceKind
+
+_ACTIONS = {
+    PreferenceKind.OPT_OUT: "sharing:preference:opt_out",
+    PreferenceKind.OBJECT_TO: "sharing:preference:object_to",
+    PreferenceKind.STOP_SHARING_WITH: "sharing:preference:stop_sharing_with",
+    PreferenceKind.ACCEPTED_NOTICE: "sharing:preference:accepted_notice",
+    PreferenceKind.RESTRICT: "sharing:preference:restrict",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +51,14 @@ async def choose(
                     return known
             records.preferences.add(holder, preference, preference.at)
             records.publish(
-                Event(
-                    action=f"sharing:preference:{kind.value}",
-                    outcome="ok",
+                acting.event(
+                    action=_ACTIONS[kind],
                     time=now,
                     account=holder,
-                    actor=acting.who,
+                    on_behalf_of=holder,
+                    recipients=[value],
                     resource=preference.name,
                     fields={"value": value},
-                    trace=acting.trace,
                 )
             )
             Revoking(means, records, now, acting).choice(holder, preference)

@@ -1,6 +1,5 @@
 """Registers an organisation that may receive data."""
 
-from runtime.event import Event
 from runtime.fault import Fault, invalid
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -31,14 +30,12 @@ async def create_recipient(
             if not records.recipients.add(recipient):
                 raise Fault("ALREADY_EXISTS", f"{name} exists", metadata={"resource": name})
             records.publish(
-                Event(
+                acting.event(
                     action="sharing:recipient:create",
-                    outcome="ok",
                     time=now,
-                    actor=acting.who,
                     resource=name,
+                    recipients=[name],
                     fields={"kind": kind, "jurisdiction": jurisdiction},
-                    trace=acting.trace,
                 )
             )
             return recipient

@@ -9,8 +9,8 @@ import asyncio
 from datetime import datetime, timedelta
 
 from runtime import logs
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Trace
 from runtime.fault import Fault
 from services.sharing.cases.tell_recipients import notice_event
 from services.sharing.domain.acting import Acting
@@ -40,7 +40,7 @@ class Deliveries:
         self._signer = signer
         self._post = post
         self._clock = clock
-        self._acting = Acting(f"spiffe://{region}.accord.internal/svc/sharing", Trace())
+        self._acting = Acting(f"spiffe://{region}.accord.internal/svc/sharing", Way("svc/sharing"))
 
     async def run(self) -> None:
         """Deliver for ever; a slow endpoint keeps nobody waiting but itself."""
@@ -75,7 +75,7 @@ class Deliveries:
 
     def _take(self, records: Records, now: datetime, most: int) -> list[tuple[Notice, str]]:
         for late in records.notices.turned_late(now, _LATE_AT_ONCE):
-            records.publish(notice_event("overdue", late, now, self._acting))
+            records.publish(notice_event("sharing:revocation:overdue", late, now, self._acting))
         due = records.notices.take(now, now + _LEASE, most, _EACH_AT_ONCE)
         return [(notice, records.recipients.endpoint(notice.recipient).url) for notice in due]
 
@@ -138,9 +138,10 @@ class Deliveries:
         if notice is None or notice.state is not NoticeState.PENDING:
             return
         if not delivery.problem:
-            after, verb = notice.heard(now), "acknowledge"
+            after, action = notice.heard(now), "sharing:revocation:acknowledge"
         else:
-            after, verb = notice.missed(now, delivery.problem, final=delivery.final), "fail"
+            after = notice.missed(now, delivery.problem, final=delivery.final)
+            action = "sharing:revocation:fail"
         records.notices.save(after)
         if after.state is not NoticeState.PENDING:
-            records.publish(notice_event(verb, after, now, self._acting))
+            records.publish(notice_event(action, after, now, self._acting))

@@ -69,20 +69,17 @@ def facts_at(records: Records, question: Question, recipient: Recipient, at: dat
 
 
 def _event(question: Question, as_of: datetime | None, now: datetime, acting: Acting) -> Event:
-    return Event(
+    return acting.event(
         action="sharing:explanation:read",
-        outcome="ok",
         time=now,
         account=question.holder,
-        actor=acting.who,
         resource=question.holder,
+        recipients=[question.recipient],
         fields={
             "service": question.service,
-            "recipient": question.recipient,
             "purpose": question.purpose,
             "categories": ",".join(question.categories),
             "destination": question.destination,
             "as_of": as_of.isoformat() if as_of else "",
         },
-        trace=acting.trace,
     )

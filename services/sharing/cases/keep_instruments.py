@@ -16,7 +16,7 @@ async def create_instrument(
 ) -> bytes:
     """Record an instrument; the account need not be known yet, law may be ahead of us."""
     check_instrument(instrument, means.rulebook)
-    return await _write(means, request, "create", lambda _: instrument, acting)
+    return await _write(means, request, "sharing:instrument:create", lambda _: instrument, acting)
 
 
 async def activate_instrument(
@@ -27,7 +27,7 @@ async def activate_instrument(
     return await _write(
         means,
         request,
-        "activate",
+        "sharing:instrument:activate",
         lambda records: _known(records, name).activate(acting.who, now),
         acting,
     )
@@ -41,7 +41,7 @@ async def revoke_instrument(
     return await _write(
         means,
         request,
-        "revoke",
+        "sharing:instrument:revoke",
         lambda records: _known(records, name).revoke(acting.who, now, note),
         acting,
     )
@@ -62,7 +62,7 @@ def _known(records: Records, name: str) -> LegalInstrument:
 async def _write(
     means: Means,
     request: Request[LegalInstrument],
-    verb: str,
+    action: str,
     step: Callable[[Records], LegalInstrument],
     acting: Acting,
 ) -> bytes:
@@ -72,7 +72,7 @@ async def _write(
         def change() -> LegalInstrument:
             instrument = step(records)
             records.instruments.save(instrument)
-            records.publish(_event(verb, instrument, acting))
+            records.publish(_event(action, instrument, acting))
             return instrument
 
         return records.once(request, now, change)
@@ -80,15 +80,13 @@ async def _write(
     return await means.store.write(unit)
 
 
-def _event(verb: str, instrument: LegalInstrument, acting: Acting) -> Event:
+def _event(action: str, instrument: LegalInstrument, acting: Acting) -> Event:
     orders, secret = instrument.orders, instrument.secret_until
     last = instrument.revoked or instrument.activated or instrument.recorded
-    return Event(
-        action=f"sharing:instrument:{verb}",
-        outcome="ok",
+    return acting.event(
+        action=action,
         time=last.time,
         account=orders.account,
-        actor=acting.who,
         resource=instrument.name,
         fields={
             "kind": instrument.kind.value,
@@ -102,5 +100,4 @@ def _event(verb: str, instrument: LegalInstrument, acting: Acting) -> Event:
             "document_sha256": instrument.document.sha256,
             **({"note": instrument.note} if instrument.note else {}),
         },
-        trace=acting.trace,
     )

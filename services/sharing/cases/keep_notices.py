@@ -19,7 +19,12 @@ async def retry_notice(means: Means, request: Request[Notice], name: str, acting
     """Have a notice sent anew, now."""
     now = means.clock.now()
     return await _write(
-        means, request, name, verb="retry", step=lambda known: known.retry(now), acting=acting
+        means,
+        request,
+        name,
+        action="sharing:revocation:retry",
+        step=lambda known: known.retry(now),
+        acting=acting,
     )
 
 
@@ -32,7 +37,9 @@ async def acknowledge_by_hand(
     def noted(known: Notice) -> Notice:
         return known.acknowledge_by_hand(acting.who, note, now)
 
-    return await _write(means, request, name, verb="acknowledge", step=noted, acting=acting)
+    return await _write(
+        means, request, name, action="sharing:revocation:acknowledge", step=noted, acting=acting
+    )
 
 
 async def _write(
@@ -40,7 +47,7 @@ async def _write(
     request: Request[Notice],
     name: str,
     *,
-    verb: str,
+    action: str,
     step: Callable[[Notice], Notice],
     acting: Acting,
 ) -> bytes:
@@ -50,7 +57,7 @@ async def _write(
         def change() -> Notice:
             notice = step(_known(records, name))
             records.notices.save(notice)
-            records.publish(notice_event(verb, notice, now, acting))
+            records.publish(notice_event(action, notice, now, acting))
             return notice
 
         return records.once(request, now, change)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from runtime.event import Event
 from runtime.fault import invalid, not_found
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -30,15 +29,14 @@ async def lift_choice(
                 return known
             records.preferences.lift(holder, name, now)
             records.publish(
-                Event(
+                acting.event(
                     action="sharing:preference:lift",
-                    outcome="ok",
                     time=now,
                     account=holder,
-                    actor=acting.who,
+                    on_behalf_of=holder,
+                    recipients=[known.value],
                     resource=name,
                     fields={"kind": known.kind.value, "value": known.value},
-                    trace=acting.trace,
                 )
             )
             return replace(known, lifted=now)

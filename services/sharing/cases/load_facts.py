@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
-from runtime.event import Event
 from runtime.fault import Fault, invalid, not_found
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -74,13 +73,10 @@ async def load_facts(
                 raise Fault("STORE_NOT_EMPTY", "facts are loaded into an empty store alone")
             _store(records, given, acting.who)
             records.publish(
-                Event(
+                acting.event(
                     action="sharing:facts:load",
-                    outcome="ok",
                     time=now,
-                    actor=acting.who,
                     fields={"subjects": str(len(given.subjects))},
-                    trace=acting.trace,
                 )
             )
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runtime.event import Event
 from runtime.fault import not_found
 from services.sharing.cases.means import Means
 from services.sharing.cases.tell_recipients import Revoking
@@ -17,7 +16,7 @@ _IN_FORCE = frozenset({ContractState.ACTIVE, ContractState.SUSPENDED})
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    verb: str
+    action: str
     state: ContractState  # where the version that is moved ends up
     apply: Callable[[Agreement], Agreement]
     note: str = ""
@@ -27,7 +26,9 @@ async def submit_contract(
     means: Means, request: Request[Agreement], name: str, version: int, acting: Acting
 ) -> bytes:
     """Hand a draft in for review."""
-    move = _Move("submit", ContractState.UNDER_REVIEW, lambda known: known.submit(version))
+    move = _Move(
+        "sharing:contract:submit", ContractState.UNDER_REVIEW, lambda known: known.submit(version)
+    )
     return await _apply(means, request, name, move, acting)
 
 
@@ -36,7 +37,9 @@ async def activate_contract(
 ) -> bytes:
     """Put a reviewed version in force or resume it, by somebody other than its author."""
     move = _Move(
-        "activate", ContractState.ACTIVE, lambda known: known.activate(version, acting.who)
+        "sharing:contract:activate",
+        ContractState.ACTIVE,
+        lambda known: known.activate(version, acting.who),
     )
     return await _apply(means, request, name, move, acting)
 
@@ -45,7 +48,7 @@ async def suspend_contract(
     means: Means, request: Request[Agreement], name: str, note: str, acting: Acting
 ) -> bytes:
     """Stop the version in force for a while."""
-    move = _Move("suspend", ContractState.SUSPENDED, Agreement.suspend, note)
+    move = _Move("sharing:contract:suspend", ContractState.SUSPENDED, Agreement.suspend, note)
     return await _apply(means, request, name, move, acting)
 
 
@@ -53,7 +56,7 @@ async def terminate_contract(
     means: Means, request: Request[Agreement], name: str, note: str, acting: Acting
 ) -> bytes:
     """End a contract for good."""
-    move = _Move("terminate", ContractState.TERMINATED, Agreement.terminate, note)
+    move = _Move("sharing:contract:terminate", ContractState.TERMINATED, Agreement.terminate, note)
     return await _apply(means, request, name, move, acting)
 
 
@@ -73,18 +76,16 @@ async def _apply(
             step = Step(version, move.state, acting.who, now, move.note)
             records.contracts.save(agreement, step)
             records.publish(
-                Event(
-                    action=f"sharing:contract:{move.verb}",
-                    outcome="ok",
+                acting.event(
+                    action=move.action,
                     time=now,
-                    actor=acting.who,
                     resource=name,
+                    recipients=[agreement.recipient],
+                    contracts=[name],
                     fields={
                         "version": str(version),
-                        "recipient": agreement.recipient,
                         **({"note": move.note} if move.note else {}),
                     },
-                    trace=acting.trace,
                 )
             )
             # Under what was never in force nobody received anything.

@@ -1,6 +1,5 @@
 """Keeps a version of what account knows of a person."""
 
-from runtime.event import Event
 from runtime.fault import invalid
 from services.sharing.cases.means import Means
 from services.sharing.cases.tell_recipients import Revoking
@@ -23,19 +22,16 @@ async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
             return known.version
         records.subjects.put(subject, now)
         records.publish(
-            Event(
+            acting.event(
                 action="sharing:subject:put",
-                outcome="ok",
                 time=now,
                 account=subject.account,
-                actor=acting.who,
                 resource=subject.account,
                 fields={
                     "version": str(subject.version),
                     "status": subject.status.value,
                     "jurisdiction": subject.jurisdiction,
                 },
-                trace=acting.trace,
             )
         )
         deleted = SubjectStatus.DELETED

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runtime.event import Event, Section
+from runtime.event import Section
 from runtime.fault import not_found
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -96,14 +96,12 @@ async def list_reached_subjects(
         could = await _prospects(means, facts, now)
         if holdings or could:
             found.append(SubjectReach(holder, holdings, sorted({each.purpose for each in could})))
-    event = Event(
+    event = acting.event(
         action="sharing:subjects:read",
-        outcome="ok",
         time=now,
-        actor=acting.who,
         resource=recipient,
+        recipients=[recipient],
         fields={"shown": str(len(found))},
-        trace=acting.trace,
         # Each finds it under their own key that somebody read about them.
         sections=tuple(
             Section(each.holder, {"told": "has" if each.holdings else "may"}) for each in found

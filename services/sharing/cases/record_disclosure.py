@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from runtime.event import Event
+from runtime.event import Decision, Event
 from runtime.fault import not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
@@ -56,20 +56,18 @@ async def record_disclosure(
 
 
 def _event(disclosure: Disclosure, acting: Acting) -> Event:
-    return Event(
+    return acting.event(
         action="sharing:disclosure:record",
         outcome="late" if disclosure.late else "ok",
         time=disclosure.recorded,
         account=disclosure.holder,
-        actor=acting.who,
         resource=disclosure.name,
+        recipients=[disclosure.recipient],
+        decision=Decision(disclosure.decision),
         fields={
-            "decision": disclosure.decision,
-            "recipient": disclosure.recipient,
             "purpose": disclosure.purpose,
             "categories": ",".join(disclosure.categories),
             "records": str(disclosure.records),
             "time": disclosure.time.isoformat(),
         },
-        trace=acting.trace,
     )

@@ -64,7 +64,9 @@ async def request_consent(
                     )
             require_room(records, account)
             records.consents.add(account, question, now)
-            records.publish(consent_event("request", account, question, now, acting))
+            records.publish(
+                consent_event("sharing:consent:request", account, question, now, acting)
+            )
             return question
 
         return records.once(request, now, change)

@@ -1,6 +1,5 @@
 """Sets where a recipient takes revocation notices, and shows it."""
 
-from runtime.event import Event
 from runtime.fault import not_found
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
@@ -23,14 +22,12 @@ async def set_endpoint(
                 raise not_found(recipient)
             records.recipients.set_endpoint(endpoint)
             records.publish(
-                Event(
+                acting.event(
                     action="sharing:recipient:set_endpoint",
-                    outcome="ok",
                     time=now,
-                    actor=acting.who,
                     resource=recipient,
+                    recipients=[recipient],
                     fields={"url": url},
-                    trace=acting.trace,
                 )
             )
             return endpoint

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runtime.event import Event
 from runtime.fault import not_found
 from services.sharing.cases.explain_sharing import facts_now
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
+from services.sharing.domain.admission import RECIPIENT_PREFIX
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.ports import Records
 from services.sharing.domain.rulebook import Rulebook
@@ -81,18 +81,17 @@ def _begin(records: Records, means: Means, plan: Plan, sample: Sample, acting: A
         if (records.contracts if of_contract else records.recipients).get(name) is None:
             raise not_found(name)
     records.publish(
-        Event(
+        acting.event(
             action="sharing:simulation:run",
-            outcome="ok",
             time=means.clock.now(),
-            actor=acting.who,
             resource=plan.names[0] if plan.names else "",
+            recipients=[name for name in plan.names if name.startswith(RECIPIENT_PREFIX)],
+            contracts=[name for name in plan.names if not name.startswith(RECIPIENT_PREFIX)],
             fields={
                 "change": plan.label,
                 "draft": plan.draft.digest if plan.draft is not means.rulebook else "",
                 "sample": str(sample.size),
             },
-            trace=acting.trace,
         )
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from runtime.fault import not_found
-from services.sharing.cases.answer_consent import consent_event
+from services.sharing.cases.answer_consent import ACTIONS, consent_event
 from services.sharing.cases.means import Means
 from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
@@ -44,7 +44,7 @@ async def step_consent(
             ended = None if step is ConsentStep.DEFER else now
             stepped = replace(known, state=after, withdrawn=ended, indication=indication)
             records.consents.add(holder, stepped, now)
-            records.publish(consent_event(step.value, holder, stepped, now, acting, note=note))
+            records.publish(consent_event(ACTIONS[step], holder, stepped, now, acting, note=note))
             if ended:
                 Revoking(means, records, now, acting).consent(holder, name)
             return stepped

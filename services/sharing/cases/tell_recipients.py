@@ -17,6 +17,8 @@ from services.sharing.domain.ports import Records
 from services.sharing.domain.records import Preference, PreferenceKind, SubjectStatus
 from services.sharing.domain.revocation import MOST_DECISIONS, Cause, Notice, Received
 
+_OUTCOMES = {"sharing:revocation:fail": "fail", "sharing:revocation:overdue": "overdue"}
+
 
 @dataclass(frozen=True, slots=True)
 class Revoking:
@@ -123,27 +125,27 @@ class Revoking:
             next_attempt=self.now,
         )
         self.records.notices.add(notice)
-        self.records.publish(notice_event("create", notice, self.now, self.acting))
+        self.records.publish(
+            notice_event("sharing:revocation:create", notice, self.now, self.acting)
+        )
 
 
-def notice_event(verb: str, notice: Notice, now: datetime, acting: Acting) -> Event:
+def notice_event(action: str, notice: Notice, now: datetime, acting: Acting) -> Event:
     """Describe a step in the life of a notice."""
-    return Event(
-        action=f"sharing:revocation:{verb}",
-        outcome="ok" if verb in {"create", "acknowledge", "retry"} else verb,
+    return acting.event(
+        action=action,
+        outcome=_OUTCOMES.get(action, "ok"),
         time=now,
         account=notice.holder,
-        actor=acting.who,
         resource=notice.name,
+        recipients=[notice.recipient],
+        contracts=[notice.contract],
         fields={
-            "recipient": notice.recipient,
             "cause": notice.cause.value,
             "decisions": ",".join(notice.decisions),
-            "contract": notice.contract,
             "deadline": notice.deadline.isoformat(),
             "attempts": str(notice.attempts),
             "problem": notice.problem,
             "note": notice.note,
         },
-        trace=acting.trace,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from runtime.event import Event
 from runtime.fault import not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
@@ -24,7 +23,9 @@ async def create_contract(
             raise not_found(recipient)
         return Agreement.draft(name, recipient, terms, acting.who, means.clock.now())
 
-    return await _write(means, request, "create", terms, acting=acting, drafted=drafted)
+    return await _write(
+        means, request, "sharing:contract:create", terms, acting=acting, drafted=drafted
+    )
 
 
 async def amend_contract(
@@ -44,13 +45,15 @@ async def amend_contract(
             raise not_found(name)
         return agreement.amend(version, terms, acting.who)
 
-    return await _write(means, request, "amend", terms, acting=acting, drafted=drafted)
+    return await _write(
+        means, request, "sharing:contract:amend", terms, acting=acting, drafted=drafted
+    )
 
 
 async def _write(
     means: Means,
     request: Request[Agreement],
-    verb: str,
+    action: str,
     terms: Terms,
     *,
     acting: Acting,
@@ -65,18 +68,16 @@ async def _write(
             step = Step(agreement.version, ContractState.DRAFT, acting.who, now)
             records.contracts.save(agreement, step)
             records.publish(
-                Event(
-                    action=f"sharing:contract:{verb}",
-                    outcome="ok",
+                acting.event(
+                    action=action,
                     time=now,
-                    actor=acting.who,
                     resource=agreement.name,
+                    recipients=[agreement.recipient],
+                    contracts=[agreement.name],
                     fields={
                         "version": str(agreement.version),
-                        "recipient": agreement.recipient,
                         "document_sha256": terms.document.sha256 if terms.document else "",
                     },
-                    trace=acting.trace,
                 )
             )
             return agreement

@@ -295,7 +295,8 @@ async def test_processes_that_start_together_sign_with_keys_that_both_show(
 ) -> None:
     clock = SettableClock(datetime(2026, 6, 1, tzinfo=UTC))
     one, two = (
-        SigningKeys(database, actor_keys, outbox, SEALER, clock, "account") for _ in range(2)
+        SigningKeys(database, actor_keys, outbox, SEALER, clock, "account:key:create")
+        for _ in range(2)
     )
     signing = await asyncio.gather(one.current(), two.current())
     kids = {key.kid for key in (await one.key_set()).keys}
@@ -306,20 +307,20 @@ async def test_processes_that_start_together_sign_with_keys_that_both_show(
 
 async def test_another_sealing_key_is_noticed(database: Database) -> None:
     clock = SettableClock(NOON)
-    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account")
+    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account:key:create")
     await keys.check()  # nothing is sealed yet
     await keys.jwks()
     await keys.check()
     other = Sealer(bytes(31) + b"\x01", "account")
     with pytest.raises(UnsealError):
-        await SigningKeys(database, actor_keys, outbox, other, clock, "account").check()
+        await SigningKeys(database, actor_keys, outbox, other, clock, "account:key:create").check()
 
 
 async def test_a_key_that_signs_no_more_is_shown_a_day_then_destroyed_and_its_public_half_kept(
     database: Database,
 ) -> None:
     clock = SettableClock(NOON)
-    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account")
+    keys = SigningKeys(database, actor_keys, outbox, SEALER, clock, "account:key:create")
     first = await keys.current()
     clock.advance(SIGNS)
     second = await keys.current()

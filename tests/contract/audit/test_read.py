@@ -53,7 +53,7 @@ async def filled(log: Log) -> Log:
         replace(event(12, action="sharing:decision:deny", account=OTHER, actor=""), trace=TRACE),
         event(13, action="sharing:contract:activate", account="", actor=OFFICER),
         event(14, action="sharing:contract:activate", actor=OFFICER, resource="contracts/c-1"),
-        event(15, action="sharing:rulebook:load", account="", actor=""),
+        event(15, action="sharing:facts:load", account="", actor=""),
     ]
     await log.append(1, decisions, "sharing")
     return log

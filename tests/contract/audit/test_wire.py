@@ -13,7 +13,8 @@ import pytest
 from accord.audit.v1 import append_service_pb2 as append_pb
 from accord.audit.v1 import read_service_pb2 as read_pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
-from accord.audit.v1.entry_pb2 import READABILITY_FULL, EventSection, Field
+from accord.audit.v1.entry_pb2 import READABILITY_FULL, Decision, EventSection, Field
+from accord.audit.v1.event_pb2 import EVENT_NAME_ACCOUNT_LINK_ADD
 from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
 from google.protobuf.message import Message
@@ -105,14 +106,19 @@ async def answer(call: Awaitable[T]) -> T:
         raise from_error(error, "audit") from error
 
 
+def event_id(number: int) -> str:
+    """A UUID of version 7."""
+    return f"01900000000070008{number:015x}"
+
+
 def entry(sequence: int = 1, **changes: object) -> append_pb.NewEntry:
     """A well-formed entry, with changes."""
     stamp = Timestamp()
     stamp.FromDatetime(NOON)
     values: dict[str, object] = {
         "sequence": sequence,
-        "event_id": f"{sequence:032x}",
-        "action": "account:link:add",
+        "event_id": event_id(sequence),
+        "event": EVENT_NAME_ACCOUNT_LINK_ADD,
         "outcome": "success",
         "event_time": stamp,
         "trace_id": "0af7651916cd43dd8448eb211c80319c",
@@ -257,12 +263,11 @@ MALFORMED: Sequence[tuple[str, object]] = [
     ("event_id", ""),
     ("event_id", "A" * 32),
     ("event_id", "0" * 31),
-    ("action", ""),
-    ("action", "link:add"),
-    ("action", "account:link:add:more"),
-    ("action", "Account:link:add"),
-    ("action", "account:link:" + "a" * 100),
-    ("action", "account:link:add\n"),
+    ("event_id", "0" * 32),  # a UUID, of no version
+    ("event_id", f"{1:032x}"),
+    ("event", 0),
+    ("event", 999),
+    ("event", -1),
     ("outcome", ""),
     ("outcome", "SUCCESS"),
     ("outcome", "a" * 33),
@@ -274,12 +279,35 @@ MALFORMED: Sequence[tuple[str, object]] = [
     ("trace_id", ""),
     ("span_id", "0" * 16),
     ("span_id", "xyz"),
-    ("trace_flags", 256),
+    ("trace_flags", 0x200),  # whether the parent is remote, without that it is known
+    ("trace_flags", 0x401),
+    ("trace_state", "a=1\n"),
+    ("trace_state", "a" * 513),
     ("account", "a" * 201),
     ("account", "@organisation"),
     ("actor", "@organisation"),
     ("actor", "é" * 201),
     ("resource", "r" * 401),
+    ("on_behalf_of", PERSON),  # the actor
+    ("on_behalf_of", "@organisation"),
+    ("on_behalf_of", "a" * 401),
+    ("app", "mi-store"),
+    ("app", "staff/officer"),
+    ("app", "app/" + "a" * 64),
+    ("app", "app/mi-store\n"),
+    ("recipients", [""]),
+    ("recipients", ["a" * 401]),
+    ("recipients", ["a\nb"]),
+    ("recipients", ["a", "a"]),
+    ("recipients", [f"r{n}" for n in range(1025)]),
+    ("contracts", ["\x7f"]),
+    ("decision", Decision(name="a" * 401)),
+    ("decision", Decision(outcome="permit")),
+    ("decision", Decision(reasons=["NO_CONTRACT", "no contract"])),
+    ("decision", Decision(reasons=["A"] * 65)),
+    ("decision", Decision(citations=["GDPR 6\nGDPR 7"])),
+    ("decision", Decision(citations=[""])),
+    ("decision", Decision(rulebook_digest="a" * 129)),
     ("fields", [Field(name="", value="")]),
     ("fields", [Field(name="@account", value="")]),
     ("fields", [Field(name="a" * 65, value="")]),
@@ -351,7 +379,7 @@ QUESTIONS: Sequence[tuple[str, Message, str]] = [
     ("ListEntries", wanted(page_token="x" * 5000), "PAGE_TOKEN_INVALID"),
     ("GetEntry", read_pb.GetEntryRequest(purpose="a test"), "INVALID_FIELD"),
     ("GetEntry", read_pb.GetEntryRequest(purpose="a test", event_id="xyz"), "INVALID_FIELD"),
-    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", event_id="f" * 32), "NOT_FOUND"),
+    ("GetEntry", read_pb.GetEntryRequest(purpose="a test", event_id=event_id(9)), "NOT_FOUND"),
     ("GetEntry", read_pb.GetEntryRequest(purpose="a test", index=1), "NOT_FOUND"),
     ("GetEntry", read_pb.GetEntryRequest(purpose="a test", index=2**64 - 1), "NOT_FOUND"),
     ("ProveInclusion", read_pb.ProveInclusionRequest(purpose="a test"), "INVALID_FIELD"),

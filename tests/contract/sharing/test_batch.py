@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select
 
 from runtime.errors import from_error
+from runtime.event_names import text_of
 from runtime.ids import new_account
 from services.sharing.store import decisions as stored
 from services.sharing.store import tables
@@ -212,7 +213,7 @@ async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Shar
     questions = varied(sharing)
     responses = await ask(sharing, questions)
     (batch,) = entries(sharing.url)[before:]
-    assert (batch.action, batch.outcome) == ("sharing:decision:batch", "recorded")
+    assert (text_of(batch.event), batch.outcome) == ("sharing:decision:batch", "recorded")
     assert not batch.account
     personal = [question.account for question in questions if question.account]
     assert [section.account for section in batch.sections] == personal
@@ -220,6 +221,10 @@ async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Shar
     assert first["decision"] == responses[0].decision.name
     assert first["asked"].startswith("mi_store delivery recipients/dhl DE contact.name,")
     assert first["answer"].startswith("PERMIT; contracts/")
+    assert list(batch.recipients) == ["recipients/dhl"]
+    assert [name.count("/") for name in batch.contracts] == [1]  # the contract, of no one version
+    assert batch.decision.rulebook_digest == responses[0].decision.rulebook_digest
+    assert batch.app == "app/mi-store"
     about_nobody = {field.name: field.value for field in batch.fields}
     assert about_nobody["decision"] == responses[4].decision.name
     assert about_nobody["answer"].startswith("GAP; ")

@@ -19,6 +19,7 @@ from accord.sharing.v1 import (
 from accord_client.guests import Guests
 from sqlalchemy import create_engine, select
 
+from runtime.event_names import text_of
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id
 from tests.contract.sharing.test_disclosures import recorded
@@ -48,7 +49,7 @@ def published(sharing: Sharing, account: str) -> set[str]:
         found = connection.scalars(select(tables.outbox.c.event)).all()
     engine.dispose()
     events = [NewEntry.FromString(event) for event in found]
-    return {event.action for event in events if event.account == account}
+    return {text_of(event.event) for event in events if event.account == account}
 
 
 async def test_guests_consent_and_choose_for_their_session_alone(sharing: Sharing) -> None:

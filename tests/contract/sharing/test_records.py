@@ -25,6 +25,7 @@ from sqlalchemy import create_engine, select
 
 from runtime.db import Database
 from runtime.errors import from_error
+from runtime.event_names import text_of
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id, rows, terms_of
 
@@ -38,7 +39,7 @@ def actions(url: str) -> list[str]:
     engine = create_engine(url)
     with engine.connect() as connection:
         events = connection.execute(select(tables.outbox.c.event).order_by(tables.outbox.c.id))
-        found = [NewEntry.FromString(event).action for (event,) in events]
+        found = [text_of(NewEntry.FromString(event).event) for (event,) in events]
     engine.dispose()
     return found
 

@@ -37,6 +37,7 @@ from google.protobuf.json_format import MessageToDict
 from runtime.actor import METADATA_KEY
 from runtime.call import Call
 from runtime.errors import from_error
+from runtime.event_names import text_of
 from runtime.fault import Fault
 from runtime.migrations import migrate
 from runtime.secret_file import write_secret
@@ -211,7 +212,8 @@ def audit_events(database: Path) -> list[dict[str, object]]:
 
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute("SELECT event FROM outbox ORDER BY id").fetchall()
-    return [MessageToDict(NewEntry.FromString(row[0])) for row in rows]
+    entries = [NewEntry.FromString(row[0]) for row in rows]
+    return [{**MessageToDict(entry), "action": text_of(entry.event)} for entry in entries]
 
 
 def providers_file(directory: Path, origin: str) -> Path:

@@ -1,6 +1,9 @@
 """Ids, page tokens and faults: what goes in comes out, and nothing else is accepted."""
 
 import re
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, timedelta
 from itertools import pairwise
@@ -18,7 +21,8 @@ from sqlalchemy import create_engine
 
 from runtime import errors, ids, paging
 from runtime.db import metadata
-from runtime.event import LARGEST, ROOM, Event, Section, Trace, in_entries
+from runtime.event import LARGEST, ROOM, Decision, Event, Part, Section, Trace, in_entries
+from runtime.event_names import text_of
 from runtime.fault import Fault, invalid
 from runtime.identity import parse
 from runtime.outbox import encode, outbox_table, publish
@@ -132,21 +136,48 @@ def test_what_is_not_of_the_grammar_is_nobody(spiffe_id: str) -> None:
 
 @given(st.dictionaries(st.text(), st.text()), st.text())
 def test_an_event_survives_its_row(fields: dict[str, str], name: str) -> None:
-    trace, section = Trace("1" * 32, "2" * 16, 1), Section(name, fields)
-    event = Event("a:b:c", "done", NOON, name, name, name, fields, trace, sections=(section,) * 2)
+    trace, section = Trace("1" * 32, "2" * 16, 1, "a=1"), Section(name, fields)
+    event = Event(
+        "account:link:add",
+        "done",
+        NOON,
+        name,
+        name,
+        name,
+        fields,
+        trace,
+        sections=(section,) * 2,
+        on_behalf_of=name,
+        app=name,
+        recipients=(name,),
+        contracts=("", name),
+        decision=Decision(name, name, (name,), (name, ""), name),
+    )
     entry = NewEntry.FromString(encode(event))
     said = [Section(s.account, {f.name: f.value for f in s.fields}) for s in entry.sections]
+    decision = entry.decision
     assert event == Event(
-        entry.action,
+        text_of(entry.event),
         entry.outcome,
         entry.event_time.ToDatetime(UTC),
         entry.account,
         entry.actor,
         entry.resource,
         {field.name: field.value for field in entry.fields},
-        Trace(entry.trace_id, entry.span_id, entry.trace_flags),
+        Trace(entry.trace_id, entry.span_id, entry.trace_flags, entry.trace_state),
         entry.event_id,
         tuple(said),
+        entry.on_behalf_of,
+        entry.app,
+        tuple(entry.recipients),
+        tuple(entry.contracts),
+        Decision(
+            decision.name,
+            decision.outcome,
+            tuple(decision.reasons),
+            tuple(decision.citations),
+            decision.rulebook_digest,
+        ),
     )
     assert entry.sequence == 0
 
@@ -154,21 +185,36 @@ def test_an_event_survives_its_row(fields: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        Event("a:b", "done", NOON),
-        Event("a:b:C", "done", NOON),
-        Event("a:b:c", "PERMIT", NOON),
-        Event("a:b:c", "done", NOON, fields={"F": "value"}),
-        Event("a:b:c", "done", NOON, fields={f"f{n}": "" for n in range(257)}),
-        Event("a:b:c", "done", NOON, fields={"f": "x" * 66_000}),
-        Event("a:b:c", "done", NOON, account="a" * 201),
-        Event("a:b:c", "done", NOON, actor="@organisation"),
-        Event("a:b:c", "done", NOON, resource="é" * 201),
-        Event("a:b:c", "done", NOON, sections=(Section(""),)),
-        Event("a:b:c", "done", NOON, sections=(Section("@organisation"),)),
-        Event("a:b:c", "done", NOON, sections=(Section("é" * 101),)),
-        Event("a:b:c", "done", NOON, sections=(Section("a", {"F": "value"}),)),
-        Event("a:b:c", "done", NOON, sections=(Section("a", {"f": "x" * 300}),) * 200),
-        Event("a:b:c", "done", NOON, sections=(Section("a"),) * 1025),
+        Event("a:b:c", "done", NOON),
+        Event("account:link", "done", NOON),
+        Event("", "done", NOON),
+        Event("account:link:add", "PERMIT", NOON),
+        Event("account:link:add", "done", NOON, fields={"F": "value"}),
+        Event("account:link:add", "done", NOON, fields={f"f{n}": "" for n in range(257)}),
+        Event("account:link:add", "done", NOON, fields={"f": "x" * 66_000}),
+        Event("account:link:add", "done", NOON, account="a" * 201),
+        Event("account:link:add", "done", NOON, actor="@organisation"),
+        Event("account:link:add", "done", NOON, resource="é" * 201),
+        Event("account:link:add", "done", NOON, sections=(Section(""),)),
+        Event("account:link:add", "done", NOON, sections=(Section("@organisation"),)),
+        Event("account:link:add", "done", NOON, sections=(Section("é" * 101),)),
+        Event("account:link:add", "done", NOON, sections=(Section("a", {"F": "value"}),)),
+        Event("account:link:add", "done", NOON, sections=(Section("a", {"f": "x" * 300}),) * 200),
+        Event("account:link:add", "done", NOON, sections=(Section("a"),) * 1025),
+        Event("account:link:add", "done", NOON, actor="a", on_behalf_of="a"),
+        Event("account:link:add", "done", NOON, on_behalf_of="@organisation"),
+        Event("account:link:add", "done", NOON, app="mi-store"),
+        Event("account:link:add", "done", NOON, recipients=("a", "a")),
+        Event("account:link:add", "done", NOON, recipients=("",)),
+        Event("account:link:add", "done", NOON, contracts=("a\nb",)),
+        Event("account:link:add", "done", NOON, contracts=("é" * 201,)),
+        Event("account:link:add", "done", NOON, trace=Trace("1" * 32, "2" * 16, 1, "a" * 513)),
+        Event("account:link:add", "done", NOON, decision=Decision(outcome="permit")),
+        Event("account:link:add", "done", NOON, decision=Decision(reasons=("a",))),
+        Event("account:link:add", "done", NOON, decision=Decision(reasons=("A",) * 65)),
+        Event("account:link:add", "done", NOON, decision=Decision(citations=("a\nb",))),
+        Event("account:link:add", "done", NOON, decision=Decision(citations=("",))),
+        Event("account:link:add", "done", NOON, decision=Decision(rulebook="a" * 129)),
     ],
 )
 def test_an_event_that_the_log_would_refuse_fails_its_own_case(event: Event) -> None:
@@ -177,7 +223,9 @@ def test_an_event_that_the_log_would_refuse_fails_its_own_case(event: Event) -> 
     table.metadata.create_all(engine)
     with (
         engine.begin() as tx,
-        pytest.raises(ValueError, match=r"reads|lower case|too long|larger|about"),
+        pytest.raises(
+            ValueError, match=r"named|reads|case|long|larger|about|once|behalf|decision|citation"
+        ),
     ):
         publish(tx, table, event)
     engine.dispose()
@@ -187,14 +235,48 @@ def test_an_event_that_the_log_would_refuse_fails_its_own_case(event: Event) -> 
 def test_sections_are_divided_in_their_order_among_events_that_the_log_takes(
     texts: list[str],
 ) -> None:
-    sections = [Section(f"accounts/{n}", {"f": text}) for n, text in enumerate(texts)]
-    groups = list(in_entries(sections))
-    assert [section for group in groups for section in group] == sections
+    parts = [
+        Part(Section(f"accounts/{n}", {"f": text}), f"recipients/{n % 7}", f"contracts/{n}" * 8)
+        for n, text in enumerate(texts)
+    ]
+    groups = list(in_entries(parts))
+    assert [part for group in groups for part in group] == parts
     for group, following in pairwise(groups):
-        assert sum(section.size for section in (*group, following[0])) > ROOM
+        assert _taken(*group, following[0]) > ROOM
     for group in groups:
-        event = Event("a:b:c", "done", NOON, "a" * 200, "b" * 400, "c" * 400, {"f": "x" * 3000})
-        assert replace(event, sections=group).size <= LARGEST
+        event = Event(
+            "account:link:add", "done", NOON, "a" * 200, "b" * 400, "c" * 400, {"f": "x" * 2000}
+        )
+        event = replace(
+            event,
+            sections=tuple(part.section for part in group),
+            recipients=tuple({part.recipient for part in group}),
+            contracts=tuple({part.contract for part in group}),
+            decision=Decision("d" * 400, rulebook="e" * 128),
+        )
+        assert _taken(*group) <= ROOM
+        assert event.size <= LARGEST
+
+
+def _taken(*parts: Part) -> int:
+    """How large the sections of an event are, with the names and tags that it is found by."""
+    names = {part.recipient for part in parts} | {part.contract for part in parts}
+    return sum(part.section.size for part in parts) + sum(21 + len(name) for name in names)
+
+
+def test_ids_of_events_are_uuids_of_version_7_in_the_order_they_were_made() -> None:
+    before = time.time_ns() // 1_000_000
+    with ThreadPoolExecutor(4) as threads:
+        runs = list(threads.map(lambda _: [ids.event_id() for _ in range(500)], range(4)))
+    after = time.time_ns() // 1_000_000
+    assert len({made for run in runs for made in run}) == 2000
+    for run in runs:
+        assert run == sorted(run)
+    for made in runs[0]:
+        read = uuid.UUID(made)
+        assert (read.version, read.variant) == (7, uuid.RFC_4122)
+        # Many in one millisecond borrow from those that follow.
+        assert before <= read.int >> 80 <= after + 1000
 
 
 def test_no_reason_is_used_that_the_proto_does_not_know(request: pytest.FixtureRequest) -> None:

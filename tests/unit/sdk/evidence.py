@@ -9,7 +9,7 @@ import base64
 import hashlib
 from dataclasses import dataclass, field
 
-from accord.audit.v1 import log_entry_pb2
+from accord.audit.v1 import event_pb2, log_entry_pb2
 from accord_client.checkpoint import ProofFile
 from accord_client.merkle import leaf_hash, root_of
 from accord_client.note import Algorithm, VerifierKey
@@ -58,7 +58,8 @@ def entry(sequence: int = 1, fields: dict[str, str] | None = None) -> bytes:
         producer="sharing",
         sequence=sequence,
         event_id=bytes(16),
-        action="sharing:decision:permit",
+        event=event_pb2.EVENT_NAME_SHARING_DECISION_PERMIT,
+        own_sections=1,
         outcome="permit",
         account_pseudonym=b"p" * 16,
     )

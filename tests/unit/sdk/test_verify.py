@@ -69,7 +69,7 @@ def test_what_is_shown_of_several_people_is_kept_apart() -> None:
     assert verified.shown_of_several == {1: (("recipient", "recipients/ads"),)}
     assert len(verified.openings) == verified.commitments == 3
     # An actor who is somebody else has the second section: then it is not about the actor.
-    message.actor_pseudonym = b"q" * 16
+    message.actor_pseudonym, message.own_sections = b"q" * 16, 2
     assert people_of(message) == {b"p" * 16}
 
 

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from accord.audit.v1 import checkpoint_pb2 as accord_dot_audit_dot_v1_dot_checkpoint__pb2
 from accord.audit.v1 import entry_pb2 as accord_dot_audit_dot_v1_dot_entry__pb2
+from accord.audit.v1 import event_pb2 as accord_dot_audit_dot_v1_dot_event__pb2
 from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$accord/audit/v1/append_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a accord/audit/v1/checkpoint.proto\x1a\x1b\x61\x63\x63ord/audit/v1/entry.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\rAppendRequest\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.accord.audit.v1.NewEntryB\x04\xe2\x41\x01\x02\"\x90\x03\n\x08NewEntry\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61\x63tion\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07outcome\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x16\n\x08trace_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07span_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0btrace_flags\x18\x08 \x01(\rB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x61\x63\x63ount\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x16\n\x08resource\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12,\n\x06\x66ields\x18\x0c \x03(\x0b\x32\x16.accord.audit.v1.FieldB\x04\xe2\x41\x01\x01\x12\x35\n\x08sections\x18\r \x03(\x0b\x32\x1d.accord.audit.v1.EventSectionB\x04\xe2\x41\x01\x01\"\x85\x01\n\x0e\x41ppendResponse\x12*\n\x08receipts\x18\x01 \x03(\x0b\x32\x18.accord.audit.v1.Receipt\x12/\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x1b.accord.audit.v1.Checkpoint\x12\x16\n\x0epublished_size\x18\x03 \x01(\x04\"=\n\x07Receipt\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x32|\n\rAppendService\x12k\n\x06\x41ppend\x12\x1e.accord.audit.v1.AppendRequest\x1a\x1f.accord.audit.v1.AppendResponse\" \x90\x02\x02\x8a\xb5\x18\x19\n\x07\x61\x63\x63ount\n\x05\x61udit\n\x07sharingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$accord/audit/v1/append_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a accord/audit/v1/checkpoint.proto\x1a\x1b\x61\x63\x63ord/audit/v1/entry.proto\x1a\x1b\x61\x63\x63ord/audit/v1/event.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\rAppendRequest\x12\x30\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.accord.audit.v1.NewEntryB\x04\xe2\x41\x01\x02\"\xdb\x04\n\x08NewEntry\x12\x16\n\x08sequence\x18\x01 \x01(\x04\x42\x04\xe2\x41\x01\x02\x12\x16\n\x08\x65vent_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x05\x65vent\x18\x03 \x01(\x0e\x32\x1a.accord.audit.v1.EventNameB\x04\xe2\x41\x01\x02\x12\x15\n\x07outcome\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x16\n\x08trace_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07span_id\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0btrace_flags\x18\x08 \x01(\rB\x04\xe2\x41\x01\x01\x12\x19\n\x0btrace_state\x18\x0e \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x61\x63\x63ount\x18\t \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x61\x63tor\x18\n \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0con_behalf_of\x18\x0f \x01(\tB\x04\xe2\x41\x01\x01\x12\x11\n\x03\x61pp\x18\x10 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nrecipients\x18\x11 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tcontracts\x18\x12 \x03(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x08\x64\x65\x63ision\x18\x13 \x01(\x0b\x32\x19.accord.audit.v1.DecisionB\x04\xe2\x41\x01\x01\x12\x16\n\x08resource\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12,\n\x06\x66ields\x18\x0c \x03(\x0b\x32\x16.accord.audit.v1.FieldB\x04\xe2\x41\x01\x01\x12\x35\n\x08sections\x18\r \x03(\x0b\x32\x1d.accord.audit.v1.EventSectionB\x04\xe2\x41\x01\x01\"\x85\x01\n\x0e\x41ppendResponse\x12*\n\x08receipts\x18\x01 \x03(\x0b\x32\x18.accord.audit.v1.Receipt\x12/\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x1b.accord.audit.v1.Checkpoint\x12\x16\n\x0epublished_size\x18\x03 \x01(\x04\"=\n\x07Receipt\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x32|\n\rAppendService\x12k\n\x06\x41ppend\x12\x1e.accord.audit.v1.AppendRequest\x1a\x1f.accord.audit.v1.AppendResponse\" \x90\x02\x02\x8a\xb5\x18\x19\n\x07\x61\x63\x63ount\n\x05\x61udit\n\x07sharingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,8 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWENTRY'].fields_by_name['sequence']._serialized_options = b'\342A\001\002'
   _globals['_NEWENTRY'].fields_by_name['event_id']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['event_id']._serialized_options = b'\342A\001\002'
-  _globals['_NEWENTRY'].fields_by_name['action']._loaded_options = None
-  _globals['_NEWENTRY'].fields_by_name['action']._serialized_options = b'\342A\001\002'
+  _globals['_NEWENTRY'].fields_by_name['event']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['event']._serialized_options = b'\342A\001\002'
   _globals['_NEWENTRY'].fields_by_name['outcome']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['outcome']._serialized_options = b'\342A\001\002'
   _globals['_NEWENTRY'].fields_by_name['event_time']._loaded_options = None
@@ -54,10 +55,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWENTRY'].fields_by_name['span_id']._serialized_options = b'\342A\001\001'
   _globals['_NEWENTRY'].fields_by_name['trace_flags']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['trace_flags']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['trace_state']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['trace_state']._serialized_options = b'\342A\001\001'
   _globals['_NEWENTRY'].fields_by_name['account']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['account']._serialized_options = b'\342A\001\001'
   _globals['_NEWENTRY'].fields_by_name['actor']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['actor']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['on_behalf_of']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['on_behalf_of']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['app']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['app']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['recipients']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['recipients']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['contracts']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['contracts']._serialized_options = b'\342A\001\001'
+  _globals['_NEWENTRY'].fields_by_name['decision']._loaded_options = None
+  _globals['_NEWENTRY'].fields_by_name['decision']._serialized_options = b'\342A\001\001'
   _globals['_NEWENTRY'].fields_by_name['resource']._loaded_options = None
   _globals['_NEWENTRY'].fields_by_name['resource']._serialized_options = b'\342A\001\001'
   _globals['_NEWENTRY'].fields_by_name['fields']._loaded_options = None
@@ -66,14 +79,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWENTRY'].fields_by_name['sections']._serialized_options = b'\342A\001\001'
   _globals['_APPENDSERVICE'].methods_by_name['Append']._loaded_options = None
   _globals['_APPENDSERVICE'].methods_by_name['Append']._serialized_options = b'\220\002\002\212\265\030\031\n\007account\n\005audit\n\007sharing'
-  _globals['_APPENDREQUEST']._serialized_start=216
-  _globals['_APPENDREQUEST']._serialized_end=281
-  _globals['_NEWENTRY']._serialized_start=284
-  _globals['_NEWENTRY']._serialized_end=684
-  _globals['_APPENDRESPONSE']._serialized_start=687
-  _globals['_APPENDRESPONSE']._serialized_end=820
-  _globals['_RECEIPT']._serialized_start=822
-  _globals['_RECEIPT']._serialized_end=883
-  _globals['_APPENDSERVICE']._serialized_start=885
-  _globals['_APPENDSERVICE']._serialized_end=1009
+  _globals['_APPENDREQUEST']._serialized_start=245
+  _globals['_APPENDREQUEST']._serialized_end=310
+  _globals['_NEWENTRY']._serialized_start=313
+  _globals['_NEWENTRY']._serialized_end=916
+  _globals['_APPENDRESPONSE']._serialized_start=919
+  _globals['_APPENDRESPONSE']._serialized_end=1052
+  _globals['_RECEIPT']._serialized_start=1054
+  _globals['_RECEIPT']._serialized_end=1115
+  _globals['_APPENDSERVICE']._serialized_start=1117
+  _globals['_APPENDSERVICE']._serialized_end=1241
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from accord.audit.v1 import checkpoint_pb2 as _checkpoint_pb2
 from accord.audit.v1 import entry_pb2 as _entry_pb2
+from accord.audit.v1 import event_pb2 as _event_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -53,25 +54,31 @@ class NewEntry(_message.Message):
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     SPAN_ID_FIELD_NUMBER: _builtins.int
     TRACE_FLAGS_FIELD_NUMBER: _builtins.int
+    TRACE_STATE_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Required. Number of the entry among its producer's, from 1, without a hole; below 2^63."""
     event_id: _builtins.str
-    """Required. UUID of the event, 32 lower-case hexadecimal digits, unique in the log."""
-    action: _builtins.str
-    """Required. What happened: `source:subject:action`, each `[a-z][a-z0-9_-]*`; at most 100 characters.
-    Stays readable for ever: names no one.
+    """Required. UUID of the event, version 7 (RFC 9562 §5.7) so that newer ones sort after older ones;
+    32 lower-case hexadecimal digits, unique in the log.
     """
+    event: _event_pb2.EventName.ValueType
+    """Required. What happened. Stays readable for ever: names no one."""
     outcome: _builtins.str
     """Required. How it ended: `[a-z][a-z0-9_-]*`, at most 32 characters. Stays readable for ever."""
     trace_id: _builtins.str
@@ -79,7 +86,13 @@ class NewEntry(_message.Message):
     span_id: _builtins.str
     """Optional. W3C span id, 16 lower-case hexadecimal digits, not all zero; given with trace_id alone."""
     trace_flags: _builtins.int
-    """Optional. W3C trace flags, 0 to 255."""
+    """Optional. Flags as OpenTelemetry's Span.flags has them: bits 0 to 7 W3C's; bit 8, it is known
+    whether the span's parent is in another process; bit 9, with bit 8 alone, it is.
+    """
+    trace_state: _builtins.str
+    """Optional. W3C tracestate, at most 512 characters; given with trace_id alone. Sealed like a value,
+    since whoever began the trace may have written anything into it.
+    """
     account: _builtins.str
     """Optional. Account that the event is about; its keys seal the resource and the fields, without
     one the organisation's do. At most 200 bytes.
@@ -88,11 +101,33 @@ class NewEntry(_message.Message):
     """Optional. Who acted: an account, a member of staff, an app. Its keys seal its name alone, so that
     erasing who acted loses no record of what was done. At most 400 bytes.
     """
+    on_behalf_of: _builtins.str
+    """Optional. Whom the actor acted for, when another: a guardian's child, the person an officer or an
+    app acts for. Its keys seal its name; the event is found as one about it. At most 400 bytes.
+    """
+    app: _builtins.str
+    """Optional. Workload that called: `app/<name>` or `svc/<name>`; at most 200
+    characters. It is no person: the organisation's keys seal its name.
+    """
     resource: _builtins.str
     """Optional. What was acted on, by resource name. At most 400 bytes."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When it happened, by the producer's clock; kept in microseconds."""
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Resource names of the recipients that it is about, in all its sections: it is found by
+        each. Without control characters, at most 400 bytes each; each once; at most 1,024.
+        """
+
+    @_builtins.property
+    def contracts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Resource names of the contracts that it is about, bounded as the recipients are."""
+
+    @_builtins.property
+    def decision(self) -> _entry_pb2.Decision:
+        """Optional. What was decided."""
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.Field]:
@@ -110,21 +145,27 @@ class NewEntry(_message.Message):
         *,
         sequence: _builtins.int = ...,
         event_id: _builtins.str = ...,
-        action: _builtins.str = ...,
+        event: _event_pb2.EventName.ValueType = ...,
         outcome: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         trace_id: _builtins.str = ...,
         span_id: _builtins.str = ...,
         trace_flags: _builtins.int = ...,
+        trace_state: _builtins.str = ...,
         account: _builtins.str = ...,
         actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        app: _builtins.str = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+        contracts: _abc.Iterable[_builtins.str] | None = ...,
+        decision: _entry_pb2.Decision | None = ...,
         resource: _builtins.str = ...,
         fields: _abc.Iterable[_entry_pb2.Field] | None = ...,
         sections: _abc.Iterable[_entry_pb2.EventSection] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "outcome", b"outcome", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "app", b"app", "contracts", b"contracts", "decision", b"decision", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "on_behalf_of", b"on_behalf_of", "outcome", b"outcome", "recipients", b"recipients", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id", "trace_state", b"trace_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,7 +44,8 @@ class AppendServiceStub:
     call may be repeated freely), and a number beyond the next one is refused, so that a loss
     cannot pass unseen.
 
-    Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
+    Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
+    not know, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
@@ -68,7 +69,8 @@ class AppendServiceAsyncStub(AppendServiceStub):
     call may be repeated freely), and a number beyond the next one is refused, so that a loss
     cannot pass unseen.
 
-    Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
+    Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
+    not know, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
@@ -95,7 +97,8 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         call may be repeated freely), and a number beyond the next one is refused, so that a loss
         cannot pass unseen.
 
-        Fails with INVALID_FIELD (a malformed entry, or numbers that are not consecutive),
+        Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
+        not know, or numbers that are not consecutive),
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
         `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try

@@ -22,24 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from accord.audit.v1 import event_pb2 as accord_dot_audit_dot_v1_dot_event__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61\x63\x63ord/audit/v1/entry.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"$\n\x05\x46ield\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"G\n\x0c\x45ventSection\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12&\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x16.accord.audit.v1.Field\"\xa1\x03\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x10\n\x08producer\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12.\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x0f\n\x07span_id\x18\n \x01(\t\x12\x13\n\x0btrace_flags\x18\x0b \x01(\r\x12\x31\n\x0breadability\x18\x0c \x01(\x0e\x32\x1c.accord.audit.v1.Readability\x12\x0f\n\x07\x61\x63\x63ount\x18\r \x01(\t\x12\r\n\x05\x61\x63tor\x18\x0e \x01(\t\x12\x10\n\x08resource\x18\x0f \x01(\t\x12&\n\x06\x66ields\x18\x10 \x03(\x0b\x32\x16.accord.audit.v1.Field\x12/\n\x08sections\x18\x11 \x03(\x0b\x32\x1d.accord.audit.v1.EventSection\"W\n\x07Opening\x12\x0f\n\x07section\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\t*o\n\x0bReadability\x12\x1b\n\x17READABILITY_UNSPECIFIED\x10\x00\x12\x14\n\x10READABILITY_FULL\x10\x01\x12\x17\n\x13READABILITY_PARTIAL\x10\x02\x12\x14\n\x10READABILITY_NONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61\x63\x63ord/audit/v1/entry.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1b\x61\x63\x63ord/audit/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"$\n\x05\x46ield\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"G\n\x0c\x45ventSection\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12&\n\x06\x66ields\x18\x02 \x03(\x0b\x32\x16.accord.audit.v1.Field\"f\n\x08\x44\x65\x63ision\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x11\n\tcitations\x18\x04 \x03(\t\x12\x17\n\x0frulebook_digest\x18\x05 \x01(\t\"\xd8\x04\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x10\n\x08producer\x18\x03 \x01(\t\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x05 \x01(\t\x12)\n\x05\x65vent\x18\x12 \x01(\x0e\x32\x1a.accord.audit.v1.EventName\x12\x0e\n\x06\x61\x63tion\x18\x06 \x01(\t\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12.\n\nevent_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\t \x01(\t\x12\x0f\n\x07span_id\x18\n \x01(\t\x12\x13\n\x0btrace_flags\x18\x0b \x01(\r\x12\x13\n\x0btrace_state\x18\x13 \x01(\t\x12\x31\n\x0breadability\x18\x0c \x01(\x0e\x32\x1c.accord.audit.v1.Readability\x12\x0f\n\x07\x61\x63\x63ount\x18\r \x01(\t\x12\r\n\x05\x61\x63tor\x18\x0e \x01(\t\x12\x14\n\x0con_behalf_of\x18\x14 \x01(\t\x12\x0b\n\x03\x61pp\x18\x15 \x01(\t\x12\x12\n\nrecipients\x18\x16 \x03(\t\x12\x11\n\tcontracts\x18\x17 \x03(\t\x12+\n\x08\x64\x65\x63ision\x18\x18 \x01(\x0b\x32\x19.accord.audit.v1.Decision\x12\x10\n\x08resource\x18\x0f \x01(\t\x12&\n\x06\x66ields\x18\x10 \x03(\x0b\x32\x16.accord.audit.v1.Field\x12/\n\x08sections\x18\x11 \x03(\x0b\x32\x1d.accord.audit.v1.EventSection\"W\n\x07Opening\x12\x0f\n\x07section\x18\x01 \x01(\r\x12\x10\n\x08position\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04salt\x18\x04 \x01(\x0c\x12\r\n\x05value\x18\x05 \x01(\t*o\n\x0bReadability\x12\x1b\n\x17READABILITY_UNSPECIFIED\x10\x00\x12\x14\n\x10READABILITY_FULL\x10\x01\x12\x17\n\x13READABILITY_PARTIAL\x10\x02\x12\x14\n\x10READABILITY_NONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accord.audit.v1.entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READABILITY']._serialized_start=701
-  _globals['_READABILITY']._serialized_end=812
-  _globals['_FIELD']._serialized_start=81
-  _globals['_FIELD']._serialized_end=117
-  _globals['_EVENTSECTION']._serialized_start=119
-  _globals['_EVENTSECTION']._serialized_end=190
-  _globals['_ENTRY']._serialized_start=193
-  _globals['_ENTRY']._serialized_end=610
-  _globals['_OPENING']._serialized_start=612
-  _globals['_OPENING']._serialized_end=699
+  _globals['_READABILITY']._serialized_start=1017
+  _globals['_READABILITY']._serialized_end=1128
+  _globals['_FIELD']._serialized_start=110
+  _globals['_FIELD']._serialized_end=146
+  _globals['_EVENTSECTION']._serialized_start=148
+  _globals['_EVENTSECTION']._serialized_end=219
+  _globals['_DECISION']._serialized_start=221
+  _globals['_DECISION']._serialized_end=323
+  _globals['_ENTRY']._serialized_start=326
+  _globals['_ENTRY']._serialized_end=926
+  _globals['_OPENING']._serialized_start=928
+  _globals['_OPENING']._serialized_end=1015
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from accord.audit.v1 import event_pb2 as _event_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -57,8 +58,12 @@ class Field(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name, unique in its event: `[a-z0-9][a-z0-9_.-]*`, at most 64 characters. The names `@account`,
-    `@actor` and `@resource` stand for the event's own members and occur in openings only.
+    """Name, unique in its event: `[a-z0-9][a-z0-9_.-]*`, at most 64 characters. Names that begin with
+    `@` stand for the event's own members and occur in openings only: `@account`, `@actor`,
+    `@on_behalf_of`, `@app`, `@resource`, `@tracestate`; `@recipients` and `@contracts`, whose values
+    are lists; and `@decision.name`, `@decision.outcome`, `@decision.rulebook`, and the lists
+    `@decision.reasons` and `@decision.citations`. A list has a line feed between its parts. What is
+    empty is not there.
     """
     value: _builtins.str
     """Value, UTF-8."""
@@ -105,6 +110,52 @@ class EventSection(_message.Message):
 Global___EventSection: _TypeAlias = EventSection  # noqa: Y015
 
 @_typing.final
+class Decision(_message.Message):
+    """What was decided, and on what it rests. In the log each member has a commitment of its own, so that
+    it can be shown without the others.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
+    RULEBOOK_DIGEST_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name, for example `decisions/nl-…`; at most 400 bytes."""
+    outcome: _builtins.str
+    """The answer, `[A-Z][A-Z0-9_]*`, at most 64 characters: `PERMIT`."""
+    rulebook_digest: _builtins.str
+    """Digest of the rulebook that it was made with, without control characters; at most 128 bytes."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why, most important first: `[A-Z][A-Z0-9_]*`, at most 64 characters each; at most 64."""
+
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The clauses of law or contract that it cites, without control characters, at most 400 bytes each;
+        at most 256.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        citations: _abc.Iterable[_builtins.str] | None = ...,
+        rulebook_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "name", b"name", "outcome", b"outcome", "reasons", b"reasons", "rulebook_digest", b"rulebook_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """An entry of the log, opened for an auditor as far as its keys still exist."""
 
@@ -115,15 +166,22 @@ class Entry(_message.Message):
     PRODUCER_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     SPAN_ID_FIELD_NUMBER: _builtins.int
     TRACE_FLAGS_FIELD_NUMBER: _builtins.int
+    TRACE_STATE_FIELD_NUMBER: _builtins.int
     READABILITY_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
@@ -137,8 +195,12 @@ class Entry(_message.Message):
     """Number of the entry among its producer's, from 1."""
     event_id: _builtins.str
     """UUID of the event, 32 lower-case hexadecimal digits."""
+    event: _event_pb2.EventName.ValueType
+    """What happened."""
     action: _builtins.str
-    """What happened: `source:subject:action`."""
+    """Text of `event`: `source:subject:action`. Of a number that this service does not know, that
+    number in digits.
+    """
     outcome: _builtins.str
     """How it ended."""
     trace_id: _builtins.str
@@ -146,18 +208,38 @@ class Entry(_message.Message):
     span_id: _builtins.str
     """W3C span id, 16 lower-case hexadecimal digits; empty together with trace_id."""
     trace_flags: _builtins.int
-    """W3C trace flags, one byte."""
+    """Flags as OpenTelemetry's Span.flags has them: bits 0 to 7 W3C's, bit 8 whether bit 9 is known,
+    bit 9 whether the span's parent is in another process.
+    """
+    trace_state: _builtins.str
+    """W3C tracestate; empty when there was none, or is no longer readable."""
     readability: Global___Readability.ValueType
     """How much of the members below could be opened."""
     account: _builtins.str
     """Account that the event is about; empty when it is about none, or is no longer readable."""
     actor: _builtins.str
     """Who acted; empty when no one in particular did, or is no longer readable."""
+    on_behalf_of: _builtins.str
+    """Whom the actor acted for; empty when for no one else, or is no longer readable."""
+    app: _builtins.str
+    """Workload that called, for example `app/mi-store`; empty when none is known."""
     resource: _builtins.str
     """What was acted on; empty when nothing was named, or is no longer readable."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the producer's clock."""
+
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Recipients that it is about; none when no longer readable."""
+
+    @_builtins.property
+    def contracts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Contracts that it is about; none when no longer readable."""
+
+    @_builtins.property
+    def decision(self) -> Global___Decision:
+        """What was decided; its members are empty as far as they are no longer readable."""
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___Field]:
@@ -177,22 +259,29 @@ class Entry(_message.Message):
         producer: _builtins.str = ...,
         sequence: _builtins.int = ...,
         event_id: _builtins.str = ...,
+        event: _event_pb2.EventName.ValueType = ...,
         action: _builtins.str = ...,
         outcome: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         trace_id: _builtins.str = ...,
         span_id: _builtins.str = ...,
         trace_flags: _builtins.int = ...,
+        trace_state: _builtins.str = ...,
         readability: Global___Readability.ValueType = ...,
         account: _builtins.str = ...,
         actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        app: _builtins.str = ...,
+        recipients: _abc.Iterable[_builtins.str] | None = ...,
+        contracts: _abc.Iterable[_builtins.str] | None = ...,
+        decision: Global___Decision | None = ...,
         resource: _builtins.str = ...,
         fields: _abc.Iterable[Global___Field] | None = ...,
         sections: _abc.Iterable[Global___EventSection] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "index", b"index", "leaf", b"leaf", "outcome", b"outcome", "producer", b"producer", "readability", b"readability", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "actor", b"actor", "app", b"app", "contracts", b"contracts", "decision", b"decision", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "fields", b"fields", "index", b"index", "leaf", b"leaf", "on_behalf_of", b"on_behalf_of", "outcome", b"outcome", "producer", b"producer", "readability", b"readability", "recipients", b"recipients", "resource", b"resource", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id", "trace_state", b"trace_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -216,7 +305,7 @@ class Opening(_message.Message):
     position: _builtins.int
     """Number of the commitment in that section, from 0."""
     name: _builtins.str
-    """Name of the field, or `@account`, `@actor`, `@resource`."""
+    """Name of the field, or of the event's own member: `@account` and the others (see Field)."""
     salt: _builtins.bytes
     """The 32 random bytes that were hashed with it."""
     value: _builtins.str

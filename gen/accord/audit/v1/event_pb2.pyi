@@ -155,15 +155,17 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     EVENT_NAME_SHARING_KEY_CREATE: _EventName.ValueType  # 2120
     """A key was made that signs permits and notices. No fields."""
     EVENT_NAME_AUDIT_LOG_READ: _EventName.ValueType  # 4000
-    """Somebody read entries of the log. Fields: purpose, what was asked, how many were shown."""
+    """Somebody read entries of the log. Fields: purpose, entries, the filters; in the section of each
+    person asked about asked, purpose.
+    """
     EVENT_NAME_AUDIT_LOG_TAIL: _EventName.ValueType  # 4001
-    """Somebody follows the log as it grows. Fields: purpose, what was asked."""
+    """Somebody follows the log as it grows. Fields: as of a reading, and step."""
     EVENT_NAME_AUDIT_LOG_EXPORT: _EventName.ValueType  # 4002
-    """Entries were exported with their proofs. Fields: purpose, what was asked, how many."""
+    """Entries were exported with their proofs. Fields: as of a reading."""
     EVENT_NAME_AUDIT_LOG_REBUILD: _EventName.ValueType  # 4003
     """The log was rebuilt from its published files. Fields: size."""
     EVENT_NAME_AUDIT_PROOF_READ: _EventName.ValueType  # 4010
-    """Somebody had an entry proven to be in the log. Fields: purpose, the entry."""
+    """Somebody had an entry proven to be in the log. Fields: purpose, entries."""
     EVENT_NAME_AUDIT_PERSON_ERASE: _EventName.ValueType  # 4020
     """A person's keys were destroyed: what the log says of them can no longer be read; or, with the
     outcome refused, a hold kept them. Fields: pseudonym, ground, asked_by, asked, entries, log_size,
@@ -308,15 +310,17 @@ EVENT_NAME_SHARING_SIMULATION_RUN: EventName.ValueType  # 2110
 EVENT_NAME_SHARING_KEY_CREATE: EventName.ValueType  # 2120
 """A key was made that signs permits and notices. No fields."""
 EVENT_NAME_AUDIT_LOG_READ: EventName.ValueType  # 4000
-"""Somebody read entries of the log. Fields: purpose, what was asked, how many were shown."""
+"""Somebody read entries of the log. Fields: purpose, entries, the filters; in the section of each
+person asked about asked, purpose.
+"""
 EVENT_NAME_AUDIT_LOG_TAIL: EventName.ValueType  # 4001
-"""Somebody follows the log as it grows. Fields: purpose, what was asked."""
+"""Somebody follows the log as it grows. Fields: as of a reading, and step."""
 EVENT_NAME_AUDIT_LOG_EXPORT: EventName.ValueType  # 4002
-"""Entries were exported with their proofs. Fields: purpose, what was asked, how many."""
+"""Entries were exported with their proofs. Fields: as of a reading."""
 EVENT_NAME_AUDIT_LOG_REBUILD: EventName.ValueType  # 4003
 """The log was rebuilt from its published files. Fields: size."""
 EVENT_NAME_AUDIT_PROOF_READ: EventName.ValueType  # 4010
-"""Somebody had an entry proven to be in the log. Fields: purpose, the entry."""
+"""Somebody had an entry proven to be in the log. Fields: purpose, entries."""
 EVENT_NAME_AUDIT_PERSON_ERASE: EventName.ValueType  # 4020
 """A person's keys were destroyed: what the log says of them can no longer be read; or, with the
 outcome refused, a hold kept them. Fields: pseudonym, ground, asked_by, asked, entries, log_size,

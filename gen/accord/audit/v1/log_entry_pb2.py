@@ -22,18 +22,19 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from accord.audit.v1 import event_pb2 as accord_dot_audit_dot_v1_dot_event__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/audit/v1/log_entry.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x03\n\x08LogEntry\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\x0c\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\x0f\n\x07outcome\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\x0c\x12\x0f\n\x07span_id\x18\t \x01(\x0c\x12\x13\n\x0btrace_flags\x18\n \x01(\r\x12\x19\n\x11\x61\x63\x63ount_pseudonym\x18\x0b \x01(\x0c\x12\x17\n\x0f\x61\x63tor_pseudonym\x18\x0c \x01(\x0c\x12\x33\n\x08sections\x18\r \x03(\x0b\x32!.accord.audit.v1.LogEntry.Section\x1a\x41\n\x07Section\x12\x11\n\tpseudonym\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63ommitments\x18\x02 \x03(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61\x63\x63ord/audit/v1/log_entry.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1b\x61\x63\x63ord/audit/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x04\n\x08LogEntry\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\r\x12\x10\n\x08producer\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\x0c\x12)\n\x05\x65vent\x18\x05 \x01(\x0e\x32\x1a.accord.audit.v1.EventName\x12\x0f\n\x07outcome\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08trace_id\x18\x08 \x01(\x0c\x12\x0f\n\x07span_id\x18\t \x01(\x0c\x12\x13\n\x0btrace_flags\x18\n \x01(\r\x12\x19\n\x11\x61\x63\x63ount_pseudonym\x18\x0b \x01(\x0c\x12\x17\n\x0f\x61\x63tor_pseudonym\x18\x0c \x01(\x0c\x12\x1e\n\x16on_behalf_of_pseudonym\x18\r \x01(\x0c\x12\x0f\n\x07\x61pp_tag\x18\x0e \x01(\x0c\x12\x14\n\x0cown_sections\x18\x0f \x01(\r\x12\x16\n\x0erecipient_tags\x18\x10 \x03(\x0c\x12\x15\n\rcontract_tags\x18\x11 \x03(\x0c\x12\x33\n\x08sections\x18\x12 \x03(\x0b\x32!.accord.audit.v1.LogEntry.Section\x1a\x41\n\x07Section\x12\x11\n\tpseudonym\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63ommitments\x18\x02 \x03(\x0c\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'accord.audit.v1.log_entry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGENTRY']._serialized_start=86
-  _globals['_LOGENTRY']._serialized_end=475
-  _globals['_LOGENTRY_SECTION']._serialized_start=410
-  _globals['_LOGENTRY_SECTION']._serialized_end=475
+  _globals['_LOGENTRY']._serialized_start=115
+  _globals['_LOGENTRY']._serialized_end=649
+  _globals['_LOGENTRY_SECTION']._serialized_start=584
+  _globals['_LOGENTRY_SECTION']._serialized_end=649
 # @@protoc_insertion_point(module_scope)

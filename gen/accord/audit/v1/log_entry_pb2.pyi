@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from accord.audit.v1 import event_pb2 as _event_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -76,7 +77,7 @@ class LogEntry(_message.Message):
     PRODUCER_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     EVENT_ID_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
@@ -84,6 +85,11 @@ class LogEntry(_message.Message):
     TRACE_FLAGS_FIELD_NUMBER: _builtins.int
     ACCOUNT_PSEUDONYM_FIELD_NUMBER: _builtins.int
     ACTOR_PSEUDONYM_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_PSEUDONYM_FIELD_NUMBER: _builtins.int
+    APP_TAG_FIELD_NUMBER: _builtins.int
+    OWN_SECTIONS_FIELD_NUMBER: _builtins.int
+    RECIPIENT_TAGS_FIELD_NUMBER: _builtins.int
+    CONTRACT_TAGS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Version of this format: 1."""
@@ -93,8 +99,8 @@ class LogEntry(_message.Message):
     """Number of the entry among its producer's: 1, 2, 3 … without a hole."""
     event_id: _builtins.bytes
     """UUID of the event, 16 bytes, unique in the log."""
-    action: _builtins.str
-    """What happened: `source:subject:action`, for example `account:link:add`."""
+    event: _event_pb2.EventName.ValueType
+    """What happened. A reader to whom the number is new shows it as a number."""
     outcome: _builtins.str
     """How it ended, for example `success` or `deny`."""
     trace_id: _builtins.bytes
@@ -102,29 +108,57 @@ class LogEntry(_message.Message):
     span_id: _builtins.bytes
     """W3C span id, 8 bytes; empty together with trace_id."""
     trace_flags: _builtins.int
-    """W3C trace flags, one byte; bit 0 says that the trace was sampled."""
+    """Flags as OpenTelemetry's Span.flags has them: bits 0 to 7 are the W3C trace flags (bit 0: the
+    trace was sampled); bit 8 says that it is known whether the span's parent is in another process,
+    bit 9 that it is.
+    """
     account_pseudonym: _builtins.bytes
     """Pseudonym of the account that the event is about, 16 bytes; empty when it is about none, or about
     several: then each of their sections has its own.
     """
     actor_pseudonym: _builtins.bytes
     """Pseudonym of who acted, 16 bytes; empty when no one in particular did."""
+    on_behalf_of_pseudonym: _builtins.bytes
+    """Pseudonym of whom the actor acted for, 16 bytes; empty when for no one else."""
+    app_tag: _builtins.bytes
+    """Tag of the workload that called, 16 bytes; empty when none is known."""
+    own_sections: _builtins.int
+    """How many of the sections are the entry's own. Each one after these says something about one
+    person among several.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the producer's clock, in microseconds."""
 
     @_builtins.property
+    def recipient_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Tags of the recipients that the event is about, 16 bytes each.
+
+        A tag makes an entry findable by whoever can use the organisation's keys, and names nothing to
+        anybody else: HMAC-SHA256 under the organisation's pseudonym key over "accord-audit-tag", a zero
+        byte, one byte (app 3, recipient 5, contract 6) and the name, cut to 16 bytes.
+        """
+
+    @_builtins.property
+    def contract_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Tags of the contracts that the event is about, 16 bytes each."""
+
+    @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogEntry.Section]:
-        """The sealed parts, in this order:
+        """The sealed parts, in this order. The entry's own:
 
-        1. that of the account (its name, the resource, the fields), or without an account the
-           organisation's (the resource, the fields);
-        2. that of the actor (its name), unless nobody in particular acted or the actor is the account:
-           it is there exactly when actor_pseudonym is neither empty nor the first section's;
-        3. one for each thing that the event says about one person among several (the name of that
-           person's account, the fields). One party may have several of them.
+        1. that of the account, or without an account the organisation's: `@account`, `@resource`,
+           `@recipients`, `@contracts`, the members of the decision, `@tracestate`, the fields;
+        2. that of the actor: `@actor`;
+        3. that of whom the actor acted for: `@on_behalf_of`;
+        4. that of the organisation: `@app`.
 
-        The entry is about whom account_pseudonym and the sections of the third kind name.
+        A name whose party has an earlier section stands there; a party with nothing to say has none.
+        Then one for each thing that the event says about one person among several: `@account`, the
+        fields. One party may have several of these.
+
+        The entry is about whom account_pseudonym, on_behalf_of_pseudonym and the sections after its own
+        name.
         """
 
     def __init__(
@@ -134,7 +168,7 @@ class LogEntry(_message.Message):
         producer: _builtins.str = ...,
         sequence: _builtins.int = ...,
         event_id: _builtins.bytes = ...,
-        action: _builtins.str = ...,
+        event: _event_pb2.EventName.ValueType = ...,
         outcome: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         trace_id: _builtins.bytes = ...,
@@ -142,11 +176,16 @@ class LogEntry(_message.Message):
         trace_flags: _builtins.int = ...,
         account_pseudonym: _builtins.bytes = ...,
         actor_pseudonym: _builtins.bytes = ...,
+        on_behalf_of_pseudonym: _builtins.bytes = ...,
+        app_tag: _builtins.bytes = ...,
+        own_sections: _builtins.int = ...,
+        recipient_tags: _abc.Iterable[_builtins.bytes] | None = ...,
+        contract_tags: _abc.Iterable[_builtins.bytes] | None = ...,
         sections: _abc.Iterable[Global___LogEntry.Section] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "action", b"action", "actor_pseudonym", b"actor_pseudonym", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "outcome", b"outcome", "producer", b"producer", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "actor_pseudonym", b"actor_pseudonym", "app_tag", b"app_tag", "contract_tags", b"contract_tags", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "on_behalf_of_pseudonym", b"on_behalf_of_pseudonym", "outcome", b"outcome", "own_sections", b"own_sections", "producer", b"producer", "recipient_tags", b"recipient_tags", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
