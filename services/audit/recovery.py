@@ -100,9 +100,9 @@ async def restore(
     async with _stopped(settings, clock) as stores:
         source, target = TileDirectory(backup / _LOG), TileDirectory(settings.tile_directory)
         await _require_newest(PublishedLog(source, known), pinned, known)
+        await CopyLog(known, source, target)(lambda _done, _of: None)
         if not await holds_keys(stores.keys):
             await KeyBackups(backup / _KEYS, settings.origin).restore(stores.keys, clock.now())
-        await CopyLog(known, source, target)(lambda _done, _of: None)
         checkpoint = await _rebuilt(settings, stores, target, own, report, source="backup")
         keys = StoredKeys(stores.keys, settings.kek_directory)
         erasures, events = StoredErasures(stores.keys, keys), StoredOwnEvents(stores.keys)
