@@ -69,8 +69,8 @@ class ReadServicer:
     async def get_checkpoint(
         self, _request: pb.GetCheckpointRequest, _call: Call
     ) -> pb.GetCheckpointResponse:
-        """Return the newest checkpoint."""
-        checkpoint = await self._tree.newest_checkpoint()
+        """Return the newest published checkpoint; of a new log, the first that is signed."""
+        checkpoint = await self._tree.published() or await self._tree.newest_checkpoint()
         return pb.GetCheckpointResponse(checkpoint=convert.to_checkpoint(checkpoint))
 
     async def prove_inclusion(

@@ -268,7 +268,7 @@ class GetCheckpointResponse(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def checkpoint(self) -> _checkpoint_pb2.Checkpoint:
-        """The newest checkpoint; of size 0 while the log is empty."""
+        """The newest published checkpoint; of a new log, the first that was signed."""
 
     def __init__(
         self,

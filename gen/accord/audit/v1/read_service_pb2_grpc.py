@@ -113,7 +113,7 @@ class ReadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors.
+        """Returns the newest published checkpoint, with its cosignatures. Called by the portal for an auditor, and by auditors.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

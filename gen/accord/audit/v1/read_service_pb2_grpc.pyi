@@ -57,7 +57,7 @@ class ReadServiceStub:
     Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]
-    """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
+    """Returns the newest published checkpoint, with its cosignatures. Called by the portal for an auditor, and by auditors."""
     ProveInclusion: _grpc.UnaryUnaryMultiCallable[_read_service_pb2.ProveInclusionRequest, _read_service_pb2.ProveInclusionResponse]
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
@@ -123,7 +123,7 @@ class ReadServiceAsyncStub(ReadServiceStub):
     Fails with INVALID_FIELD when no entry is named or the purpose is malformed, and NOT_FOUND.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_read_service_pb2.GetCheckpointRequest, _read_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
+    """Returns the newest published checkpoint, with its cosignatures. Called by the portal for an auditor, and by auditors."""
     ProveInclusion: _aio.UnaryUnaryMultiCallable[_read_service_pb2.ProveInclusionRequest, _read_service_pb2.ProveInclusionResponse]  # type: ignore[assignment]
     """Proves that an entry is in the log (RFC 6962 §2.1.1), up to the newest checkpoint. Called by the
     portal for an auditor, and by auditors.
@@ -204,7 +204,7 @@ class ReadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _read_service_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_read_service_pb2.GetCheckpointResponse, _abc.Awaitable[_read_service_pb2.GetCheckpointResponse]]:
-        """Returns the newest signed checkpoint. Called by the portal for an auditor, and by auditors."""
+        """Returns the newest published checkpoint, with its cosignatures. Called by the portal for an auditor, and by auditors."""
 
     @_abc_1.abstractmethod
     def ProveInclusion(

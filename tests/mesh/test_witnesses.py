@@ -1,0 +1,125 @@
+"""Regions that cosign each other's logs: real processes, each with roots and keys of its own.
+
+Audit alone runs in each: what its auditors read is itself on record, and makes the logs grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from accord.audit.v1.read_service_pb2 import ListEntriesRequest
+from accord_client.clients import Audit
+
+from sandbox.mesh import Mesh, Ports
+from sandbox.regions import Regions
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.cosignature import Cosigner
+from services.audit.domain.log_keys import KnownLog
+from services.audit.domain.note import Verifier, VerifierKey, open_note
+from services.audit.store.note_key import NoteVerifier
+from tests.mesh.records import profile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_PATIENCE_S = 60.0
+_BETWEEN_S = 0.1  # nothing tells an auditor of a checkpoint: to ask again is all there is
+NAMES = ("nl", "in", "sg")
+
+
+@pytest.fixture(scope="module")
+def regions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regions]:
+    """Three regions; each log needs both of the others."""
+    root = tmp_path_factory.mktemp("regions")
+    with Regions(NAMES, root, lambda _: Ports.free(), only=("audit",)) as regions:
+        yield regions
+
+
+def key(file: Path) -> Verifier:
+    return NoteVerifier(VerifierKey.parse(file.read_text().strip()))
+
+
+@dataclass
+class Seen:
+    """A checkpoint, and which regions have cosigned it."""
+
+    size: int
+    by: set[str]
+
+
+def read(regions: Regions, mesh: Mesh, note: str) -> Seen:
+    """Verifies a checkpoint with pinned keys alone."""
+    log = KnownLog(f"{mesh.region}.accord.internal/audit", (key(mesh.material.log_key),))
+    witnesses = [Cosigner(key(each.material.key("witness.vkey"))) for each in regions]
+    size = Checkpoint.read(note, log).size
+    signatures = open_note(note, [*log.verifiers, *witnesses]).signatures
+    names = {signature.key.name for signature in signatures}
+    return Seen(size, {name[:2] for name in names if name.endswith("/witness")})
+
+
+def published(
+    regions: Regions, name: str, enough: Callable[[Seen], bool], wait_s: float = _PATIENCE_S
+) -> Seen:
+    """The published checkpoint, once it is `enough`; TimeoutError when it never is."""
+    mesh = regions[name]
+
+    async def ask() -> Seen:
+        async with asyncio.timeout(wait_s), Audit.connect(profile(mesh, "auditor"), "") as client:
+            while True:
+                seen = read(regions, mesh, (await client.checkpoint()).note)
+                if enough(seen):
+                    return seen
+                await asyncio.sleep(_BETWEEN_S)
+
+    return asyncio.run(ask())
+
+
+def grow(regions: Regions, name: str) -> None:
+    """Reads the log, which is on record."""
+
+    async def ask() -> None:
+        async with Audit.connect(profile(regions[name], "auditor"), "a test") as client:
+            async for _ in client.entries(ListEntriesRequest()):
+                break
+
+    asyncio.run(ask())
+
+
+def test_every_region_has_its_log_cosigned_by_the_others(regions: Regions) -> None:
+    for name in NAMES:
+        grow(regions, name)
+    for name in NAMES:
+        seen = published(regions, name, lambda seen: seen.size > 0 and bool(seen.by))
+        assert seen.by == set(NAMES) - {name}
+
+
+def test_a_witness_that_is_away_blocks_as_the_policy_says_and_comes_back_by_itself(
+    regions: Regions,
+) -> None:
+    grow(regions, "nl")
+    before = published(regions, "nl", lambda seen: seen.size > 0 and len(seen.by) == 2)
+    away = regions["sg"].process("audit")
+    away.kill()
+    grow(regions, "nl")
+    with pytest.raises(TimeoutError):
+        published(regions, "nl", lambda seen: seen.size > before.size and bool(seen.by), wait_s=5)
+    regions["sg"].restart("audit")
+    after = published(regions, "nl", lambda seen: seen.size > before.size and bool(seen.by))
+    assert after.by == {"in", "sg"}
+
+
+def test_where_one_suffices_another_may_be_away(regions: Regions) -> None:
+    """The last of these tests: sg stays away."""
+    nl = regions["nl"]
+    nl.process("audit").kill()
+    nl.meet([regions["in"], regions["sg"]], enough=1)
+    regions["sg"].process("audit").kill()
+    nl.restart("audit")
+    before = published(regions, "nl", lambda seen: seen.size > 0)
+    grow(regions, "nl")
+    after = published(regions, "nl", lambda seen: seen.size > before.size)
+    assert after.by == {"in"}
