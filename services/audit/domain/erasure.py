@@ -177,7 +177,7 @@ def held(hold: Hold) -> Fault:
     """Refuse an erasure because of a hold, which is named by its reference alone."""
     return Fault(
         "ERASURE_HELD",
-        "a legal hold keeps this person from erasure",
+        f"the legal hold {hold.reference} keeps this person from erasure",
         metadata={"hold": hold.name, "reference": hold.reference},
     )
 

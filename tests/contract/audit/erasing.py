@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, delete, insert, select
 
 from runtime.db import Database
 from runtime.errors import from_error
+from runtime.event import event_id
 from runtime.outbox import encode
 from runtime.server import Server
 from runtime.testing import Bench, serving
@@ -112,6 +113,7 @@ class Service:
         for event in events:
             entry = request.entries.add()
             entry.MergeFromString(encode(event))
+            entry.event_id = event_id()
             self.appended += 1
             entry.sequence = self.appended
         async with self.bench.client(self.server, "audit", "svc/account") as channel:
