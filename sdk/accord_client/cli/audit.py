@@ -32,8 +32,13 @@ def audit() -> None:
       accord audit verify decision.tlog-proof --key log.vkey
 
     \b
-    The whole log, from a copy of its database:
-      accord audit fsck log.db --key log.vkey
+    Many entries in one file, and its check without the log:
+      accord audit export --account accounts/nl-… --out person.bundle
+      accord audit verify person.bundle --key log.vkey --policy trust.policy
+
+    \b
+    The whole log, from a copy of its files or of its database:
+      accord audit fsck tiles/ --key log.vkey
 
     \b
     That the log only grows, from a checkpoint kept elsewhere:

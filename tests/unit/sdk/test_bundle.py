@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -299,3 +300,13 @@ def test_the_command_helps_who_gives_it_something_else(files: tuple[Path, Path, 
     assert "neither a bundle nor a proof" in CliRunner().invoke(cli, words).stderr
     bundle.write_bytes(b"")
     assert CliRunner().invoke(cli, words).exit_code == Exit.REFUSED
+
+
+def test_the_example_of_the_readme_reads_a_bundle(files: tuple[Path, Path, Path]) -> None:
+    text = (Path(__file__).parents[3] / "sdk/accord_client/README.md").read_text()
+    (example,) = (b for b in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "Bundle" in b)
+    names: dict[str, Any] = {}
+    exec(example, names)  # noqa: S102 -- our own text
+    told = names["read"](*files)
+    assert "the quorum (anna) holds" in told[0]
+    assert [line.split(":")[0] for line in told[1:]] == ["2", "5", "6"]
