@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from runtime.event import event_id
 from runtime.outbox import encode
 from runtime.server import Server
 from runtime.testing import Bench, serving
+from sandbox.mesh import Ports
 from services.audit.main import assembled, migrate_all
 from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
@@ -79,9 +79,7 @@ def office(directory: Path, database_url: str, key_database_url: str) -> Office:
     for name in ("kek", "tiles"):
         (directory / name).mkdir()
     create_key(directory / "kek", MONTH)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{Ports.free().services['audit']}"
     settings = bench.settings(
         AuditSettings,
         "audit",
