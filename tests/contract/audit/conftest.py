@@ -70,6 +70,7 @@ def region(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         made.append(server.create_database())
         return str(server.url(made[-1]))
 
+    (tmp_path / "tiles").mkdir()
     yield Region(Bench(tmp_path), database_url, fresh)
     for name in made:
         request.getfixturevalue("postgres").drop_database(name)

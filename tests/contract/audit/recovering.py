@@ -116,10 +116,10 @@ async def content(url: str, size: int) -> dict[str, list[tuple[object, ...]]]:
     }
     found = {}
     for table, which in wanted.items():
-        rows = await _rows(url, select(table).where(which).order_by(*table.primary_key))
+        found_rows = await rows(url, select(table).where(which).order_by(*table.primary_key))
         when = {"signed_at", "published_at"}
         kept = [at for at, column in enumerate(table.c) if column.name not in when]
-        found[table.name] = [tuple(row[at] for at in kept) for row in rows]
+        found[table.name] = [tuple(row[at] for at in kept) for row in found_rows]
     found["tiles"] = [
         (level, number, hashes, root)
         for level, number, hashes, root in found["tiles"]
@@ -128,7 +128,7 @@ async def content(url: str, size: int) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-async def _rows(url: str, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+async def rows(url: str, query: Select[*tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     database = Database(url)
     try:
         return await database.read(lambda tx: [tuple(row) for row in tx.execute(query)])
