@@ -75,11 +75,13 @@ def _leaves() -> Iterator[bytes]:
             producer="sharing",
             sequence=number,
             event_id=number.to_bytes(16),
+            event=2000,
             outcome="permit",
             trace_id=os.urandom(16),
             span_id=os.urandom(8),
             account_pseudonym=bytes(16),
             actor_pseudonym=b"a" * 16,
+            own_sections=2,
         )
         entry.event_time.FromMicroseconds(1_750_000_000_000_000 + number)
         random = os.urandom(_FIELDS * 32 + _SEALED)

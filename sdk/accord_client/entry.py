@@ -12,6 +12,10 @@ from google.protobuf.message import DecodeError
 from accord_client.failure import VerificationError
 
 _FORMAT = 1
+_MAX_SEQUENCE = (1 << 63) - 1
+_MAX_EVENT = 0xFFFF  # the index keeps two bytes of it
+_SHORT, _LONG = 16, 32  # bytes of ids, pseudonyms and tags; of hashes
+_TRACES = {(0, 0), (16, 0), (16, 8)}
 
 
 class Facet(IntEnum):
@@ -39,7 +43,49 @@ def parse_entry(leaf: bytes) -> LogEntry:
         raise VerificationError("format", f"the entry is of unknown format {entry.format}")
     if not 0 < entry.own_sections <= len(entry.sections):
         raise VerificationError("format", "the entry has no section of its own")
+    if malformed := _malformed(entry):
+        raise VerificationError("format", f"the entry's {malformed} is not as an entry has it")
     return entry
+
+
+def _malformed(entry: LogEntry) -> str:
+    """The first member that no entry has so: what is signed may still be nonsense."""
+    return _header(entry) or _names(entry) or _sections(entry)
+
+
+def _header(entry: LogEntry) -> str:
+    if not entry.producer or not 0 < entry.sequence <= _MAX_SEQUENCE:
+        return "producer or sequence"
+    if not 0 < entry.event <= _MAX_EVENT or not entry.outcome:
+        return "event or outcome"
+    if len(entry.event_id) != _SHORT:
+        return "event id"
+    return "" if (len(entry.trace_id), len(entry.span_id)) in _TRACES else "trace"
+
+
+def _names(entry: LogEntry) -> str:
+    one = (
+        entry.account_pseudonym,
+        entry.actor_pseudonym,
+        entry.on_behalf_of_pseudonym,
+        entry.app_tag,
+    )
+    if any(len(name) not in (0, _SHORT) for name in one):
+        return "pseudonym"
+    for tags in (entry.recipient_tags, entry.contract_tags):
+        if tags and ({len(tag) for tag in tags} != {_SHORT} or len(set(tags)) != len(tags)):
+            return "tag"
+    return ""
+
+
+def _sections(entry: LogEntry) -> str:
+    for section in entry.sections:
+        if len(section.pseudonym) != _SHORT or not section.sealed:
+            return "section"
+        for commitment in section.commitments:
+            if len(commitment) != _LONG:
+                return "commitment"
+    return ""
 
 
 def people_of(entry: LogEntry) -> frozenset[bytes]:

@@ -55,7 +55,7 @@ def test_a_proof_shows_the_entry_and_its_opened_values() -> None:
 
 def test_what_is_shown_of_several_people_is_kept_apart() -> None:
     message = parse_entry(entry(1, FIELDS))
-    section = message.sections.add(pseudonym=b"q" * 16)
+    section = message.sections.add(pseudonym=b"q" * 16, sealed=b"sealed")
     section.commitments.append(commitment(bytes(32), "recipient", "recipients/ads"))
     assert people_of(message) == {b"p" * 16, b"q" * 16}
     leaf = message.SerializeToString(deterministic=True)
@@ -132,3 +132,48 @@ def test_no_flipped_bit_of_an_entry_is_accepted(position: int, bit: int) -> None
     leaf = bytearray(ENTRIES[4])
     leaf[position] ^= 1 << bit
     refused(replace(PROOF, extra=extra(bytes(leaf))), "inclusion")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"producer": ""},
+        {"sequence": 0},
+        {"sequence": 1 << 63},
+        {"event": 0},
+        {"event": 1 << 16},
+        {"event": -1},
+        {"outcome": ""},
+        {"event_id": b"short"},
+        {"trace_id": bytes(8)},
+        {"span_id": bytes(8)},
+        {"actor_pseudonym": bytes(15)},
+        {"app_tag": bytes(17)},
+        {"recipient_tags": [bytes(16), bytes(16)]},
+        {"contract_tags": [b""]},
+        {"own_sections": 0},
+        {"own_sections": 2},
+    ],
+)
+def test_3_format_what_no_entry_says_is_refused(change: dict[str, object]) -> None:
+    message = parse_entry(entry())
+    for name, value in change.items():
+        message.ClearField(name)  # type: ignore[arg-type]  # a name of the message
+        if isinstance(value, list):
+            getattr(message, name).extend(value)
+        else:
+            setattr(message, name, value)
+    leaf = message.SerializeToString()
+    refused(proof_file(LOG, [leaf], 0, extra(leaf)), "format")
+
+
+def test_3_format_sections_and_commitments_are_of_their_length() -> None:
+    for alter in ("pseudonym", "sealed", "commitments"):
+        message = parse_entry(entry(fields=FIELDS))
+        section = message.sections[0]
+        if alter == "commitments":
+            section.commitments[0] = bytes(31)
+        else:
+            setattr(section, alter, b"")
+        leaf = message.SerializeToString()
+        refused(proof_file(LOG, [leaf], 0, extra(leaf)), "format")
