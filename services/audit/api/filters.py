@@ -50,6 +50,9 @@ def wanted(given: pb.EntryFilter) -> Wanted:
     for name, most in _MAX_NAMES.items():
         if len(getattr(given, name).encode()) > most:
             raise invalid(f"filter.{name}", f"must be at most {most} bytes")
+    for name in ("account", "actor"):
+        if getattr(given, name).startswith("@"):  # names what no one is called, the organisation
+            raise invalid(f"filter.{name}", "must not begin with '@'")
     convert.matching(
         _ACTION_PREFIX,
         given.action_prefix,

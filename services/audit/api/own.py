@@ -28,7 +28,7 @@ class OwnEntryServicer:
         found = filters.cursor(request.page_token, 1, bound)
         after, size = found[0] if found else None, page_size(request.page_size)
         if call.caller.kind == "app":
-            page = await self._entries.of_app(call.caller.spiffe_id, after=after, size=size)
+            page = await self._entries.of_app(call.caller, after=after, size=size)
         else:
             page = await self._entries.of_person(call.person(), after=after, size=size)
         await self._recorded("audit:log:read", call, len(page.entries))
@@ -43,7 +43,7 @@ class OwnEntryServicer:
         """Prove that one of the caller's own entries is in the log."""
         index = filters.index(request.index)
         if call.caller.kind == "app":
-            opened = await self._entries.one_of_app(call.caller.spiffe_id, index)
+            opened = await self._entries.one_of_app(call.caller, index)
         else:
             opened = await self._entries.one_of_person(call.person(), index)
         await self._recorded("audit:proof:read", call, 1)

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from runtime.call import Caller
 from runtime.clock import Clock
 from services.audit.cases.read_entries import Page
 from services.audit.domain import own
 from services.audit.domain.entry import Facet, OpenedEntry, StoredEntry
 from services.audit.domain.faults import no_entry
 from services.audit.domain.ports import Filter, Keys, LogStore, PartyKeys, Selection
-from services.audit.domain.sealing import open_entry
+from services.audit.domain.sealing import ORGANISATION, open_entry, tag
 
 _LOOKS = 10  # how often one page looks on past entries that are not shown
 _ORDERS = 200  # entries about legal instruments in one look
@@ -31,7 +32,7 @@ class ReadOwn:
         secret = await self._secret(mine)
         shown: list[OpenedEntry] = []
         for _ in range(_LOOKS):
-            found = await self._concerning(mine, after, size)
+            found = await self._found(_under(mine), after, size)
             for at, each in enumerate(found.entries):
                 opened = self._for_person(each, mine, secret)
                 if opened is not None:
@@ -48,40 +49,48 @@ class ReadOwn:
         """Return an entry of those; NOT_FOUND for any other, whether it exists or not."""
         mine = await self._key(account)
         stored = await self._log.by_index(index)
-        if mine is None or stored is None or not _concerns(stored, mine):
+        if mine is None or stored is None or not _under(mine) & set(stored.sealed.postings):
             raise no_entry(str(index))
         opened = self._for_person(stored, mine, await self._secret(mine))
         if opened is None:
             raise no_entry(str(index))
         return opened
 
-    async def of_app(self, spiffe_id: str, *, after: int | None, size: int) -> Page:
-        """Return entries of what the app did, newest first."""
-        mine = await self._key(spiffe_id)
-        if mine is None:
-            return Page(())
-        wanted = Filter({Facet.ACTOR: [mine.pseudonym]})
-        found = await self._log.select(wanted, after=after, newest_first=True, limit=size)
-        return Page(await self._for_app(found.entries, spiffe_id), found.more)
+    async def of_app(self, app: Caller, *, after: int | None, size: int) -> Page:
+        """Return entries of what the app did or what came through it, newest first."""
+        found = await self._found(await self._of_app(app), after, size)
+        return Page(await self._for_app(found.entries, app), found.more)
 
-    async def one_of_app(self, spiffe_id: str, index: int) -> OpenedEntry:
+    async def one_of_app(self, app: Caller, index: int) -> OpenedEntry:
         """Return an entry of those; NOT_FOUND for any other, whether it exists or not."""
-        mine = await self._key(spiffe_id)
         stored = await self._log.by_index(index)
-        if mine is None or stored is None or stored.sealed.actor_pseudonym != mine.pseudonym:
+        keys = await self._of_app(app)
+        if stored is None or not keys & set(stored.sealed.postings):
             raise no_entry(str(index))
-        return (await self._for_app([stored], spiffe_id))[0]
+        return (await self._for_app([stored], app))[0]
+
+    async def _of_app(self, app: Caller) -> frozenset[tuple[Facet, bytes]]:
+        """Return under what an app's entries are found: as who acts, and as what was called."""
+        keys = await self._keys.find([app.spiffe_id, ORGANISATION])
+        found = set[tuple[Facet, bytes]]()
+        if acting := keys.get(app.spiffe_id):
+            found.add((Facet.ACTOR, acting.pseudonym))
+        if organisation := keys.get(ORGANISATION):
+            found.add((Facet.APP, tag(organisation, Facet.APP, f"app/{app.name}")))
+        return frozenset(found)
 
     async def _key(self, name: str) -> PartyKeys | None:
         return (await self._keys.find([name])).get(name)
 
-    async def _concerning(self, mine: PartyKeys, after: int | None, limit: int) -> Selection:
-        """Return the newest entries about a person or of what they did, each once."""
+    async def _found(
+        self, keys: Collection[tuple[Facet, bytes]], after: int | None, limit: int
+    ) -> Selection:
+        """Return the newest entries that stand under any of the keys, each once."""
         found = [
             await self._log.select(
-                Filter({facet: [mine.pseudonym]}), after=after, newest_first=True, limit=limit
+                Filter({facet: [key]}), after=after, newest_first=True, limit=limit
             )
-            for facet in (Facet.PERSON, Facet.ACTOR)
+            for facet, key in keys
         ]
         # What one search has not looked at yet may lie between the finds of the other.
         reached = max((each.more for each in found if each.more is not None), default=-1)
@@ -114,20 +123,20 @@ class ReadOwn:
             return None
         return open_entry(self._origin, stored, _only(mine), _own(mine), seen.__contains__)
 
-    async def _for_app(self, stored: Sequence[StoredEntry], spiffe_id: str) -> list[OpenedEntry]:
+    async def _for_app(self, stored: Sequence[StoredEntry], app: Caller) -> list[OpenedEntry]:
         keys = await self._keys.of(
             {section.pseudonym for entry in stored for section in entry.sealed.sections}
         )
         shown = []
         for each in stored:
-            seen = own.of_app(open_entry(self._origin, each, keys), spiffe_id)
+            seen = own.of_app(open_entry(self._origin, each, keys), app.spiffe_id)
             shown.append(open_entry(self._origin, each, keys, None, seen.__contains__))
         return shown
 
 
-def _concerns(stored: StoredEntry, mine: PartyKeys) -> bool:
-    sealed = stored.sealed
-    return mine.pseudonym in sealed.people or mine.pseudonym == sealed.actor_pseudonym
+def _under(mine: PartyKeys) -> frozenset[tuple[Facet, bytes]]:
+    """Return under what a person's own entries are found: as whom they are about, as who acts."""
+    return frozenset({(Facet.PERSON, mine.pseudonym), (Facet.ACTOR, mine.pseudonym)})
 
 
 def _only(mine: PartyKeys) -> Mapping[bytes, PartyKeys]:

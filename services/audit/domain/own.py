@@ -11,7 +11,7 @@ from datetime import date
 
 from services.audit.domain.entry import OpenedEntry, Opening
 
-_CONSENT = "service purposes categories recipient recipients notice language method indicator app"
+_CONSENT = "service purposes categories recipients notice language method indicator app"
 _ASKED = "service recipients purpose categories destination app"
 _DECIDED = "decision.name decision.outcome decision.reasons decision.citations decision.rulebook"
 _ANSWERED = f"{_DECIDED} contract contracts decision answer"
@@ -42,10 +42,10 @@ ORDERS = tuple(number.to_bytes(2) for number in (2070, 2071, 2072))  # the keys 
 # or was answered, without whom it is about: what it has forgotten of people, it does not get here.
 _APP: Mapping[str, str] = {
     "sharing:decision:": f"{_ASKED} {_ANSWERED}",
-    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
+    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time app",
     "sharing:consent:": _CONSENT,
-    "audit:log:": "purpose entries",
-    "audit:proof:": "purpose entries",
+    "audit:log:": "purpose entries app",
+    "audit:proof:": "purpose entries app",
 }
 # Of a person's own sections: themselves, and what was acted on.
 _ALWAYS = frozenset({"account", "actor", "on_behalf_of", "resource"})
@@ -78,14 +78,12 @@ def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening
 
 
 def of_app(opened: OpenedEntry, spiffe_id: str) -> frozenset[Opening]:
-    """Return which openings of an entry an app may see: it acted, or it would see none of it."""
+    """Return which openings an app may see of an entry of what it did or what came through it."""
     allowed = _allowed(_APP, opened.event.action) or frozenset()
     return frozenset(
         each
         for each in opened.openings
-        if _name(each) in allowed
-        or (each.name == "@actor" and each.value == spiffe_id)
-        or (each.name == "@resource" and allowed)
+        if _name(each) in allowed or (each.name == "@actor" and each.value == spiffe_id)
     )
 
 

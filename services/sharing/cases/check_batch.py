@@ -112,14 +112,17 @@ def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Ev
 
 
 def _lines(said: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {name: "\n".join(each[name] for each in said) for name in (said[0] if said else ())}
+    return {
+        name: "\n".join(each.get(name, "") for each in said) for name in (said[0] if said else ())
+    }
 
 
 def _said(decision: Decision) -> dict[str, str]:
     """Say in few fields what was asked and answered, since each is sealed by itself.
 
     `asked`: service, purpose, recipient, destination, categories, relation, with blanks between;
-    `answer`: outcome, reasons, the contract's version, each clause, with semicolons between.
+    `answer`: outcome, reasons, the contract's version, each clause, with semicolons between;
+    `instrument`: the order that was named, if any.
     """
     question, answer = decision.question, decision.answer
     reasons = [found.reason for found in answer.findings]
@@ -129,4 +132,5 @@ def _said(decision: Decision) -> dict[str, str]:
         "asked": f"{question.service} {question.purpose} {question.recipient}"
         f" {question.destination} {','.join(question.categories)} {question.relation}",
         "answer": "; ".join([answer.outcome, *reasons, answer.contract, *clauses]),
+        **({"instrument": question.instrument} if question.instrument else {}),
     }

@@ -97,5 +97,7 @@ def _event(decision: Decision, acting: Acting) -> Event:
             "destination": question.destination,
             "relation": question.relation,
             "contract": answer.contract,
+            # By this the log tells what an order forbids to tell the person.
+            **({"instrument": question.instrument} if question.instrument else {}),
         },
     )

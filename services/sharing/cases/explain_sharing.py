@@ -81,5 +81,6 @@ def _event(question: Question, as_of: datetime | None, now: datetime, acting: Ac
             "categories": ",".join(question.categories),
             "destination": question.destination,
             "as_of": as_of.isoformat() if as_of else "",
+            **({"instrument": question.instrument} if question.instrument else {}),
         },
     )

@@ -69,5 +69,6 @@ def _event(disclosure: Disclosure, acting: Acting) -> Event:
             "categories": ",".join(disclosure.categories),
             "records": str(disclosure.records),
             "time": disclosure.time.isoformat(),
+            **({"instrument": disclosure.instrument} if disclosure.instrument else {}),
         },
     )
