@@ -93,7 +93,8 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
 
     ``durable=False`` turns fsync off: an acknowledged commit then survives the death of a
     client or of the server process, not of the machine. Tests of isolation, constraints and
-    retries lose nothing by it; a test that pulls the plug asks for ``durable=True``.
+    retries lose nothing by it; a test that pulls the plug asks for ``durable=True``, as does what
+    measures: it also gets the memory that a server of its own has.
     """
     account = _unprivileged_account()
     root = Path(tempfile.mkdtemp(prefix="accord-postgres-"))
@@ -108,7 +109,9 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
             *("-D", str(data), "-k", str(root)),
             *("-c", "listen_addresses="),
             *("-c", f"fsync={'on' if durable else 'off'}"),
-            *("-c", "max_connections=200", "-c", "shared_buffers=32MB"),
+            *("-c", "max_connections=200"),
+            *("-c", f"shared_buffers={'512MB' if durable else '32MB'}"),
+            *("-c", f"max_wal_size={'8GB' if durable else '1GB'}"),
         ]
         with log.open("wb") as output:
             process = _spawn(arguments, account, output=output.fileno())

@@ -27,8 +27,8 @@ from services.audit.store.tables import (
 
 _ENTRY = [column.name for column in entries.c]
 _POSTING = [column.name for column in postings.c]
-_EntryRow = tuple[int, int, str, int, bytes, bytes, bytes]
-_PostingRow = tuple[int, int, int, bytes]
+EntryRow = tuple[int, int, str, int, bytes, bytes, bytes]
+PostingRow = tuple[int, int, int, bytes]
 
 _STORED = (
     select(entries.c.log_index, entries.c.leaf_hash, entries.c.leaf)
@@ -53,8 +53,8 @@ def write(tx: Connection, growth: Growth) -> None:
     # In the order of the index: a page that many rows share is visited once.
     posting_rows = sorted(_posting_rows(growth.entries), key=_in_index)
     if tx.dialect.name == "postgresql":
-        copy_rows(tx, entries, _ENTRY, map(_packed_entry, entry_rows))
-        copy_rows(tx, postings, _POSTING, map(_packed_posting, posting_rows))
+        copy_rows(tx, entries, _ENTRY, map(packed_entry, entry_rows))
+        copy_rows(tx, postings, _POSTING, map(packed_posting, posting_rows))
     else:
         insert_rows(tx, entries, _ENTRY, entry_rows)
         insert_rows(tx, postings, _POSTING, posting_rows)
@@ -81,7 +81,7 @@ def check_entries(tx: Connection, growth: Growth) -> None:
         raise LogDamagedError(f"entries from {growth.base_size} on: stored is not what was written")
 
 
-def _entry_row(entry: StoredEntry) -> _EntryRow:
+def _entry_row(entry: StoredEntry) -> EntryRow:
     """Return the values of a row, in the order of the columns."""
     sealed = entry.sealed
     return (
@@ -95,7 +95,7 @@ def _entry_row(entry: StoredEntry) -> _EntryRow:
     )
 
 
-def _posting_rows(stored: Sequence[StoredEntry]) -> Iterator[_PostingRow]:
+def _posting_rows(stored: Sequence[StoredEntry]) -> Iterator[PostingRow]:
     for entry in stored:
         index = entry.index
         segment = index >> SEGMENT_BITS
@@ -103,7 +103,7 @@ def _posting_rows(stored: Sequence[StoredEntry]) -> Iterator[_PostingRow]:
             yield index, segment, _NUMBERS[facet], key
 
 
-def _in_index(row: _PostingRow) -> tuple[int, int, bytes, int]:
+def _in_index(row: PostingRow) -> tuple[int, int, bytes, int]:
     index, segment, facet, key = row
     return segment, facet, key, index
 
@@ -113,7 +113,8 @@ _PLACE = struct.Struct(">hiqiqi")
 _REST = struct.Struct(">iqi16si32si")
 
 
-def _packed_entry(row: _EntryRow) -> bytes:
+def packed_entry(row: EntryRow) -> bytes:
+    """Encode a row for COPY."""
     index, time, producer, sequence, event_id, hash_, leaf = row
     name = producer.encode()
     place = _PLACE.pack(len(row), 8, index, 8, time, len(name))
@@ -121,7 +122,8 @@ def _packed_entry(row: _EntryRow) -> bytes:
     return b"".join((place, name, rest, leaf))
 
 
-def _packed_posting(row: _PostingRow) -> bytes:
+def packed_posting(row: PostingRow) -> bytes:
+    """Encode a row for COPY."""
     index, segment, facet, key = row
     size = len(key)
     return _posting(size).pack(len(row), 8, index, 4, segment, 2, facet, size, key)
