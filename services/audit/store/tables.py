@@ -100,16 +100,19 @@ published = Table(
     sqlite_strict=True,
 )
 
-# What this service, as a witness, has cosigned last of each log of others: one row for each origin
-# that only ever goes to a larger tree, by the database's own triggers.
+# What this service has cosigned as a witness of others. Each row follows the one before of its log,
+# and nothing can follow the same one twice: what was cosigned of a log is one history.
 witnessed = Table(
     "witnessed",
     LOG,
     Column("origin", Text, primary_key=True),
-    Column("size", BigInt, nullable=False),
+    Column("size", BigInt, primary_key=True, autoincrement=False),
+    Column("follows", BigInt, nullable=False),  # the size before; -1 at first
     Column("root", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),  # with the log's signature and ours
     Column("witnessed_at", Instant, nullable=False),
+    UniqueConstraint("origin", "follows"),
+    CheckConstraint("follows < size", name="grows"),
     sqlite_strict=True,
 )
 

@@ -1,8 +1,8 @@
-"""What this witness has cosigned last of each log, in SQL: one row a log, which never goes back."""
+"""What this witness has cosigned, in SQL: of each log one row after another, none ever changed."""
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from runtime.clock import Clock
 from runtime.db import Database
@@ -24,11 +24,11 @@ class StoredWitnessed:
         def unit(tx: Connection) -> None:
             last = _last(tx, origin)
             next_ = judge(last)
-            row = {"size": next_.size, "root": next_.root, "note": next_.note, "witnessed_at": now}
-            if last is None:
-                tx.execute(insert(witnessed), {"origin": origin} | row)
-            else:
-                tx.execute(update(witnessed).where(witnessed.c.origin == origin).values(row))
+            follows = last.size if last else -1
+            if next_.size > follows:  # the same tree, cosigned again, is known already
+                row = {"size": next_.size, "root": next_.root, "note": next_.note}
+                known = {"origin": origin, "follows": follows, "witnessed_at": now}
+                tx.execute(insert(witnessed), row | known)
 
         await self._database.write(unit)
 
@@ -39,5 +39,6 @@ class StoredWitnessed:
 
 
 def _last(tx: Connection, origin: str) -> Witnessed | None:
-    row = tx.execute(select(witnessed).where(witnessed.c.origin == origin)).one_or_none()
+    mine = select(witnessed).where(witnessed.c.origin == origin)
+    row = tx.execute(mine.order_by(witnessed.c.size.desc()).limit(1)).one_or_none()
     return None if row is None else Witnessed(origin, row.size, row.root, row.note)
