@@ -68,6 +68,12 @@ class Process:
             raise StartError(f"{self.name} failed:\n{self._tail()}")
 
     @property
+    def pid(self) -> int:
+        """Return its process id, while it runs."""
+        assert self._running is not None  # noqa: S101  asked of what was started
+        return self._running.pid
+
+    @property
     def alive(self) -> bool:
         """Tell whether it runs."""
         return self._running is not None and self._running.poll() is None

@@ -55,17 +55,24 @@ class Replica:
         }
         environment = {f"ACCORD_{key.upper()}": value for key, value in told.items()}
         environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": ".:gen:sdk"}
+        self.log = region.directory / f"{name}.log"
         self.process = Process(
             name,
             ["-m", "services.audit", "serve"],
             environment,
-            region.directory / f"{name}.log",
+            self.log,
             serving(f"127.0.0.1:{self.health}"),
         )
 
     async def start(self) -> None:
         self.process.start()
         await asyncio.to_thread(self.process.wait_ready, time.monotonic() + START_S)
+
+    async def said(self, what: str) -> None:
+        """Return when its log says something."""
+        async with asyncio.timeout(30):
+            while what not in self.log.read_text(errors="replace"):  # noqa: ASYNC110  a file's line
+                await asyncio.sleep(0.05)
 
     async def sequences(self) -> bool:
         """What its health says of the AppendService."""
