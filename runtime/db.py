@@ -19,6 +19,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -166,7 +167,8 @@ class Database:
         self.dialect = make_url(url).get_backend_name()
         self._writer = _engine(url, write=True)
         if secure_delete and self.dialect == "sqlite":
-            event.listen(self._writer, "connect", _delete_securely)
+            erase = "PRAGMA secure_delete=ON"
+            event.listen(self._writer, "connect", lambda driver, _: driver.execute(erase))
         self._reader = _engine(url, write=False)
         self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=_QUEUE)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
@@ -214,18 +216,12 @@ class Database:
         The log holds older images of pages until it is written over, of deleted rows too. Return
         False when somebody read an older snapshot all the while (5 s). PostgreSQL keeps its own.
         """
-        if self.dialect != "sqlite":
-            return True
-        return await asyncio.to_thread(self._truncate_wal)
+        return self.dialect != "sqlite" or await asyncio.to_thread(self._truncate_wal)
 
     def _truncate_wal(self) -> bool:
-        connection = self._writer.raw_connection()
-        try:
-            cursor = connection.cursor()
-            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with closing(self._writer.raw_connection()) as connection:
+            busy = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             return not busy
-        finally:
-            connection.close()
 
     async def close(self) -> None:
         """Finish what is queued and let go of the connections."""
@@ -374,10 +370,6 @@ def _prepare_writer(connection: Any, _record: object) -> None:  # noqa: ANN401  
         "cache_size=-32768",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _delete_securely(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
-    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _prepare_reader(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
