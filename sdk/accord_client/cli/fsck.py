@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -69,8 +70,8 @@ def fsck(
             bar.update(task, completed=done, total=total)
 
         if log.startswith("https:"):
-            source = _website(session, log, token_file)
-            report = check_tiles(source, trust, told, processes or 0)
+            with contextlib.closing(_website(session, log, token_file)) as source:
+                report = check_tiles(source, trust, told, processes or 0)
         else:
             report = _check_here(log, trust, told, processes or 0)
     if as_json:

@@ -37,6 +37,12 @@ class Website:
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_connection": None}
 
+    def close(self) -> None:
+        """Ends the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def read(self, path: str) -> bytes | None:
         """A file, None if the server says that there is none; OSError for any other answer."""
         if path == HISTORY:
@@ -45,7 +51,7 @@ class Website:
             return self._get(path)
         except (http.client.HTTPException, ConnectionError):
             # A connection ends at its age, and may do so while it is asked: once more, on another.
-            self._connection = None
+            self.close()
             try:
                 return self._get(path)
             except http.client.HTTPException as error:
@@ -68,9 +74,11 @@ class Website:
         self._connection.request("GET", f"{parts.path.rstrip('/')}/{path}", headers=headers)
         answer = self._connection.getresponse()
         content = answer.read(MAX_FILE + 1)
-        if answer.status == _OK and len(content) <= MAX_FILE:
+        if len(content) > MAX_FILE:
+            self.close()  # the rest of it is not read
+            raise OSError(f"the server sends more than {MAX_FILE} bytes")
+        if answer.status == _OK:
             return content
-        self._connection.close()  # the rest of an answer that is too long is not read
         if answer.status == _NOT_FOUND:
             return None
         raise OSError(f"the server answers {answer.status} {answer.reason}")
