@@ -71,10 +71,7 @@ def test_service_accounts_have_no_token(rendered: Rendered) -> None:
 def test_the_loss_of_a_node_is_survived(rendered: Rendered) -> None:
     for deployment in rendered.of("Deployment"):
         name = deployment["metadata"]["name"]
-        if name == "audit":  # one process grows the log; relays keep what it cannot take yet
-            assert deployment["spec"]["replicas"] == 1
-            assert deployment["spec"]["strategy"] == {"type": "Recreate"}
-        elif rendered.overlay != "local":
+        if rendered.overlay != "local":
             assert deployment["spec"]["replicas"] >= 2, name
             assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0, name
         keys = {
@@ -85,6 +82,12 @@ def test_the_loss_of_a_node_is_survived(rendered: Rendered) -> None:
         budget = rendered.named("PodDisruptionBudget", name)["spec"]
         assert budget["maxUnavailable"] == 1, name
         assert budget["selector"] == deployment["spec"]["selector"], name
+
+
+def test_what_two_replicas_of_audit_write_can_be_mounted_by_both(rendered: Rendered) -> None:
+    modes = rendered.named("PersistentVolumeClaim", "audit-tiles")["spec"]["accessModes"]
+    alone = rendered.named("Deployment", "audit")["spec"]["replicas"] == 1
+    assert modes == (["ReadWriteOncePod"] if alone else ["ReadWriteMany"])
 
 
 def test_selectors_find_the_pods_of_their_own_service_alone(rendered: Rendered) -> None:
