@@ -93,6 +93,11 @@ def crash(region: Region, to: str) -> Path:
     return copy
 
 
+def _add_garbage(file: Path) -> None:
+    """What a write leaves behind that was never finished."""
+    file.write_bytes(file.read_bytes() + os.urandom(3000))
+
+
 @SQLITE
 async def test_a_torn_write_ahead_log_never_becomes_a_second_history(region: Region) -> None:
     await Log.create(region.url, region.directory).close()
@@ -104,8 +109,7 @@ async def test_a_torn_write_ahead_log_never_becomes_a_second_history(region: Reg
         wal = (region.directory / "store.db-wal").stat().st_size
         copies = [crash(region, f"torn-{cut}.db") for cut in range(12)]
         garbage = crash(region, "garbage.db")
-    wal_file = Path(f"{garbage}-wal")  # ends in a write that was never finished
-    wal_file.write_bytes(wal_file.read_bytes() + os.urandom(3000))
+    _add_garbage(Path(f"{garbage}-wal"))
     region.url = f"sqlite:///{garbage}"
     async with region.running() as there:
         assert await there.log.check() == 15
