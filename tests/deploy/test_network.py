@@ -8,6 +8,7 @@ import pytest
 
 from deploy import policies
 from deploy.wire import rpcs
+from services.audit.domain.policy import Policy
 from tests.deploy.conftest import ROOT, render
 
 if TYPE_CHECKING:
@@ -131,3 +132,38 @@ def test_databases_are_reached_by_their_services_alone(overlay: str) -> None:
     assert reached == {f"Deployment/{name}" for name in stores} | {
         f"Job/migrate-{name}" for name in stores
     }
+
+
+def test_regions_reach_each_other_at_the_witness_port_alone(rendered: Rendered) -> None:
+    """Through the namespace of their gateway, and no other pod than audit's."""
+    gateway = {"namespaceSelector": {"matchLabels": {"accord.internal/gateway": "regions"}}}
+    open_to_it = [
+        (policy["metadata"]["name"], policy["spec"]["podSelector"]["matchLabels"], rule["ports"])
+        for policy in rendered.of("NetworkPolicy")
+        for rule in (*policy["spec"].get("ingress", []), *policy["spec"].get("egress", []))
+        if gateway in (*rule.get("from", []), *rule.get("to", []))
+    ]
+    if rendered.overlay == "local":
+        assert open_to_it == []
+        return
+    audit = {"app.kubernetes.io/name": "audit"}
+    port = [{"port": 7445, "protocol": "TCP"}]
+    assert open_to_it == [("audit-between-regions", audit, port)] * 2
+    (pod,) = (pod for name, pod in rendered.pods() if name == "Deployment/audit")
+    told = {one["name"]: one["value"] for one in pod["spec"]["containers"][0]["env"]}
+    assert told["ACCORD_WITNESS_LISTEN"] == "0.0.0.0:7445"
+
+
+def test_each_region_has_a_policy_that_can_be_read(rendered: Rendered) -> None:
+    """Nobody's cosignature is needed until keys are exchanged; what is to be filled in is there."""
+    if rendered.overlay == "local":
+        return
+    witness = rendered.named("ConfigMap", "witness")["data"]
+    assert Policy.parse(witness["policy"].encode()).satisfied_by([])
+    others = {"in", "nl", "ru", "sg"} - {rendered.region}
+    named = {
+        line.split()[2]
+        for line in witness["policy"].splitlines()
+        if "# " in line and "witness " in line and "https://" in line
+    }
+    assert named == others

@@ -119,7 +119,7 @@ def _pods(rendered: Rendered, service: str) -> list[Resource]:
 def _stand_in(directory: Path, path: str) -> str:
     """A file, or for a database or a directory its place, where the pod would have the path."""
     place = directory / path.lstrip("/")
-    if place.name in {"keks", "accord-tiles"}:
+    if place.name in {"keks", "accord-tiles", "regions"}:
         place.mkdir(parents=True, exist_ok=True)
         return str(place)
     place.parent.mkdir(parents=True, exist_ok=True)
