@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
+from runtime import logs
 from runtime.clock import Clock
 from services.audit.domain.checkpoint import Checkpoint, read_text
 from services.audit.domain.cosignature import cosign
@@ -10,6 +11,10 @@ from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import MalformedNoteError, Signer, open_note, split_note
 from services.audit.domain.ports import WitnessStore
 from services.audit.domain.witnessing import NotCosignedError, Presented, Why, Witnessed
+
+log = logs.get(__name__)
+
+_EVIDENCE = 4096  # characters of a checkpoint that are written down
 
 
 class Witness:
@@ -40,16 +45,21 @@ class Witness:
         except MalformedNoteError:
             raise NotCosignedError(Why.NOT_SIGNED) from None
         checkpoint = Checkpoint(origin, size, root, presented.note)
-        cosignature = cosign(self._signer, text, self._clock.now())
-        lines = "".join(signature.line for signature in (*signed, cosignature))
-        next_ = Witnessed(origin, size, root, f"{text}\n{lines}")
+        lines = "".join(signature.line for signature in signed)
 
         def judge(last: Witnessed | None) -> Witnessed:
             presented.check(checkpoint, last)
-            return next_
+            # Only now: what exists of a checkpoint that is refused must not be a cosignature.
+            cosignature = cosign(self._signer, text, self._clock.now())
+            return Witnessed(origin, size, root, f"{text}\n{lines}{cosignature.line}")
 
-        await self._store.advance(origin, judge)
-        return cosignature.line
+        try:
+            witnessed = await self._store.advance(origin, judge)
+        except NotCosignedError as refusal:
+            if refusal.why is Why.NOT_PROVEN:  # signed by the log all the same: evidence
+                log.warning("checkpoint not consistent", reason=presented.note[:_EVIDENCE])
+            raise
+        return "—" + witnessed.note.rpartition("\n—")[2]
 
     async def newest(self, origin_hash: str) -> str | None:
         """Return the newest checkpoint cosigned of the log with this SHA-256 of its origin."""

@@ -307,8 +307,10 @@ class Refill(Protocol):
 class WitnessStore(Protocol):
     """What this witness has cosigned last of each log of others."""
 
-    async def advance(self, origin: str, judge: Callable[[Witnessed | None], Witnessed]) -> None:
-        """Let `judge` say what follows on what was cosigned last, and keep it durably.
+    async def advance(
+        self, origin: str, judge: Callable[[Witnessed | None], Witnessed]
+    ) -> Witnessed:
+        """Let `judge` say what follows on what was cosigned last; return it, durably kept.
 
         One transaction: of two that race, one sees what the other has kept. `judge` may run again;
         what it raises changes nothing.

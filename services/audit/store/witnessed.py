@@ -17,11 +17,13 @@ class StoredWitnessed:
         self._database = database
         self._clock = clock
 
-    async def advance(self, origin: str, judge: Callable[[Witnessed | None], Witnessed]) -> None:
+    async def advance(
+        self, origin: str, judge: Callable[[Witnessed | None], Witnessed]
+    ) -> Witnessed:
         """Read, judge and write in one serializable transaction."""
         now = self._clock.now()
 
-        def unit(tx: Connection) -> None:
+        def unit(tx: Connection) -> Witnessed:
             last = _last(tx, origin)
             next_ = judge(last)
             follows = last.size if last else -1
@@ -29,8 +31,9 @@ class StoredWitnessed:
                 row = {"size": next_.size, "root": next_.root, "note": next_.note}
                 known = {"origin": origin, "follows": follows, "witnessed_at": now}
                 tx.execute(insert(witnessed), row | known)
+            return next_
 
-        await self._database.write(unit)
+        return await self._database.write(unit)
 
     async def newest(self, origin: str) -> str | None:
         """Return the note of the newest checkpoint cosigned."""
