@@ -55,11 +55,15 @@ class Region:
         name = name or service
         port = free_port()
         environment = self._environment(service, port) | dict(settings or {})
-        _run(service, "migrate", environment=environment)
+        self.migrate(service)
         self.processes[name] = _start(f"services.{service}", "serve", environment=environment)
         self.ports[name] = port
         _await_port(port)
         return port
+
+    def migrate(self, service: str) -> None:
+        """Make a service's tables, unless they are there."""
+        _run(service, "migrate", environment=self._environment(service, free_port()))
 
     def start_echo(self, answer: bytes) -> int:
         """Start the bare echo server; return its port."""
@@ -136,13 +140,14 @@ def _ended(made: Region) -> Iterator[Region]:
 
 
 def _certify(directory: Path) -> None:
-    """Issue the certificates of the services and of the app that asks."""
+    """Issue the certificates of the services, of the app that asks and of an auditor."""
     authority = Authority.create(DOMAIN)
     (directory / "bundle.pem").write_bytes(authority.pem)
     for service in ("sharing", "audit"):
         issued = authority.issue(f"svc/{service}", dns=[f"{service}.{DOMAIN}"])
         issued.write(directory / service)
     authority.issue("app/mi-store").write(directory / "app")
+    authority.issue("staff/auditor/ana").write(directory / "auditor")
 
 
 def _run(service: str, *arguments: str, environment: dict[str, str] | None = None) -> None:

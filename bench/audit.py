@@ -1,71 +1,75 @@
 """Measures the audit service: `bin/bench audit`. JSON lines, one figure each.
 
 For each store, audit runs as a process over mTLS with everything on: each entry de-duplicated,
-encrypted, durable, and covered by a signed checkpoint before it is acknowledged. One producer sends
-events as decisions make them: of 13 fields, about one of 2,000 people, by an app, in a trace of
-their own. The client and the service share the machine.
+encrypted, durable, covered by a signed checkpoint before it is acknowledged, and published. One
+producer sends events as decisions make them: of 13 fields, about one of 2,000 people, by an app, in
+a trace of their own. Client and service share the machine; the requests are made before the clock
+starts. The large log is filled as `bench/_fill.py` says, and queried as an auditor does.
 """
 
 import argparse
 import asyncio
+import random
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count, cycle, islice
-from typing import TYPE_CHECKING
 
 import grpc
 import uvloop
 from accord.audit.v1 import append_service_pb2 as pb
-from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
+from accord.audit.v1 import read_service_pb2
 from accord.audit.v1.event_pb2 import EVENT_NAME_SHARING_DECISION_PERMIT
+from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
+from accord_client.note import VerifierKey
 
-from bench._load import connect, percentile, report
-from bench._region import NAME, STORES, region
+from bench._fill import fill, trace_of
+from bench._load import connect, latencies, percentile, report
+from bench._region import NAME, STORES, Region, region
+from bench._verify import verify
+from runtime.db import Database
 from runtime.ids import event_id as new_event_id
 from runtime.ids import new_account
 from runtime.instants import to_wire
-
-if TYPE_CHECKING:  # a name of the stubs' types alone
-    from accord.audit.v1.append_service_pb2_grpc import AppendServiceAsyncStub
+from services.audit.settings import log_origin
+from services.audit.store.log_keys import load_log_keys
+from services.audit.store.party_keys import StoredKeys
 
 PEOPLE = 2_000
 FIELDS = 13
 BATCH, IN_PROGRESS = 256, 8  # entries of a request, requests at once
 SINGLE_IN_PROGRESS = 64
-WARM_UP_S = 2.0
+_WARM_UP = 10_240  # entries
 _DEADLINE_S = 30.0
+_QUERIES_PER_S = 20.0
+_METHOD = "/accord.audit.v1.AppendService/Append"
 
 
 class Producer:
-    """Sends entries under dense numbers, and repeats what was refused as the relay does."""
+    """Sends requests that were made before, and repeats what was refused as the relay does."""
 
-    def __init__(self, stub: "AppendServiceAsyncStub") -> None:
-        self._stub = stub
-        self._entries = decisions()
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._append: Callable[..., Awaitable[bytes]] = channel.unary_unary(_METHOD)
         self.spent: list[float] = []  # seconds of each request until it was acknowledged
 
-    async def send(self, batch: int, at_once: int, seconds: float) -> float:
-        """Keep `at_once` requests of `batch` entries in progress; return entries per second."""
+    async def send(self, requests: Sequence[bytes], at_once: int) -> float:
+        """Send requests in order, so many in progress; return how many were answered per second."""
         self.spent.clear()
         began = time.monotonic()
         flying: deque[asyncio.Task[None]] = deque()
-        sent = 0
-        while time.monotonic() - began < seconds:
-            request = pb.AppendRequest(entries=islice(self._entries, batch))
-            flying.append(asyncio.create_task(self._append(request)))
-            sent += batch
+        for request in requests:
+            flying.append(asyncio.create_task(self._send(request)))
             if len(flying) == at_once:
                 await flying.popleft()
         await asyncio.gather(*flying)
-        return sent / (time.monotonic() - began)
+        return len(requests) / (time.monotonic() - began)
 
-    async def _append(self, request: pb.AppendRequest) -> None:
+    async def _send(self, request: bytes) -> None:
         began = time.monotonic()
         while True:
             try:
-                await self._stub.Append(request, timeout=_DEADLINE_S)
+                await self._append(request, timeout=_DEADLINE_S)
                 break
             except grpc.aio.AioRpcError as refusal:
                 # One request of several at once may overtake the one before it.
@@ -74,10 +78,9 @@ class Producer:
         self.spent.append(time.monotonic() - began)
 
 
-def decisions() -> Iterator[pb.NewEntry]:
-    """Make entries without end, numbered from 1."""
-    accounts = cycle([new_account(NAME) for _ in range(PEOPLE)])
-    for number, account in zip(count(1), accounts, strict=False):
+def decisions(accounts: Sequence[str], first: int = 1) -> Iterator[pb.NewEntry]:
+    """Make entries without end, numbered from `first`."""
+    for number, account in zip(count(first), cycle(accounts), strict=False):
         event_id = new_event_id()
         entry = pb.NewEntry(
             sequence=number,
@@ -86,7 +89,7 @@ def decisions() -> Iterator[pb.NewEntry]:
             outcome="permit",
             event_time=to_wire(datetime.now(UTC)),
             trace_id=event_id,
-            span_id=event_id[:16],
+            span_id=event_id[16:],
             trace_flags=1,
             account=account,
             actor=f"spiffe://{NAME}.accord.internal/app/mi-store",
@@ -99,28 +102,107 @@ def decisions() -> Iterator[pb.NewEntry]:
         yield entry
 
 
-async def measure(store: str, seconds: float) -> None:
+def made(entries: Iterator[pb.NewEntry], amount: int, batch: int) -> list[bytes]:
+    """Make requests of so many entries in all."""
+    return [
+        pb.AppendRequest(entries=islice(entries, batch)).SerializeToString()
+        for _ in range(amount // batch)
+    ]
+
+
+async def measure(store: str, amount: int, large: int) -> None:
     """Take every figure on one store."""
+    accounts = [new_account(NAME) for _ in range(PEOPLE)]
     with region(store) as here:
+        rate = await _appended(here, accounts, amount)
+        here.end("audit")
+        verify(here.directory / "tiles", (_pinned(here),), store)
+    with region(store) as here:
+        await _filled(here, accounts, large)
+        entries = decisions(accounts, large + 1)
+        requests = made(entries, _WARM_UP, BATCH), made(entries, amount, BATCH)
         port = here.start("audit")
         async with connect(here.directory, port, "audit", "sharing") as channel:
-            producer = Producer(AppendServiceStub(channel))
-            await producer.send(BATCH, IN_PROGRESS, WARM_UP_S)
-            streamed = await producer.send(BATCH, IN_PROGRESS, seconds)
-            report("append_stream_per_s", streamed, "1/s", store)
-            unary = await producer.send(1, SINGLE_IN_PROGRESS, seconds)
-            report("append_unary_per_s", unary, "1/s", store)
-            report("append_unary_p99_ms", percentile(producer.spent, 99) * 1000, "ms", store)
+            producer = Producer(channel)
+            await producer.send(requests[0], IN_PROGRESS)
+            grown = await producer.send(requests[1], IN_PROGRESS) * BATCH
+        report("growth_ratio", grown / rate, "", store)
+        async with connect(here.directory, port, "audit", "auditor") as channel:
+            await _queried(channel, accounts, large, 20 if amount > _WARM_UP else 5, store)
+
+
+async def _appended(here: Region, accounts: Sequence[str], amount: int) -> float:
+    """Measure appends to a log of about 10,000 entries; return how many were streamed a second."""
+    entries = decisions(accounts)
+    warm_up = made(entries, _WARM_UP, BATCH)
+    streamed, single = made(entries, amount, BATCH), made(entries, amount // 8, 1)
+    port = here.start("audit")
+    async with connect(here.directory, port, "audit", "sharing") as channel:
+        producer = Producer(channel)
+        await producer.send(warm_up, IN_PROGRESS)
+        rate = await producer.send(streamed, IN_PROGRESS) * BATCH
+        report("append_stream_per_s", rate, "1/s", here.store)
+        unary = await producer.send(single, SINGLE_IN_PROGRESS)
+        report("append_unary_per_s", unary, "1/s", here.store)
+        report("append_unary_p99_ms", percentile(producer.spent, 99) * 1000, "ms", here.store)
+    return rate
+
+
+async def _filled(here: Region, accounts: Sequence[str], size: int) -> None:
+    """Fill a log before its service starts."""
+    here.migrate("audit")
+    began = time.monotonic()
+    keys = Database(here.url("keys"))
+    await fill(
+        here.url("audit"),
+        StoredKeys(keys, here.directory / "kek"),
+        load_log_keys(here.directory / "log" / "log.key", log_origin(NAME)),
+        here.directory / "tiles",
+        accounts=accounts,
+        size=size,
+    )
+    await keys.close()
+    report("fill_s", time.monotonic() - began, "s", here.store)
+
+
+async def _queried(
+    channel: grpc.aio.Channel, accounts: Sequence[str], large: int, seconds: float, store: str
+) -> None:
+    """Ask for a page about a person and for the entries of a trace anywhere in the log, in turn."""
+    stub = ReadServiceStub(channel)
+    asked = count()
+
+    async def ask() -> None:
+        trace = trace_of(random.randrange(large)).hex()  # noqa: S311  which one does not matter
+        wanted = (
+            read_service_pb2.EntryFilter(account=random.choice(accounts))  # noqa: S311
+            if next(asked) % 2
+            else read_service_pb2.EntryFilter(trace_id=trace)
+        )
+        found = await stub.ListEntries(
+            read_service_pb2.ListEntriesRequest(purpose="how long it takes", filter=wanted)
+        )
+        if not found.entries:
+            raise RuntimeError("what was filled in is not found")
+
+    await latencies(ask, _QUERIES_PER_S, 1.0)  # warm
+    spent = await latencies(ask, _QUERIES_PER_S, seconds)
+    report("query_p99_ms", percentile(spent, 99) * 1000, "ms", store)
+
+
+def _pinned(here: Region) -> VerifierKey:
+    return VerifierKey.parse((here.directory / "log" / "log.vkey").read_text().strip())
 
 
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="bin/bench audit", description=__doc__)
     parser.add_argument("--store", choices=STORES, action="append", help="only this store")
-    parser.add_argument("--small", action="store_true", help="short rounds")
+    parser.add_argument("--small", action="store_true", help="fewer entries, and short rounds")
     chosen = parser.parse_args()
+    amount, large = (10_240, 204_800) if chosen.small else (163_840, 10_000_128)
     for store in chosen.store or STORES:
-        uvloop.run(measure(store, 3.0 if chosen.small else 20.0))
+        uvloop.run(measure(store, amount, large))
 
 
 if __name__ == "__main__":
