@@ -17,7 +17,7 @@ from services.audit.domain.wanted import Wanted
 
 _ACTION_PREFIX = re.compile(r"[a-z0-9_:-]*")
 _WORD = re.compile(r"[a-z0-9_-]*")
-_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\S[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
+_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _CURSOR = re.compile(r"[0-9]{1,18}")
 _MAX_PURPOSE, _MAX_PREFIX, _MAX_OUTCOME, _MAX_PRODUCER = 200, 100, 32, 63  # characters
 _MAX_NAMES: Mapping[str, int] = {  # bytes
@@ -40,7 +40,8 @@ Named = pb.GetEntryRequest | pb.ProveInclusionRequest
 
 def reader(purpose: str, call: Call) -> Reader:
     """Return who reads, once they say why."""
-    if len(purpose) > _MAX_PURPOSE or _LINE.fullmatch(purpose) is None:
+    line = _LINE.fullmatch(purpose) is not None and bool(purpose.strip())
+    if len(purpose) > _MAX_PURPOSE or not line:
         raise invalid("purpose", f"must say on one line why the log is read, 1 to {_MAX_PURPOSE}")
     return Reader(call.who(), purpose.strip(), call.trace)
 

@@ -17,7 +17,7 @@ from services.audit.domain.entry import Readability
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
 from services.audit.domain.wanted import Wanted
-from services.audit.store.tables import party_keys
+from services.audit.store.tables import LOG, party_keys
 from tests.contract.audit.log import OFFICER, PERSON, Log, event
 
 OTHER = "accounts/nl-ffffffffffffffffffffffffff"
@@ -51,7 +51,12 @@ async def filled(log: Log) -> Log:
     decisions = [
         event(11, action="sharing:decision:permit", fields={"recipient": "recipients/dhl"}),
         replace(event(12, action="sharing:decision:deny", account=OTHER, actor=""), trace=TRACE),
-        event(13, action="sharing:contract:activate", account="", actor=OFFICER),
+        replace(
+            event(13, action="sharing:contract:activate", account="", actor=OFFICER),
+            recipients=("recipients/dhl", "recipients/ups"),
+            contracts=("contracts/c-1",),
+            app="app/mi-store",
+        ),
         event(14, action="sharing:contract:activate", actor=OFFICER, resource="contracts/c-1"),
         event(15, action="sharing:facts:load", account="", actor=""),
     ]
@@ -81,6 +86,12 @@ async def filled(log: Log) -> Log:
         ),
         (Wanted(producer="sharing"), [6, 7, 8, 9, 10]),
         (Wanted(producer="portal"), []),
+        (Wanted(app="app/mi-store"), [8]),
+        (Wanted(app="app/mi-store", recipient="recipients/ups"), [8]),
+        (Wanted(app="app/mi-store", recipient="recipients/dpd"), []),
+        (Wanted(contract="contracts/c-1", outcome="success"), [8]),
+        (Wanted(contract="recipients/ups"), []),
+        (Wanted(outcome="failure"), []),
     ],
 )
 async def test_filters_find_what_matches_and_nothing_else(
@@ -223,5 +234,5 @@ def _files(directory: Path) -> list[bytes]:
 def _dump(tx: Connection) -> list[object]:
     return [
         tx.execute(text(f"SELECT * FROM {table}")).all()  # noqa: S608  our own names
-        for table in ("entries", "people", "tiles", "checkpoints")
+        for table in LOG.tables
     ]
