@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
 from enum import IntEnum
 
 from accord.audit.v1.log_entry_pb2 import LogEntry
@@ -14,7 +13,10 @@ from accord_client.failure import VerificationError
 _FORMAT = 1
 _MAX_SEQUENCE = (1 << 63) - 1
 _MAX_EVENT = 0xFFFF  # the index keeps two bytes of it
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+_SECOND = 1_000_000_000  # nanoseconds
 _SHORT, _LONG = 16, 32  # bytes of ids, pseudonyms and tags; of hashes
+_MAYBE_SHORT, _ALL_LONG = frozenset((0, _SHORT)), frozenset((_LONG,))
 _TRACES = {(0, 0), (16, 0), (16, 8)}
 
 
@@ -36,8 +38,7 @@ def parse_entry(leaf: bytes) -> LogEntry:
     entry = LogEntry()
     try:
         entry.ParseFromString(leaf)
-        entry.event_time.ToDatetime(tzinfo=UTC)
-    except (DecodeError, ValueError) as error:
+    except DecodeError as error:
         raise VerificationError("format", "the entry is not a log entry") from error
     if entry.format != _FORMAT:
         raise VerificationError("format", f"the entry is of unknown format {entry.format}")
@@ -60,20 +61,23 @@ def _header(entry: LogEntry) -> str:
         return "event or outcome"
     if len(entry.event_id) != _SHORT:
         return "event id"
+    time = entry.event_time
+    if not _FIRST_SECOND <= time.seconds <= _LAST_SECOND or not 0 <= time.nanos < _SECOND:
+        return "time"
     return "" if (len(entry.trace_id), len(entry.span_id)) in _TRACES else "trace"
 
 
 def _names(entry: LogEntry) -> str:
     one = (
-        entry.account_pseudonym,
-        entry.actor_pseudonym,
-        entry.on_behalf_of_pseudonym,
-        entry.app_tag,
+        len(entry.account_pseudonym),
+        len(entry.actor_pseudonym),
+        len(entry.on_behalf_of_pseudonym),
+        len(entry.app_tag),
     )
-    if any(len(name) not in (0, _SHORT) for name in one):
-        return "pseudonym"
+    if not _MAYBE_SHORT.issuperset(one):
+        return "pseudonym or tag"
     for tags in (entry.recipient_tags, entry.contract_tags):
-        if tags and ({len(tag) for tag in tags} != {_SHORT} or len(set(tags)) != len(tags)):
+        if tags and ({*map(len, tags)} != {_SHORT} or len(set(tags)) != len(tags)):
             return "tag"
     return ""
 
@@ -82,9 +86,8 @@ def _sections(entry: LogEntry) -> str:
     for section in entry.sections:
         if len(section.pseudonym) != _SHORT or not section.sealed:
             return "section"
-        for commitment in section.commitments:
-            if len(commitment) != _LONG:
-                return "commitment"
+        if not _ALL_LONG.issuperset(map(len, section.commitments)):
+            return "commitment"
     return ""
 
 
