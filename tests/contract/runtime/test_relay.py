@@ -118,7 +118,7 @@ class Scene:
 
 
 def event(name: str) -> Event:
-    return Event("sharing:test:say", "done", NOON, resource=name, fields={"naam": "Jürgen 王"})
+    return Event("sharing:subject:put", "done", NOON, resource=name, fields={"naam": "Jürgen 王"})
 
 
 @asynccontextmanager
