@@ -22,7 +22,7 @@ class Told:
     def decision(self) -> str:
         """Return the key of the decision that it is about, or ""."""
         entry = self.entry
-        name = entry.value("decision") or entry.resource
+        name = entry.value("decision.name") or entry.value("decision") or entry.resource
         kind, _, key = name.partition("/")
         return key if kind == "decisions" else ""
 

@@ -51,9 +51,12 @@ class Entry:
         return next((value for key, value in everything if key == name), "")
 
     def values(self, name: str) -> list[str]:
-        """Return the parts of a value that is a list."""
-        text = self.value(name).replace("; ", "\n").replace(";", "\n").replace(",", "\n")
-        return [part for part in text.split("\n") if part]
+        """Return the parts of a value that is a list of keys, with commas or a line each."""
+        return [part for part in self.value(name).replace(",", "\n").split("\n") if part]
+
+    def lines(self, name: str) -> list[str]:
+        """Return the parts of a value that is a list of sentences, a line each."""
+        return [line for line in self.value(name).split("\n") if line]
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Traced:
 class Origin(StrEnum):
     """Where a request began, as far as its entries show it."""
 
-    PORTAL = "portal"  # it acts for people who signed in, and nothing else does
+    PORTAL = "portal"  # for somebody who signed in
     APP = "app"
     STAFF = "staff"
     UNKNOWN = "unknown"
@@ -189,13 +192,13 @@ def _lane(service: str, marks: Sequence[Mark]) -> Lane:
 
 
 def _origin(entries: Sequence[Entry]) -> tuple[Origin, str]:
-    """Tell where a request began by who acted: tokens of people come through the portal alone."""
+    """Tell where a request began: by the workload that called, or by who acted with none."""
     for entry in entries:
-        if entry.actor.startswith("accounts/"):
+        kind, _, name = entry.value("app").partition("/")
+        if (kind, name) == ("svc", "portal"):
             return Origin.PORTAL, ""
-        kind, _, name = entry.actor.partition(".accord.internal/")[2].partition("/")
         if kind == "app":
             return Origin.APP, name
-        if kind == "staff":
+        if "/staff/" in entry.actor:
             return Origin.STAFF, ""
     return Origin.UNKNOWN, ""

@@ -19,6 +19,7 @@ _READABILITY: Mapping["entry_pb2.Readability.ValueType", Readability] = {
     entry_pb2.READABILITY_PARTIAL: Readability.PARTIAL,
     entry_pb2.READABILITY_NONE: Readability.NONE,
 }
+_MEMBERS = frozenset({"@account", "@actor", "@resource"})
 
 
 def read_proof(answer: ProveInclusionResponse, index: int, keys: Sequence[VerifierKey]) -> Proof:
@@ -76,7 +77,7 @@ def stated_entry(entry: entry_pb2.Entry) -> Entry:
         account=entry.account,
         actor=entry.actor,
         resource=entry.resource,
-        fields=_fields(entry.fields),
+        fields=[*_stated_members(entry), *_fields(entry.fields)],
         sections=[Section(section.account, _fields(section.fields)) for section in entry.sections],
     )
 
@@ -124,7 +125,24 @@ def _section(shown: Sequence[tuple[str, str]]) -> Section:
 
 
 def _without_members(shown: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in shown if not name.startswith("@")]
+    """Return the values but for those that an Entry has by name; the log's own lose their `@`."""
+    return [(name.removeprefix("@"), value) for name, value in shown if name not in _MEMBERS]
+
+
+def _stated_members(entry: entry_pb2.Entry) -> list[tuple[str, str]]:
+    decision = entry.decision
+    said = {
+        "on_behalf_of": entry.on_behalf_of,
+        "app": entry.app,
+        "recipients": "\n".join(entry.recipients),
+        "contracts": "\n".join(entry.contracts),
+        "decision.name": decision.name,
+        "decision.outcome": decision.outcome,
+        "decision.reasons": "\n".join(decision.reasons),
+        "decision.citations": "\n".join(decision.citations),
+        "decision.rulebook": decision.rulebook_digest,
+    }
+    return [(name, value) for name, value in said.items() if value]
 
 
 def _fields(fields: Iterable[entry_pb2.Field]) -> list[tuple[str, str]]:

@@ -69,7 +69,13 @@ def test_nothing_is_drawn_of_nothing_and_one_stands_in_the_middle() -> None:
 
 
 def _proof(
-    index: int, milliseconds: int, service: str = "sharing", *, span_id: str = "", actor: str = ""
+    index: int,
+    milliseconds: int,
+    service: str = "sharing",
+    *,
+    span_id: str = "",
+    actor: str = "",
+    app: str = "",
 ) -> Proof:
     entry = Entry(
         index=index,
@@ -83,7 +89,7 @@ def _proof(
         readability=Readability.FULL,
         account="",
         resource="",
-        fields=(),
+        fields=[("app", app)],
         span_id=span_id,
         actor=actor,
     )
@@ -119,16 +125,18 @@ def test_entries_of_one_call_stand_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actor", "origin", "app"),
+    ("app", "actor", "origin", "name"),
     [
-        ("accounts/nl-0123456789abcdefghjkmnpqrs", Origin.PORTAL, ""),
-        ("spiffe://nl.accord.internal/app/mi-store", Origin.APP, "mi-store"),
-        ("spiffe://nl.accord.internal/staff/officer/ana", Origin.STAFF, ""),
-        ("spiffe://nl.accord.internal/svc/account", Origin.UNKNOWN, ""),
-        ("", Origin.UNKNOWN, ""),
+        ("svc/portal", "accounts/nl-0123456789abcdefghjkmnpqrs", Origin.PORTAL, ""),
+        ("app/mi-store", "spiffe://nl.accord.internal/app/mi-store", Origin.APP, "mi-store"),
+        ("", "spiffe://nl.accord.internal/staff/officer/ana", Origin.STAFF, ""),
+        ("svc/account", "accounts/nl-0123456789abcdefghjkmnpqrs", Origin.UNKNOWN, ""),
+        ("", "", Origin.UNKNOWN, ""),
     ],
 )
-def test_where_a_request_began_is_told_by_who_acted(actor: str, origin: Origin, app: str) -> None:
-    drawn = waterfall([_proof(0, 0), _proof(1, 1, actor=actor)])
+def test_where_a_request_began_is_told_by_who_called(
+    app: str, actor: str, origin: Origin, name: str
+) -> None:
+    drawn = waterfall([_proof(0, 0), _proof(1, 1, actor=actor, app=app)])
     assert drawn is not None
-    assert (drawn.origin, drawn.app) == (origin, app)
+    assert (drawn.origin, drawn.app) == (origin, name)
