@@ -176,7 +176,7 @@ class _Check:
         postings = Postings(self._database, report)
         store = TableStore(self._database, postings.tally)
         tree = TreeCheck(store, report, self._statements, self._read_tile, _name_tile)
-        for bundle in checked(store, size, sorted(self._statements), processes):
+        for bundle in checked(store, size, list(self._statements), report, processes):
             tree.add(bundle)
             postings.expected.append(bundle.total)
             report.tiles += bundle.width == WIDTH

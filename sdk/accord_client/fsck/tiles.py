@@ -208,7 +208,7 @@ def check_tiles(
         return tile_path(level, number, min(WIDTH, (size >> 8 * level) - number * WIDTH))
 
     tree = TreeCheck(store, report, history.statements, read_tile, name_tile)
-    for bundle in checked(store, size, sorted(history.statements), processes):
+    for bundle in checked(store, size, list(history.statements), report, processes):
         tree.add(bundle)
         report.tiles += 1
         progress(min(size, (bundle.number + 1) * WIDTH), size)

@@ -252,9 +252,14 @@ def test_the_quorum_of_the_newest_checkpoint_is_asked_for(tmp_path: Path) -> Non
 
 def test_what_is_no_log_is_said_calmly(tmp_path: Path) -> None:
     assert names(check(tmp_path)) == ["checkpoint"]
-    (tmp_path / "checkpoint").write_bytes(note(1 << 62, bytes(32)).encode())
-    report = check(tmp_path / "checkpoint")
-    assert report.findings
+    assert names(check(tmp_path / "nowhere")) == ["checkpoint"]
+
+
+def test_a_log_that_states_an_absurd_size_is_not_looked_for_to_its_end(copy: Path) -> None:
+    (copy / "checkpoint").write_text(note(1 << 62, bytes(32)))
+    report = check(copy)
+    assert report.unnamed
+    assert report.entries == 512
 
 
 def test_a_million_findings_are_not_listed_one_by_one(copy: Path) -> None:
