@@ -1,7 +1,8 @@
 """Writes the tables of docs/ that are made from the protos and the settings, so that none can lie.
 
 docs/callers.md: every RPC and who may call it; docs/errors.md: every reason, its code, an example;
-docs/settings.md: every environment variable of every service.
+docs/events.md: everything the log can say that happened; docs/settings.md: every environment
+variable of every service.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accord.audit.v1 import event_pb2
 from accord.type.v1 import error_reason_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import code_pb2
@@ -125,6 +127,33 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
+def events() -> str:
+    """docs/events.md: a section per source, a row per name."""
+    said = comments()
+    lines = [
+        "# What the log can say that happened",
+        "",
+        "Made by `bin/docs` from `accord/audit/v1/event.proto`, where the grammar stands.",
+        "An entry holds the number; people read and search the text.",
+        "Besides its fields every event has, where they apply, its account, its actor and for whom",
+        "that one acted, the app that called, the resource, recipients, contracts and decision.",
+    ]
+    sections = defaultdict(list)
+    for value in event_pb2.EventName.DESCRIPTOR.values:
+        if not value.number:
+            continue
+        text = value.GetOptions().Extensions[event_pb2.text]
+        comment = " ".join(said[f"accord.audit.v1.EventName.{value.name}"].split())
+        records, _, fields = comment.partition(" Fields: ")
+        fields = fields.removesuffix(".") or "none"
+        row = (f"`{text}`", str(value.number), records.removesuffix(" No fields."), fields)
+        sections[text.partition(":")[0]].append(row)
+    for source, rows in sections.items():
+        lines += ["", f"## {source}", ""]
+        lines += _table(("event", "number", "what it records", "fields"), rows)
+    return "\n".join(lines) + "\n"
+
+
 def settings() -> str:
     """docs/settings.md: what all services share, then what each adds."""
     lines = [
@@ -194,7 +223,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "\\<")
 
 
-TABLES = {"callers.md": callers, "errors.md": errors, "settings.md": settings}
+TABLES = {
+    "callers.md": callers,
+    "errors.md": errors,
+    "events.md": events,
+    "settings.md": settings,
+}
 
 
 def write(directory: Path) -> None:

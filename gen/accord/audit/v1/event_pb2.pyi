@@ -60,7 +60,7 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     """A key was made that signs actor tokens. No fields."""
     EVENT_NAME_SHARING_DECISION_PERMIT: _EventName.ValueType  # 2000
     """A question was answered with a permit. Fields: what was asked: service, purpose, categories,
-    destination, relation, instrument.
+    destination, relation, instrument; contract: the version that was judged.
     """
     EVENT_NAME_SHARING_DECISION_DENY: _EventName.ValueType  # 2001
     """A question was answered with a denial. Fields: as of a permit."""
@@ -215,7 +215,7 @@ EVENT_NAME_ACCOUNT_KEY_CREATE: EventName.ValueType  # 1040
 """A key was made that signs actor tokens. No fields."""
 EVENT_NAME_SHARING_DECISION_PERMIT: EventName.ValueType  # 2000
 """A question was answered with a permit. Fields: what was asked: service, purpose, categories,
-destination, relation, instrument.
+destination, relation, instrument; contract: the version that was judged.
 """
 EVENT_NAME_SHARING_DECISION_DENY: EventName.ValueType  # 2001
 """A question was answered with a denial. Fields: as of a permit."""
