@@ -106,8 +106,12 @@ def test_a_purpose_is_read_by_the_person_who_was_looked_up_and_nothing_else_of_i
     with visitor.page.expect_download() as expected:
         visitor.follow("Download the proof")
     assert expected.value.suggested_filename == f"entry-{index}.tlog-proof"
-    # Nobody else finds it.
-    auditor.open(f"/record/{index}")
+    # Nobody else finds what is the person's, an auditor neither but by reading the log.
+    visitor.open("/record")
+    visitor.page.locator("ol.steps > li").filter(has_text="You signed in").get_by_role(
+        "link", name="See the proof"
+    ).first.click()
+    auditor.open(visitor.path)
     assert auditor.heading == "Nothing here by that name"
 
 
