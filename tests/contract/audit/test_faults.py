@@ -24,7 +24,7 @@ from services.audit.store.log import StoredLog
 from tests.contract.audit.log import Log, event, run_writer, running
 from tests.contract.audit.published import Published
 from tests.contract.audit.recovering import Region, content, published_log
-from tests.contract.audit.test_takeover import one_history, producer, say, two, until_left
+from tests.contract.audit.test_takeover import calling, one_history, two
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -69,20 +69,28 @@ async def test_a_process_whose_disk_is_full_goes_on_when_there_is_room(region: R
     await Log.create(region.url, region.directory).close()
     with two(region) as (replica, _):
         await replica.start()
-        async with producer(region, replica) as (outbox, _):
-            await say(outbox, 0, 200)
-            await until_left(outbox, 0)
-            wal = region.directory / "store.db-wal"
-            full = wal.stat().st_size + 40_000
-            pid = replica.process.pid
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
-            await say(outbox, 200, 2000)
-            await replica.said("group not committed")
-            resource.prlimit(
-                pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-            )
-            await until_left(outbox, 0)
-    assert await one_history(region) == 2200
+
+        def allow(size: int) -> None:
+            limits = (size, resource.RLIM_INFINITY)
+            resource.prlimit(replica.process.pid, resource.RLIMIT_FSIZE, limits)
+
+        async with calling(region, replica) as append:
+            there = 0
+            while there < 500:
+                await append(there + 1, 50)
+                there += 50
+            allow((region.directory / "store.db-wal").stat().st_size + 60_000)
+            while True:
+                try:
+                    await append(there + 1, 50)
+                except Fault as fault:
+                    assert fault.reason == "UNAVAILABLE"  # noqa: PT017  any other fails the test
+                    break
+                there += 50
+            allow(resource.RLIM_INFINITY)
+            receipts = await append(there + 1, 50)  # the same content, whatever became of it
+            assert [receipt.index for receipt in receipts] == list(range(there, there + 50))
+    assert await one_history(region) == there + 50
 
 
 def crash(region: Region, to: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
@@ -33,6 +33,7 @@ from services.audit.store.tables import checkpoints, entries
 from tests.contract.audit.log import PERSON, Log
 from tests.contract.audit.recovering import Region, rows
 
+Append = Callable[[int, int], Awaitable[Sequence[pb.Receipt]]]
 META = metadata()
 OUTBOX = outbox_table(META)
 APPEND = pb.DESCRIPTOR.services_by_name["AppendService"]
@@ -55,24 +56,17 @@ class Replica:
         }
         environment = {f"ACCORD_{key.upper()}": value for key, value in told.items()}
         environment |= {"PATH": os.environ["PATH"], "PYTHONPATH": ".:gen:sdk"}
-        self.log = region.directory / f"{name}.log"
         self.process = Process(
             name,
             ["-m", "services.audit", "serve"],
             environment,
-            self.log,
+            region.directory / f"{name}.log",
             serving(f"127.0.0.1:{self.health}"),
         )
 
     async def start(self) -> None:
         self.process.start()
         await asyncio.to_thread(self.process.wait_ready, time.monotonic() + START_S)
-
-    async def said(self, what: str) -> None:
-        """Return when its log says something."""
-        async with asyncio.timeout(30):
-            while what not in self.log.read_text(errors="replace"):  # noqa: ASYNC110  a file's line
-                await asyncio.sleep(0.05)
 
     async def sequences(self) -> bool:
         """What its health says of the AppendService."""
@@ -174,22 +168,39 @@ async def test_a_killed_sequencer_is_replaced_and_nothing_acknowledged_is_lost(
     assert await one_history(region) == 2000
 
 
+@asynccontextmanager
+async def calling(region: Region, replica: Replica) -> AsyncIterator[Append]:
+    """Calls of one replica's Append as the account service; events are the same for a number."""
+    settings = region.bench.settings(ServiceSettings, "account")
+    channel = Channel("audit", f"127.0.0.1:{replica.port}", settings, [])
+    peer = Peer(AppendServiceStub, channel)
+    said: dict[int, pb.NewEntry] = {}
+
+    async def append(first: int, count: int) -> Sequence[pb.Receipt]:
+        for number in range(first, first + count):
+            if number not in said:
+                said[number] = pb.NewEntry.FromString(encoded(happened(number)))
+                said[number].sequence = number
+        entries = [said[number] for number in range(first, first + count)]
+        request = pb.AppendRequest(entries=entries)
+        return (await peer.call(lambda s: s.Append, request, timeout=20)).receipts
+
+    try:
+        yield append
+    finally:
+        await channel.close()
+
+
 @pytest.mark.timeout(180)
 async def test_a_standby_refuses_with_a_reason_and_serves_everything_else(region: Region) -> None:
     await Log.create(region.url, region.directory).close()
     with two(region) as (first, second):
         await first.start()
         await second.start()
-        settings = region.bench.settings(ServiceSettings, "account")
-        direct = Channel("audit", f"127.0.0.1:{second.port}", settings, [])
-        append = Peer(AppendServiceStub, direct)
-        entry = pb.NewEntry.FromString(encoded(happened(0)))
-        entry.sequence = 1
-        request = pb.AppendRequest(entries=[entry])
-        with pytest.raises(Fault, match="NOT_SEQUENCER") as refused:
-            await append.call(lambda s: s.Append, request, timeout=5)
+        async with calling(region, second) as append:
+            with pytest.raises(Fault, match="NOT_SEQUENCER") as refused:
+                await append(1, 1)
         assert refused.value.retry_after is not None
-        await direct.close()
         first.process.terminate()
         assert await asyncio.to_thread(first.process.wait_stopped, time.monotonic() + START_S)
         async with producer(region, first, second) as (outbox, _):
