@@ -55,7 +55,7 @@ class Region:
         name = name or service
         port = free_port()
         environment = self._environment(service, port) | dict(settings or {})
-        self.migrate(service)
+        _run(service, "migrate", environment=environment)
         self.processes[name] = _start(f"services.{service}", "serve", environment=environment)
         self.ports[name] = port
         _await_port(port)
@@ -121,15 +121,19 @@ def region(store: str) -> Iterator[Region]:
         directory = Path(name)
         _certify(directory)
         (directory / "tiles").mkdir()
-        keys = str(directory / "log" / "log.key")
-        _run("audit", "keygen", "--region", NAME, "--log-key-file", keys,
-             "--kek-directory", str(directory / "kek"))  # fmt: skip
+        keygen(NAME, directory / "log" / "log.key", directory / "kek")
         _run("sharing", "keygen", "--sealing-key-file", str(directory / "sealing.key"))
         if store == "sqlite":
             yield from _ended(Region(directory, None))
             return
         with running_postgres(durable=True) as postgres:
             yield from _ended(Region(directory, postgres))
+
+
+def keygen(region: str, log_key: Path, keks: Path) -> None:
+    """Make the keys of a region's audit service."""
+    files = ["--log-key-file", str(log_key), "--kek-directory", str(keks)]
+    _run("audit", "keygen", "--region", region, *files)
 
 
 def _ended(made: Region) -> Iterator[Region]:

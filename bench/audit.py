@@ -24,6 +24,7 @@ from accord.audit.v1.event_pb2 import EVENT_NAME_SHARING_DECISION_PERMIT
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
 from accord_client.note import VerifierKey
 
+from bench._cosigned import cosigned
 from bench._fill import fill, trace_of
 from bench._load import connect, latencies, percentile, report
 from bench._region import NAME, STORES, Region, region
@@ -40,6 +41,7 @@ PEOPLE = 2_000
 FIELDS = 13
 BATCH, IN_PROGRESS = 256, 8  # entries of a request, requests at once
 SINGLE_IN_PROGRESS = 64
+_COSIGNED_BATCH = 16
 _WARM_UP = 10_240  # entries
 _DEADLINE_S = 30.0
 _QUERIES_PER_S = 20.0
@@ -117,6 +119,8 @@ async def measure(store: str, amount: int, large: int) -> None:
         rate = await _appended(here, accounts, amount)
         here.end("audit")
         verify(here.directory / "tiles", (_pinned(here),), store)
+    with region(store) as here:
+        await cosigned(here, made(decisions(accounts), amount // 4, _COSIGNED_BATCH))
     with region(store) as here:
         await _filled(here, accounts, large)
         entries = decisions(accounts, large + 1)
