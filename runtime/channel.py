@@ -148,6 +148,8 @@ class Peer(Generic[StubT]):
         metadata: list[tuple[str, str]] = []
         if (parent := telemetry.traceparent()) is not None:
             metadata.append((telemetry.TRACEPARENT, parent))
+            if state := telemetry.tracestate():
+                metadata.append((telemetry.TRACESTATE, state))
         if actor is not None:
             metadata.append((actor_tokens.METADATA_KEY, actor))
         return timeout, tuple(metadata)

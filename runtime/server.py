@@ -211,13 +211,15 @@ class Server:
     async def _serve(self, path: str, rule: Rule, context: Context, answer: Answer) -> bytes | None:
         """Serve one call: its span, so that a refused call is seen; every Fault as its status."""
         began = time.monotonic()
-        token = parent = None
+        token = parent = state = None
         for key, value in context.invocation_metadata():
             if key == actor.METADATA_KEY:
                 token = value
             elif key == telemetry.TRACEPARENT:
                 parent = value
-        with self._traces.span(path[1:], SpanKind.SERVER, parent) as span:
+            elif key == telemetry.TRACESTATE:
+                state = value
+        with self._traces.span(path[1:], SpanKind.SERVER, parent, state) as span:
             try:
                 call = await self._admit(path, rule, context, token)
                 current_call.set(call)  # this task serves this call alone

@@ -21,13 +21,25 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, Tracer
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    Tracer,
+    TraceState,
+)
 
-from runtime.event import Trace
+from runtime.event import PARENT_KNOWN, PARENT_REMOTE, Trace
 from runtime.randomness import random_bytes
 
-TRACEPARENT = "traceparent"
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
 _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+# W3C Trace Context §3.3: up to 32 members. We carry on the 512 characters that everyone must.
+_MEMBER = r"[a-z0-9][a-z0-9_*/@-]{0,255}=[!-+\--<>-~](?:[ -+\--<>-~]{0,254}[!-+\--<>-~])?"
+_TRACESTATE = re.compile(rf"{_MEMBER}(?:[ \t]*,[ \t]*{_MEMBER}){{0,31}}")
+_LONGEST_STATE = 512
 
 
 class Telemetry:
@@ -62,17 +74,28 @@ class Telemetry:
                 "accord.peer.duration", unit="s", description="what came of asking a peer, and when"
             )
 
-    def span(self, name: str, kind: SpanKind, parent: str | None = None) -> "Span":
-        """Open a span for a `with`; `parent` is the `traceparent` of a caller that we trust."""
+    def span(
+        self, name: str, kind: SpanKind, parent: str | None = None, state: str | None = None
+    ) -> "Span":
+        """Open a span for a `with`.
+
+        `parent` and `state` are the `traceparent` and `tracestate` of a caller that we trust; what
+        is malformed is as if it were not there.
+        """
         match = _TRACEPARENT.fullmatch(parent) if parent else None
+        carried = state if match and state and _is_state(state) else ""
+        known = PARENT_KNOWN | PARENT_REMOTE if match else PARENT_KNOWN
         if self._tracer is None:
             fresh = random_bytes(24).hex()
             trace_id = match[1] if match else fresh[16:]
-            return Span(Trace(trace_id, fresh[:16]), None)
-        kept = self._tracer.start_span(name, _remote(match), kind)
+            return Span(Trace(trace_id, fresh[:16], known, carried), None)
+        kept = self._tracer.start_span(name, _remote(match, carried), kind)
         context = kept.get_span_context()
         here = Trace(
-            f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags)
+            f"{context.trace_id:032x}",
+            f"{context.span_id:016x}",
+            int(context.trace_flags) | known,
+            carried,
         )
         return Span(here, kept)
 
@@ -159,10 +182,19 @@ def current_trace() -> Trace:
 def traceparent() -> str | None:
     """Return the header that continues the current trace elsewhere."""
     here = _HERE.get()
-    return f"00-{here.trace_id}-{here.span_id}-{here.flags:02x}" if here.trace_id else None
+    return f"00-{here.trace_id}-{here.span_id}-{here.flags & 0xFF:02x}" if here.trace_id else None
 
 
-def _remote(match: re.Match[str] | None) -> Context | None:
+def tracestate() -> str:
+    """Return the header that goes with `traceparent`; empty when there is none."""
+    return _HERE.get().state
+
+
+def _is_state(text: str) -> bool:
+    return len(text) <= _LONGEST_STATE and _TRACESTATE.fullmatch(text) is not None
+
+
+def _remote(match: re.Match[str] | None, state: str) -> Context | None:
     if match is None:
         return None
     context = SpanContext(
@@ -170,5 +202,6 @@ def _remote(match: re.Match[str] | None) -> Context | None:
         int(match[2], 16),
         is_remote=True,
         trace_flags=TraceFlags(int(match[3], 16)),
+        trace_state=TraceState.from_header([state]),
     )
     return trace.set_span_in_context(NonRecordingSpan(context))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime import logs
 from runtime.errors import http_status_of
 from runtime.fault import Fault
-from runtime.telemetry import TRACEPARENT, Telemetry
+from runtime.telemetry import TRACEPARENT, TRACESTATE, Telemetry
 
 log = logs.get(__name__)
 
@@ -35,6 +35,7 @@ class Observed:
         """Serve one request."""
         headers = dict(scope["headers"])
         parent = headers.get(TRACEPARENT.encode(), b"").decode("latin-1")
+        state = headers.get(TRACESTATE.encode(), b"").decode("latin-1")
         began, status = time.monotonic(), 500
 
         async def sent(message: Message) -> None:
@@ -49,7 +50,7 @@ class Observed:
                 message["headers"] = own
             await send(message)
 
-        with self._traces.span(self._name, SpanKind.SERVER, parent) as span:
+        with self._traces.span(self._name, SpanKind.SERVER, parent, state) as span:
             try:
                 await self._app(scope, receive, sent)
             except ClientDisconnect:

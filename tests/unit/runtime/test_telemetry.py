@@ -12,12 +12,14 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metr
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as metrics_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc as trace_grpc
+from opentelemetry.trace import SpanKind
 
-from runtime.call import Call
+from runtime.call import Call, Way
+from runtime.event import PARENT_KNOWN, PARENT_REMOTE
 from runtime.fault import Fault
 from runtime.server import Server
 from runtime.settings import GrpcSettings
-from runtime.telemetry import Telemetry
+from runtime.telemetry import Telemetry, traceparent, tracestate
 from runtime.testing import Bench, serving
 
 KEYS = pb.DESCRIPTOR.services_by_name["KeyService"]
@@ -88,3 +90,59 @@ async def test_a_refused_call_is_exported_without_personal_data(bench: Bench) ->
     assert metric.histogram.data_points[0].count == 1
     exported = str(collector.traces) + str(collector.metrics)
     assert PERSON not in exported
+
+
+PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    ("state", "carried"),
+    [
+        ("", ""),
+        ("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        ("fw529a3039@dt=FfAxAxAxI , a/b*-_=!", "fw529a3039@dt=FfAxAxAxI , a/b*-_=!"),
+        (",".join(f"k{n}=v" for n in range(32)), ",".join(f"k{n}=v" for n in range(32))),
+        (",".join(f"k{n}=v" for n in range(33)), ""),
+        ("k=" + "v" * 510, ""),
+        ("no value", ""),
+        ("Upper=1", ""),
+        ("k=é", ""),
+        ("k=a\nb", ""),
+    ],
+)
+def test_the_state_of_a_trace_is_carried_on_while_it_is_of_the_standard(
+    state: str, carried: str
+) -> None:
+    with Telemetry("account", "nl", None).span("x", SpanKind.SERVER, PARENT, state) as span:
+        assert span.trace.state == tracestate() == carried
+        assert span.trace.flags == PARENT_KNOWN | PARENT_REMOTE
+        assert (traceparent() or "").endswith("-00")  # W3C's byte alone goes on
+
+
+def test_a_trace_that_begins_here_has_no_remote_parent_and_no_state() -> None:
+    for parent in (None, "", "00-" + "0" * 32 + f"-{'b' * 16}-01"):
+        with Telemetry("account", "nl", None).span("x", SpanKind.SERVER, parent, "a=1") as span:
+            assert (span.trace.flags, span.trace.state) == (PARENT_KNOWN, "")
+
+
+async def test_the_state_of_a_trace_goes_through_a_call(bench: Bench) -> None:
+    seen: list[Call] = []
+
+    class Sees:
+        async def list_actor_keys(self, _request: object, call: Call) -> pb.ListActorKeysResponse:
+            seen.append(call)
+            return pb.ListActorKeysResponse()
+
+    server = Server(
+        bench.settings(GrpcSettings, "account"),
+        "account",
+        clock=bench.clock,
+        actor_keys=bench.actor_keys,
+        traces=Telemetry("account", "nl", None),
+    ).add(KEYS, Sees())
+    async with serving(server), bench.client(server, "account", "svc/sharing") as channel:
+        call: Any = channel.unary_unary("/accord.account.v1.KeyService/ListActorKeys")
+        await call(b"", timeout=5, metadata=(("traceparent", PARENT), ("tracestate", "a=1")))
+    (made,) = seen
+    assert (made.trace.trace_id, made.trace.state) == ("a" * 32, "a=1")
+    assert made.way == Way("svc/sharing", made.trace)
