@@ -17,6 +17,8 @@ from accord.account.v1 import (
     staff_service_pb2_grpc,
 )
 from accord.audit.v1 import (
+    erasure_service_pb2,
+    erasure_service_pb2_grpc,
     own_entry_service_pb2,
     own_entry_service_pb2_grpc,
     read_service_pb2,
@@ -65,6 +67,7 @@ from services.portal.peers.analysis import AnalysisPeer
 from services.portal.peers.audit import LogPeer, OwnLogPeer
 from services.portal.peers.consents import ConsentsPeer
 from services.portal.peers.contracts import ContractPeer
+from services.portal.peers.erasures import ErasurePeer
 from services.portal.peers.reach import ReachPeer
 from services.portal.peers.sharing import ChoicesPeer, SharingStubs
 from services.portal.settings import PortalSettings
@@ -102,6 +105,7 @@ async def assembled(
     ]
     audit_services = [
         read_service_pb2.DESCRIPTOR.services_by_name["ReadService"],
+        erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
         own_entry_service_pb2.DESCRIPTOR.services_by_name["OwnEntryService"],
     ]
     async with AsyncExitStack() as stack:
@@ -147,6 +151,7 @@ async def assembled(
                 Peer(instrument_service_pb2_grpc.InstrumentServiceStub, sharing),
                 Peer(revocation_service_pb2_grpc.RevocationServiceStub, sharing),
             ),
+            erasures=ErasurePeer(Peer(erasure_service_pb2_grpc.ErasureServiceStub, audit)),
             log=LogPeer(Peer(read_service_pb2_grpc.ReadServiceStub, audit), settings.log_keys),
             own_log=OwnLogPeer(
                 Peer(own_entry_service_pb2_grpc.OwnEntryServiceStub, audit), settings.log_keys

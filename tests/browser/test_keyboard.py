@@ -127,6 +127,7 @@ def test_an_officer_reaches_all(
     contract = officer.path
     pages = ["recipients", "recipients/sleds/endpoint", "contracts", "contracts/new", "expiries"]
     pages += ["instruments", "instruments/new", "revocations", "explore", "what-if"]
+    pages += ["erasures", "erasures/new", "holds/new"]
     paths = [*(f"/officer/{page}" for page in pages), contract, f"{contract}/amend"]
     assert unreached(officer, paths) == {}
 

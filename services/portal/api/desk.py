@@ -14,6 +14,7 @@ from services.portal.domain.ports import (
     Choices,
     Consents,
     Contracts,
+    Erasures,
     Log,
     OwnLog,
     Reaches,
@@ -41,6 +42,7 @@ class Desk:
     analysis: Analysis
     contracts: Contracts
     agreements: Agreements
+    erasures: Erasures
     log: Log
     own_log: OwnLog
     stated: StatedPurpose

@@ -46,7 +46,11 @@ class FaultPage:
         region = fault.metadata.get("region", "")
         return cls(
             t(f"{key}.title"),
-            t(f"{key}.text", region=t.word("region", region) if region else ""),
+            t(
+                f"{key}.text",
+                region=t.word("region", region) if region else "",
+                reference=fault.metadata.get("reference", ""),
+            ),
             *(("/sign-in", t("way.sign_in")) if fault.reason in _BEGIN_AGAIN else _way(t, path)),
         )
 

@@ -14,6 +14,7 @@ from services.portal.domain.consents import (
     Saying,
     Scope,
 )
+from services.portal.domain.erasures import Erasure, Ground, Hold, HoldKind
 from services.portal.domain.person import (
     Account,
     Arrival,
@@ -263,6 +264,44 @@ class Contracts(Protocol):
         self, officer: Person, request_id: str, key: str, *, step: str, version: int, note: str
     ) -> None:
         """Take a step of `Contract.steps_for` on the version that the officer read."""
+        ...
+
+
+class Erasures(Protocol):
+    """Who is erased from what the log can tell, and who is kept from it."""
+
+    async def erasures(self, officer: Person) -> Sequence[Erasure]:
+        """Return every erasure, newest first."""
+        ...
+
+    async def holds(self, officer: Person) -> Sequence[Hold]:
+        """Return every hold, newest first."""
+        ...
+
+    async def erasure(self, officer: Person, key: str) -> Erasure:
+        """Return an erasure."""
+        ...
+
+    async def ask(self, officer: Person, request_id: str, account: str, ground: Ground) -> str:
+        """Ask to erase a person; return the erasure's key."""
+        ...
+
+    async def confirm(self, officer: Person, request_id: str, key: str) -> None:
+        """Destroy the keys of whom another officer asked to erase."""
+        ...
+
+    async def cancel(self, officer: Person, request_id: str, key: str) -> None:
+        """Call off an erasure that waits."""
+        ...
+
+    async def place_hold(
+        self, officer: Person, request_id: str, account: str, kind: HoldKind, reference: str
+    ) -> None:
+        """Keep a person from erasure."""
+        ...
+
+    async def lift_hold(self, officer: Person, request_id: str, key: str) -> None:
+        """Ask to lift a hold, or lift it when another officer has asked."""
         ...
 
 

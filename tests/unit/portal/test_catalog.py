@@ -22,8 +22,9 @@ ENGLISH = CATALOGS["en"].messages
 FAMILIES = (
     "assumed", "audit_outcome", "basis", "cause", "choice", "consent_by", "consent_method",
     "consent_state", "contract_state", "decision", "done", "entry.readability",
-    "error", "event", "expiry", "fault", "gate", "gate_state", "group", "hint", "hold", "home",
-    "instrument_kind", "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
+    "erasure_ground", "erasure_state", "error", "event", "expiry", "fault", "gate", "gate_state",
+    "group", "hint", "hold", "hold_kind", "hold_state", "home", "instrument_kind",
+    "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
     "outcome", "party", "place", "profile", "proof.problem", "region", "revocations.show", "role",
     "role_text", "scc_module", "step", "terms.diligence", "trace.fact", "trace.lane",
     "trace.origin", "welcome", "wrong",
