@@ -92,10 +92,9 @@ class Health:
         return self._states.keys()
 
     def state(self, name: str) -> "HealthCheckResponse.ServingStatus.ValueType":
-        """Return a service's state; NOT_FOUND when there is none of that name."""
-        if name not in self._states:
-            raise not_found(f"service {name}")
-        return HealthCheckResponse.NOT_SERVING if self.draining else self._states[name]
+        """Return a service's state; SERVICE_UNKNOWN while, or when, there is none of that name."""
+        state = self._states.get(name, HealthCheckResponse.SERVICE_UNKNOWN)
+        return HealthCheckResponse.NOT_SERVING if self.draining else state
 
     async def another(
         self, name: str, told: "HealthCheckResponse.ServingStatus.ValueType | None"
@@ -140,7 +139,9 @@ class HealthDoor:
         self._health = health
 
     async def check(self, request: HealthCheckRequest, _call: Call) -> HealthCheckResponse:
-        """Tell a service's state."""
+        """Tell a service's state; NOT_FOUND when there is none of that name."""
+        if request.service not in self._health.names:
+            raise not_found(f"service {request.service}")
         return HealthCheckResponse(status=self._health.state(request.service))
 
     async def list(self, _request: HealthListRequest, _call: Call) -> HealthListResponse:
