@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from accord.audit.v1 import entry_pb2
 from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord.audit.v1.read_service_pb2 import ProveInclusionResponse
 
@@ -82,11 +83,22 @@ class VerifiedEntry:
         return sum(len(section.commitments) for section in self.entry.sections)
 
 
-def pack_proof(response: ProveInclusionResponse) -> ProofFile:
-    """The proof file of the log's answer; the entry and its openings travel as ``extra``."""
+def pack_proof(response: ProveInclusionResponse, only: Collection[str] | None = None) -> ProofFile:
+    """The proof file of the log's answer; the entry and its openings travel as ``extra``.
+
+    ``only`` names the values that the file is to show, ``NAME`` wherever it stands or ``N:NAME`` in
+    section N (from 0). Of all others it then holds the commitments, which tell nothing without
+    their salts, and the sealed bytes. KeyError for a name that nothing opened has.
+    """
+    openings = list(response.openings)
+    if only is not None:
+        wanted = set(only)
+        openings = [each for each in openings if not wanted.isdisjoint(_names_of(each))]
+        if missing := wanted.difference(*map(_names_of, openings)):
+            raise KeyError(min(missing))
     extra = {
         "leaf": base64.b64encode(response.entry.leaf).decode(),
-        "openings": [opening_as_json(opening) for opening in response.openings],
+        "openings": [opening_as_json(opening) for opening in openings],
     }
     return ProofFile(
         index=response.entry.index,
@@ -94,6 +106,10 @@ def pack_proof(response: ProveInclusionResponse) -> ProofFile:
         checkpoint=response.checkpoint.note.encode(),
         extra=json.dumps(extra, ensure_ascii=False, separators=(",", ":")).encode(),
     )
+
+
+def _names_of(opening: entry_pb2.Opening) -> tuple[str, str]:
+    return opening.name, f"{opening.section}:{opening.name}"
 
 
 def verify_proof(

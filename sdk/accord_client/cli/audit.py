@@ -10,7 +10,7 @@ from accord.audit.v1 import entry_pb2, read_service_pb2
 
 from accord_client.cli.filters import filter_options, purpose_option, read_filter
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Session, emit_json, json_option, run
+from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option, run
 from accord_client.cli.trusting import PATH
 from accord_client.clients import Audit
 from accord_client.verify import pack_proof
@@ -126,7 +126,16 @@ def show(session: Session, entry: str, *, purpose: str, as_json: bool) -> None:
             ("action", f"{found.action} → {found.outcome}"),
             ("about", found.account),
             ("by", found.actor),
+            ("for", found.on_behalf_of),
+            ("through", found.app),
             ("on", found.resource),
+            ("recipients", ", ".join(found.recipients)),
+            ("contracts", ", ".join(found.contracts)),
+            ("decision", found.decision.name),
+            ("answer", found.decision.outcome),
+            ("reasons", ", ".join(found.decision.reasons)),
+            ("citations", "; ".join(found.decision.citations)),
+            ("rulebook", found.decision.rulebook_digest),
             ("trace", found.trace_id),
             *((field.name, field.value) for field in found.fields),
         )
@@ -144,13 +153,28 @@ def show(session: Session, entry: str, *, purpose: str, as_json: bool) -> None:
 @audit.command()
 @click.argument("entry")
 @click.option("--out", type=PATH, help="Where to write the proof; default entry-<n>.tlog-proof.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Show this value alone: @decision.outcome, or 2:NAME of section 2. Repeatable.",
+)
 @purpose_option
 @json_option
 @click.pass_obj
-def prove(session: Session, entry: str, out: Path | None, *, purpose: str, as_json: bool) -> None:
+def prove(
+    session: Session,
+    entry: str,
+    out: Path | None,
+    *,
+    only: tuple[str, ...],
+    purpose: str,
+    as_json: bool,
+) -> None:
     """Fetch a proof that ENTRY is in the log, into a file that needs no log to be verified.
 
-    The file holds the entry with its opened values: treat it like the data it shows.
+    The file holds the entry with its opened values: treat it like the data it shows. With --only it
+    holds nothing of the other values but what the log committed to.
     """
 
     async def fetch() -> read_service_pb2.ProveInclusionResponse:
@@ -159,7 +183,13 @@ def prove(session: Session, entry: str, out: Path | None, *, purpose: str, as_js
 
     response = run(fetch)
     file = out or Path(f"entry-{response.entry.index}.tlog-proof")
-    file.write_bytes(pack_proof(response).serialise())
+    try:
+        proof = pack_proof(response, only or None)
+    except KeyError as missing:
+        names = ", ".join(dict.fromkeys(opening.name for opening in response.openings))
+        message = f"entry {response.entry.index} shows no {missing.args[0]}; it shows: {names}"
+        raise Failure(Exit.BAD_INPUT, message) from missing
+    file.write_bytes(proof.serialise())
     if as_json:
         emit_json({"file": str(file), "index": response.entry.index})
     else:
