@@ -115,6 +115,21 @@ def test_a_purpose_is_read_by_the_person_who_was_looked_up_and_nothing_else_of_i
     assert auditor.heading == "Nothing here by that name"
 
 
+def test_a_whole_request_is_one_call_to_audit(auditor: Visitor) -> None:
+    auditor.open("/audit")
+    trace = auditor.page.locator("a[href^='/audit/traces/']").last.get_attribute("href")
+    answer = auditor.page.goto(f"{auditor.origin}{trace}")
+    assert answer is not None
+    looking = answer.headers["accord-reference"]
+    for _ in range(60):
+        auditor.open(f"/audit/traces/{looking}")
+        if auditor.page.locator("ol.steps").count():
+            break
+    # Each call that reads leaves an entry of its own in the trace of whoever reads.
+    (step,) = auditor.page.locator("ol.steps > li").all_inner_texts()
+    assert "audit:proof:read" in step
+
+
 def test_a_search_that_cannot_be_read_says_where(auditor: Visitor) -> None:
     auditor.open("/audit")
     auditor.page.get_by_text("Search", exact=True).click()

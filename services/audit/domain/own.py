@@ -16,12 +16,13 @@ _ASKED = "service recipients purpose categories destination app"
 _DECIDED = "decision.name decision.outcome decision.reasons decision.citations decision.rulebook"
 _ANSWERED = f"{_DECIDED} contract contracts decision answer"
 # By the beginning of the event's name: which values a person may see, the entry's own members
-# among them. Of other events, such as a legal hold or what staff do among themselves, nothing.
+# among them. Of other events, such as a legal hold or what staff do among themselves, nothing; of
+# what they did themselves, as staff, that they did it.
 _PERSON: Mapping[str, str] = {
     "account:account:": "country notice language birth_date",
     "account:link:": "provider imports ended_sessions",
     "account:session:": "provider",
-    "account:staff:": "role",
+    "account:staff:accept": "role",
     "sharing:decision:": f"{_ASKED} {_ANSWERED} relation asked",
     "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time app",
     "sharing:consent:": _CONSENT,
@@ -31,7 +32,9 @@ _PERSON: Mapping[str, str] = {
     "sharing:revocation:": "recipients cause contracts deadline",
     "sharing:explanation:": f"{_ASKED} as_of",
     "sharing:subjects:": "told",
-    "audit:log:": "purpose asked entries",
+    "audit:log:read": "purpose asked entries",
+    "audit:log:tail": "purpose asked entries",
+    "audit:log:export": "purpose asked entries",
     "audit:proof:": "purpose asked entries",
 }
 # Of these an order that must not be told could be guessed: while there is one, none is shown.
@@ -59,6 +62,11 @@ def order(opened: OpenedEntry, today: date) -> str:
     return opened.event.resource if any(day >= today.isoformat() for day in until) else ""
 
 
+def shown_to_people(action: str) -> bool:
+    """Tell whether a person may be shown such an event at all."""
+    return _allowed(_PERSON, action) is not None
+
+
 def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening] | None:
     """Return which openings of their own sections a person may see; None for none of the entry.
 
@@ -68,6 +76,8 @@ def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening
     """
     action = opened.event.action
     allowed = _allowed(_PERSON, action)
+    if allowed is None and opened.event.actor:  # which their own key alone has opened
+        return frozenset(each for each in opened.openings if each.name == "@actor")
     if allowed is None or (secret and action.startswith(_BETRAYING) and not _reads_own(opened)):
         return None
     if action.startswith(_ORDERS) and opened.event.resource in secret:

@@ -210,6 +210,24 @@ async def test_what_an_order_forbids_to_tell_is_told_on_the_day_after(
     assert SECRET not in shown(told)
 
 
+async def test_who_is_staff_sees_that_they_acted_and_not_on_whom(log: Log, own: ReadOwn) -> None:
+    staff = "accounts/nl-staffstaffstaffstaffstaffs"
+    done = [
+        event(1, action="audit:hold:place", actor=staff, fields={"reason": SECRET}),
+        event(2, action="sharing:contract:activate", account="", actor=staff, resource=SECRET),
+    ]
+    await log.append(1, done, "sharing")
+    page = await own.of_person(staff, after=None, size=50)
+    assert [entry.event.action for entry in page.entries] == [
+        "sharing:contract:activate",
+        "audit:hold:place",
+    ]
+    for opened in page.entries:
+        assert opened.event.actor == staff
+        assert SECRET not in shown(opened)
+        assert PERSON not in shown(opened)
+
+
 async def test_of_an_erased_person_nothing_is_found(filled: Log, own: ReadOwn) -> None:
     (person,) = (await filled.keys.find([PERSON])).values()
     await filled.key_database.write(
