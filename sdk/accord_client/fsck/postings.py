@@ -23,7 +23,7 @@ from accord_client.fsck.rows import Database, UnreadableError
 Posting = tuple[int, bytes, int]
 """Facet, key, index of the entry."""
 
-_SEGMENT_BITS = 20
+_SEGMENT_BITS = 16
 _MOST_BUNDLES = 64  # whose rows are compared one by one
 
 
