@@ -1,14 +1,15 @@
 """The search for entries: by facets, time and producer, in the order of the log, in bounded work.
 
-Every facet has its own rows in each segment. The one with the fewest leads: its rows are read in
-order, a chunk at a time, and each is looked up under the other facets. So what one person did with
-an outcome that every second entry has is found as fast as what that person did.
+Every facet has its own rows in each segment. The rarest leads: its rows are read, a chunk at a
+time, and each is looked up under the other facets. So what one person did with an outcome that
+every second entry has is found as fast as what that person did. A rare facet is looked for in many
+segments at once; where it turns out to be frequent, in one after another.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, select
 
 from services.audit.domain.entry import Facet
 from services.audit.domain.ports import Filter
@@ -25,15 +26,36 @@ _CHUNK = 2_048  # rows that one statement reads
 _LEAST_CHUNK = 64
 _SEEK = 16  # what a look into a segment costs, in rows
 _STRETCHES = 4_096  # that one statement gives
+_TOGETHER_BITS = 6  # 64 segments are looked into at once
+_RARITY = (
+    Facet.TRACE,
+    Facet.CONTRACT,
+    Facet.PERSON,
+    Facet.ACTOR,
+    Facet.RECIPIENT,
+    Facet.APP,
+    Facet.OUTCOME,
+    Facet.EVENT,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The entries [begin, end) of one segment."""
+    """The entries [begin, end)."""
 
-    segment: int
     begin: int
     end: int
+
+    @property
+    def segments(self) -> range:
+        """Return the segments in which they lie."""
+        return range(self.begin >> SEGMENT_BITS, (self.end - 1 >> SEGMENT_BITS) + 1)
+
+    def halves(self) -> tuple["_Part", "_Part"]:
+        """Divide it between two of its segments."""
+        segments = self.segments
+        middle = segments[len(segments) // 2] << SEGMENT_BITS
+        return _Part(self.begin, middle), _Part(middle, self.end)
 
 
 class Search:
@@ -103,44 +125,59 @@ class Search:
 
     def _look(self, low: int, high: int) -> Iterator[int]:
         """Search [low, high) piece by piece; give each time the index up to which it went."""
-        bits = SEGMENT_BITS if self._wanted.facets else STRETCH_BITS
+        bits = SEGMENT_BITS + _TOGETHER_BITS if self._wanted.facets else STRETCH_BITS
         pieces: Sequence[int] = range(low >> bits, ((high - 1) >> bits) + 1)
         for piece in reversed(pieces) if self._newest_first else pieces:
-            begin, end = max(low, piece << bits), min(high, (piece + 1) << bits)
-            if self._wanted.facets:
-                yield from self._segment(_Part(piece, begin, end))
-            else:
-                self._scan(begin, end)
-            yield begin if self._newest_first else end - 1
+            part = _Part(max(low, piece << bits), min(high, (piece + 1) << bits))
+            if part.begin < part.end and self._wanted.facets:
+                yield from self._segments(part)
+            elif part.begin < part.end:
+                self._scan(part)
+                yield part.begin if self._newest_first else part.end - 1
 
-    def _scan(self, begin: int, end: int) -> None:
-        """Look at the entries of [begin, end) one by one."""
+    def _scan(self, part: _Part) -> None:
+        """Look at the entries one by one."""
         index, room = entries.c.log_index, self._room
-        query = select(index).where(*_within(index, begin, end), *self._of_entry())
+        query = select(index).where(*_within(index, part), *self._of_entry())
         found = self._tx.execute(query.order_by(self._order(index)).limit(room)).scalars().all()
         self.found += found
-        self._work += _SEEK + (len(found) if len(found) == room else end - begin)
+        self._work += _SEEK + (len(found) if len(found) == room else part.end - part.begin)
+
+    def _segments(self, part: _Part) -> Iterator[int]:
+        """Search several segments, at once if that facet is rare which usually is the rarest."""
+        if len(part.segments) == 1:
+            yield from self._segment(part)
+            return
+        facet = min(self._wanted.facets, key=_RARITY.index)
+        rows = self._rows(part, facet, sorted(self._wanted.facets[facet]), _CHUNK, ordered=False)
+        if len(rows) < _CHUNK:
+            self.found += sorted((at for at, holds in rows if holds), reverse=self._newest_first)
+            yield part.begin if self._newest_first else part.end - 1
+            return
+        for half in part.halves()[:: -1 if self._newest_first else 1]:
+            yield from self._segments(half)
 
     def _segment(self, part: _Part) -> Iterator[int]:
         """Search a part of a segment, in chunks of the rows of its rarest facet."""
         facet = self._rarest(part)
         if facet is None:
+            yield part.begin if self._newest_first else part.end - 1
             return
         keys = sorted(self._wanted.facets[facet])
         while part.begin < part.end:
             most = max(self._chunk_size // len(keys), _LEAST_CHUNK)
-            chunks = [self._chunk(part, facet, key, most) for key in keys]
+            chunks = [self._rows(part, facet, [key], most) for key in keys]
             holding = {index for chunk in chunks for index, holds in chunk if holds}
             # Where a chunk is full its key has more rows: what lies beyond is for the next turn.
             ends = [chunk[-1][0] for chunk in chunks if len(chunk) == most]
             if self._newest_first:
                 reached = max(ends, default=part.begin)
                 self.found += sorted((at for at in holding if at >= reached), reverse=True)
-                part = _Part(part.segment, part.begin, reached)
+                part = _Part(part.begin, reached)
             else:
                 reached = min(ends, default=part.end - 1)
                 self.found += sorted(at for at in holding if at <= reached)
-                part = _Part(part.segment, reached + 1, part.end)
+                part = _Part(reached + 1, part.end)
             yield reached
 
     def _rarest(self, part: _Part) -> Facet | None:
@@ -150,8 +187,12 @@ class Search:
             return facets[0]
         counts = {}
         for facet in facets:
-            rows = select(literal(1)).where(*self._under(postings, part.segment, facet))
-            rows = rows.where(*_within(postings.c.log_index, part.begin, part.end))
+            rows = select(literal(1)).where(
+                postings.c.segment.in_(part.segments),
+                postings.c.facet == int(facet),
+                postings.c.key.in_(sorted(self._wanted.facets[facet])),
+                *_within(postings.c.log_index, part),
+            )
             # Further than that counting costs more than it spares.
             count = select(func.count()).select_from(rows.limit(_CHUNK).subquery())
             counts[facet] = self._tx.execute(count).scalar_one()
@@ -160,39 +201,40 @@ class Search:
                 return None
         return min(facets, key=lambda facet: counts[facet])
 
-    def _chunk(
-        self, part: _Part, facet: Facet, key: bytes, most: int
+    def _rows(
+        self, part: _Part, facet: Facet, keys: Sequence[bytes], most: int, *, ordered: bool = True
     ) -> Sequence[tuple[int, bool]]:
-        """Return one key's next rows: the index, and whether all else that is wanted holds."""
-        index = postings.c.log_index
-        lead = (
-            select(index)
-            .where(postings.c.segment == part.segment, postings.c.facet == int(facet))
-            .where(postings.c.key == key, *_within(index, part.begin, part.end))
-            .order_by(self._order(index))
-            .limit(most)
-            .subquery()
+        """Return the next rows under keys: the index, and whether all else that is wanted holds."""
+        leading = select(postings.c.segment, postings.c.log_index).where(
+            postings.c.segment.in_(part.segments),
+            postings.c.facet == int(facet),
+            postings.c.key.in_(keys),
+            *_within(postings.c.log_index, part),
         )
+        if ordered:
+            leading = leading.order_by(self._order(postings.c.log_index))
+        lead = leading.limit(most).subquery()
         here = lead.c.log_index
         holds = []
-        for each in self._wanted.facets:
+        for each, others in self._wanted.facets.items():
             if each != facet:
                 other = postings.alias()
-                under = self._under(other, part.segment, each)
-                holds.append(exists().where(*under, other.c.log_index == here))
+                holds.append(
+                    exists().where(
+                        other.c.segment == lead.c.segment,
+                        other.c.facet == int(each),
+                        other.c.key.in_(sorted(others)),
+                        other.c.log_index == here,
+                    )
+                )
         if asked := self._of_entry():
             holds.append(exists().where(entries.c.log_index == here, *asked))
-        query = select(here, and_(literal(1) == 1, *holds)).order_by(self._order(here))
+        query = select(here, and_(literal(1) == 1, *holds))
+        if ordered:
+            query = query.order_by(self._order(here))
         rows = [(index, bool(all_hold)) for index, all_hold in self._tx.execute(query)]
-        self._work += _SEEK + len(rows)
+        self._work += _SEEK + len(part.segments) + len(rows)
         return rows
-
-    def _under(
-        self, rows: FromClause, segment: int, facet: Facet
-    ) -> tuple[ColumnElement[bool], ...]:
-        """Return the condition of rows that say: found under this facet, as wanted."""
-        keys = sorted(self._wanted.facets[facet])
-        return rows.c.segment == segment, rows.c.facet == int(facet), rows.c.key.in_(keys)
 
     def _of_entry(self) -> list[ColumnElement[bool]]:
         """Return what is wanted of an entry's own row."""
@@ -220,8 +262,8 @@ class Search:
         return min(self._room, _CHUNK) if alone else _CHUNK
 
 
-def _within(column: ColumnElement[int], begin: int, end: int) -> tuple[ColumnElement[bool], ...]:
-    return column >= begin, column < end
+def _within(column: ColumnElement[int], part: _Part) -> tuple[ColumnElement[bool], ...]:
+    return column >= part.begin, column < part.end
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -50,11 +50,11 @@ postings = Table(
     Column("facet", SmallInt, nullable=False),  # domain.entry.Facet
     Column("key", LargeBinary, nullable=False),
     PrimaryKeyConstraint("segment", "facet", "key", "log_index"),
-    CheckConstraint("segment = log_index >> 20", name="segment"),
+    CheckConstraint("segment = log_index >> 16", name="segment"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
-SEGMENT_BITS = 20
+SEGMENT_BITS = 16
 
 # When the events of each full stretch of 2^STRETCH_BITS entries happened, so that a search by time
 # skips those that lie outside. Entries come almost in the order of their times, but only almost.

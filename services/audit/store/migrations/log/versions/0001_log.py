@@ -76,7 +76,7 @@ def _create_tables() -> None:
         sa.Column("facet", sa.SmallInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("segment", "facet", "key", "log_index", name="pk_postings"),
-        sa.CheckConstraint("segment = log_index >> 20", name="ck_postings_segment"),
+        sa.CheckConstraint("segment = log_index >> 16", name="ck_postings_segment"),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
