@@ -6,13 +6,17 @@ Audit alone runs in each: what its auditors read is itself on record, and makes 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from accord.audit.v1.read_service_pb2 import ListEntriesRequest
+from accord_client.cli import cli
+from accord_client.cli.session import Exit
 from accord_client.clients import Audit
+from click.testing import CliRunner, Result
 
 from sandbox.mesh import Mesh, Ports
 from sandbox.regions import Regions
@@ -21,14 +25,16 @@ from services.audit.domain.cosignature import Cosigner
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import Verifier, VerifierKey, open_note
 from services.audit.store.note_key import NoteVerifier
+from tests.mesh.log import checkpoint
 from tests.mesh.records import profile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PATIENCE_S = 60.0
-_BETWEEN_S = 0.1  # nothing tells an auditor of a checkpoint: to ask again is all there is
 NAMES = ("nl", "in", "sg")
+# A witness of others, which cosigns none of these logs.
+_STRANGER = "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN"
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +72,11 @@ def published(
 ) -> Seen:
     """The published checkpoint, once it is `enough`; TimeoutError when it never is."""
     mesh = regions[name]
-
-    async def ask() -> Seen:
-        async with asyncio.timeout(wait_s), Audit.connect(profile(mesh, "auditor"), "") as client:
-            while True:
-                seen = read(regions, mesh, (await client.checkpoint()).note)
-                if enough(seen):
-                    return seen
-                await asyncio.sleep(_BETWEEN_S)
-
-    return asyncio.run(ask())
+    return read(
+        regions,
+        mesh,
+        checkpoint(mesh, lambda note: enough(read(regions, mesh, note)), wait_s),
+    )
 
 
 def grow(regions: Regions, name: str) -> None:
@@ -95,6 +96,42 @@ def test_every_region_has_its_log_cosigned_by_the_others(regions: Regions) -> No
     for name in NAMES:
         seen = published(regions, name, lambda seen: seen.size > 0 and bool(seen.by))
         assert seen.by == set(NAMES) - {name}
+
+
+def test_an_auditor_with_the_policy_is_told_who_cosigned(regions: Regions, tmp_path: Path) -> None:
+    grow(regions, "nl")
+    published(regions, "nl", lambda seen: seen.size > 0 and len(seen.by) == len(NAMES) - 1)
+    material = regions["nl"].material
+    online = ["--profile", str(material.profile("auditor"))]
+    trusted = ["--key", str(material.log_key), "--policy", str(material.witness("policy"))]
+
+    def accord(*words: str) -> Result:
+        return CliRunner().invoke(cli, [*words, *trusted], env={"ACCORD_PURPOSE": "a test"})
+
+    kept, bundle = tmp_path / "kept.checkpoint", tmp_path / "all.bundle"
+    said = accord(*online, "audit", "checkpoint", "--out", str(kept))
+    assert said.exit_code == Exit.OK, said.stderr
+    assert "the quorum (2 of in, sg) holds" in said.stdout
+    assert (
+        "the quorum (2 of in, sg) holds" in accord(*online, "audit", "consistent", str(kept)).stdout
+    )
+    exporting = [*online, "audit", "export", "--purpose", "a test", "--out", str(bundle)]
+    assert CliRunner().invoke(cli, exporting).exit_code == Exit.OK
+    answer = json.loads(accord("audit", "verify", str(bundle), "--json").stdout)
+    assert answer["quorum"] is True
+    assert {one["name"] for one in answer["cosigned_by"]} == {"in", "sg"}
+
+    other = regions["in"].material.key("witness.vkey").read_text().strip()
+    stricter = tmp_path / "stricter.policy"
+    stricter.write_text(
+        f"witness in {other}\nwitness ru {_STRANGER}\ngroup G all in ru\nquorum G\n"
+    )
+    trusted[-1] = str(stricter)
+    refused = accord("audit", "verify", str(bundle))
+    assert refused.exit_code == Exit.REFUSED
+    assert (
+        "NOT VERIFIED (quorum): the policy requires 2 of in, ru; cosigned by in" in refused.stderr
+    )
 
 
 def test_a_witness_that_is_away_blocks_as_the_policy_says_and_comes_back_by_itself(
