@@ -14,6 +14,23 @@ _DELIVERED_S = 20.0
 _BETWEEN_S = 0.2  # nothing tells an auditor of a new entry: to ask again is all there is
 
 
+def checkpoint(region: Mesh, enough: Callable[[str], bool], wait_s: float = _DELIVERED_S) -> str:
+    """The newest published checkpoint, once it is `enough`; TimeoutError when it never is."""
+
+    async def read() -> str:
+        async with (
+            asyncio.timeout(wait_s),
+            Audit.connect(profile(region, "auditor"), "a test") as client,
+        ):
+            while True:
+                note = (await client.checkpoint()).note
+                if enough(note):
+                    return note
+                await asyncio.sleep(_BETWEEN_S)
+
+    return asyncio.run(read())
+
+
 def logged(
     region: Mesh, enough: Callable[[list[Entry]], bool], request: ListEntriesRequest
 ) -> list[Entry]:

@@ -30,7 +30,7 @@ lCkHUpkmVBEms2r2T1K6Og69+wUuuN3MIEW1/ezu2v0=
 
 — rome2026h1.example.org kVB1JgAAAZtxtEwABAMARzBFAiEAi+mTa2xjL1IdWpH82OeciGsGvwRAP+f1WkfKaSZCfFECIHoNPZ/Q3y6UNzvKOO9cuLr6V16vPNfhwhle9f6r5H/Z
 — witness.example.org uKLPIAAAAABpVGeAhm2bOvKc3LaB9PFN1ruG19Y5yqslmcAAbhftnn1Zznmo0LXFZq4LGvqKqLX8jWlwLKasxEGTLIqAVusneCBmBw==
-"""  # noqa: E501
+"""  # noqa: E501  as it was published
 
 
 def witness(name: str = "in.accord.internal/witness") -> NoteKey:
