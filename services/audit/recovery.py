@@ -88,10 +88,10 @@ class Pinned:
 async def restore(
     settings: AuditSettings, backup: Path, pinned: Pinned, clock: Clock, report: Report
 ) -> Checkpoint:
-    """Put a backup back into empty databases; NotReadyError, and nothing done, when it is not fit.
+    """Put a backup back into empty databases; NotReadyError when nothing may be gone on from there.
 
-    What is already there and newer is not overwritten: a tile directory that was published further
-    refuses an older backup, and a key database that is in use is kept.
+    What is there and newer is kept: a tile directory that was published further, of which the
+    backup is the beginning, and a key database that is in use.
     """
     known = pinned.known(settings.origin)
     own = _known(settings)
@@ -99,8 +99,11 @@ async def restore(
         raise NotReadyError("log.key is not the key of the log that is pinned")
     async with _stopped(settings, clock) as stores:
         source, target = TileDirectory(backup / _LOG), TileDirectory(settings.tile_directory)
-        await _require_newest(PublishedLog(source, known), pinned, known)
-        await CopyLog(known, source, target)(lambda _done, _of: None)
+        if not await _is_ahead(PublishedLog(target, known), PublishedLog(source, known)):
+            await _require_newest(PublishedLog(source, known), pinned, known)
+            await CopyLog(known, source, target)(lambda _done, _of: None)
+        else:
+            await _require_newest(PublishedLog(target, known), pinned, known)
         if not await holds_keys(stores.keys):
             await KeyBackups(backup / _KEYS, settings.origin).restore(stores.keys, clock.now())
         checkpoint = await _rebuilt(settings, stores, target, own, report, source="backup")
@@ -170,12 +173,20 @@ async def _rebuilt(
     return await case(report, before_it_serves=record)
 
 
-async def _require_newest(backup: PublishedLog, pinned: Pinned, known: KnownLog) -> None:
-    """Refuse a backup that is older than what somebody has seen of the log, or another history."""
-    published = await backup.checkpoints()
-    if not published:
+async def _is_ahead(tiles: PublishedLog, backup: PublishedLog) -> bool:
+    """Tell whether the tile directory goes on where the backup ends."""
+    taken, there = await backup.checkpoints(), await tiles.checkpoints()
+    if not taken:
         raise LogDamagedError("the backup holds no checkpoint")
-    newest = published[-1]
+    if not there or there[-1].size <= taken[-1].size:
+        return False
+    await tiles.require(taken[-1], there[-1])
+    return True
+
+
+async def _require_newest(log: PublishedLog, pinned: Pinned, known: KnownLog) -> None:
+    """Refuse to go on from less than somebody has seen of the log, or from another history."""
+    newest = (await log.checkpoints())[-1]
     for note in pinned.checkpoints:
         try:
             seen = Checkpoint.read(note, known)
@@ -185,9 +196,9 @@ async def _require_newest(backup: PublishedLog, pinned: Pinned, known: KnownLog)
             raise NotReadyError(
                 f"the backup ends at {newest.size} entries, and a checkpoint of {seen.size} was "
                 "published: going on from the backup would sign a second history. Restore a newer "
-                "one, or rebuild from the tile directory or a mirror of it"
+                "one, or put the tile directory or a mirror of it in its place"
             )
-        await backup.require(seen, newest)
+        await log.require(seen, newest)
 
 
 def _known(settings: AuditSettings) -> KnownLog:

@@ -88,9 +88,6 @@ async def test_an_older_backup_beside_a_newer_checkpoint_is_refused(region: Regi
         await there.publish()
     newer = (region.tiles / "checkpoint").read_text()
     settings = region.settings(region.fresh(), "restored.db")
-    with pytest.raises(NotReadyError, match="sign a second history"):
-        await region.restore(settings)  # by the tile directory that is still there
-    assert await count(settings.database, entries) == 0
     shutil.rmtree(region.tiles)
     region.tiles.mkdir()
     with pytest.raises(NotReadyError, match="checkpoint of 20 was published"):
@@ -100,6 +97,29 @@ async def test_an_older_backup_beside_a_newer_checkpoint_is_refused(region: Regi
         (region.directory / "backup" / "log" / "checkpoints.jsonl").read_text().splitlines()[0]
     )
     assert (await region.restore(settings, older)).size == 10
+
+
+async def test_a_tile_directory_that_goes_on_where_the_backup_ends_is_kept(
+    region: Region,
+) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    async with region.running() as there:
+        await there.grow(10)
+        await there.publish()
+    lost = region.url
+    settings = region.settings(region.fresh(), "restored.db")
+    assert (await region.restore(settings, (region.tiles / "checkpoint").read_text())).size == 20
+    assert await content(settings.database, 20) == await content(lost, 20)
+    assert await count(settings.key_database, party_keys) > 0
+    other = Region(region.bench, region.fresh(), region.fresh)
+    for each in ("tiles", "log.key", "log.vkey"):
+        (region.directory / each).rename(region.directory / f"{each}-before")
+    other.tiles.mkdir()
+    (region.directory / "2026-06.kek").unlink()
+    await published_log(other, 30)
+    with pytest.raises(NotReadyError, match=r"cannot be trusted"):
+        await other.restore(other.settings(other.fresh(), "another.db"))
 
 
 async def test_a_checkpoint_of_another_history_is_refused(region: Region) -> None:
