@@ -22,7 +22,7 @@ from services.audit.domain.layout import Layout, TilePath, lay_out
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Node, consistency_spans
 from services.audit.domain.note import MalformedNoteError
-from services.audit.domain.ports import Cosigned, LogStore, Prove, Publications, Tiles, Witnesses
+from services.audit.domain.ports import LogStore, Publications, Tiles, Witnesses
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
 
 log = logs.get(__name__)
@@ -44,14 +44,6 @@ class _State:
     @property
     def size(self) -> int:
         return self.published.size if self.published else 0
-
-
-class NoWitnesses:
-    """Witnesses of a log that has no policy: nobody is asked, and that suffices."""
-
-    async def cosign(self, checkpoint: Checkpoint, _prove: Prove) -> Cosigned:
-        """Return the checkpoint as it is."""
-        return Cosigned(checkpoint.note, satisfied=True)
 
 
 class Publisher:

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from runtime.clock import SettableClock
 from runtime.testing import NOON
-from services.audit.cases.publish import NoWitnesses, Publisher
+from services.audit.cases.publish import Publisher
 from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.ports import Cosigned
 from services.audit.store.published import StoredPublications
 from services.audit.store.tables import published
 from services.audit.store.tile_directory import TileDirectory
@@ -20,7 +21,14 @@ from tests.contract.audit.stranger import Head, walk
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.audit.domain.ports import Witnesses
+    from services.audit.domain.ports import Prove, Witnesses
+
+
+class NoWitnesses:
+    """Of a log that has no policy: nobody is asked, and that suffices."""
+
+    async def cosign(self, checkpoint: Checkpoint, _prove: Prove) -> Cosigned:
+        return Cosigned(checkpoint.note, satisfied=True)
 
 
 @dataclass
