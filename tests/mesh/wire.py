@@ -12,7 +12,11 @@ from accord.account.v1 import (
     session_service_pb2,
     staff_service_pb2,
 )
-from accord.audit.v1 import append_service_pb2, read_service_pb2
+from accord.audit.v1 import (
+    append_service_pb2,
+    own_entry_service_pb2,
+    read_service_pb2,
+)
 from accord.sharing.foreign import authzen_pb2, ext_authz_pb2
 from accord.sharing.v1 import (
     analysis_service_pb2,
@@ -49,6 +53,7 @@ _FILES = (
     authzen_pb2,
     ext_authz_pb2,
     read_service_pb2,
+    own_entry_service_pb2,
     consent_service_pb2,
     contract_service_pb2,
     decision_service_pb2,
