@@ -54,8 +54,8 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
         )
     if not entry.HasField("event_time"):
         raise invalid(f"{at}.event_time", "is required")
-    actor = _party(entry.actor, f"{at}.actor", _MAX_NAME)
-    on_behalf_of = _party(entry.on_behalf_of, f"{at}.on_behalf_of", _MAX_NAME)
+    actor = _party(entry.actor, at, "actor", _MAX_NAME)
+    on_behalf_of = _party(entry.on_behalf_of, at, "on_behalf_of", _MAX_NAME)
     if actor and on_behalf_of == actor:
         raise invalid(f"{at}.on_behalf_of", "must be another than the actor")
     app = entry.app
@@ -67,17 +67,17 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
             action=text_of(entry.event),
             outcome=outcome,
             time=from_wire(entry.event_time, f"{at}.event_time"),
-            account=_party(entry.account, f"{at}.account", _MAX_ACCOUNT),
+            account=_party(entry.account, at, "account", _MAX_ACCOUNT),
             actor=actor,
-            resource=_short(entry.resource, f"{at}.resource", _MAX_NAME),
+            resource=_short(entry.resource, at, "resource", _MAX_NAME),
             fields=_fields(entry.fields, at),
             trace=_trace(entry, at),
             event_id=event_id(entry.event_id, f"{at}.event_id"),
             sections=_sections(entry, at) if entry.sections else (),
             on_behalf_of=on_behalf_of,
             app=app,
-            recipients=_names(entry.recipients, f"{at}.recipients"),
-            contracts=_names(entry.contracts, f"{at}.contracts"),
+            recipients=_names(entry.recipients, at, "recipients"),
+            contracts=_names(entry.contracts, at, "contracts"),
             decision=_decision(entry.decision, f"{at}.decision")
             if entry.HasField("decision")
             else _UNDECIDED,
@@ -174,15 +174,16 @@ def _to_decision(decision: Decision) -> entry_pb2.Decision | None:
     )
 
 
-def _party(text: str, field: str, most: int) -> str:
+# Where a member stands is put together for a refusal alone: nearly none is refused.
+def _party(text: str, at: str, member: str, most: int) -> str:
     if text.startswith("@"):
-        raise invalid(field, "must not begin with '@'")
-    return _short(text, field, most)
+        raise invalid(f"{at}.{member}", "must not begin with '@'")
+    return _short(text, at, member, most)
 
 
-def _short(text: str, field: str, most: int) -> str:
+def _short(text: str, at: str, member: str, most: int) -> str:
     if not _is_short(text, most):
-        raise invalid(field, f"must be at most {most} bytes")
+        raise invalid(f"{at}.{member}", f"must be at most {most} bytes")
     return text
 
 
@@ -207,9 +208,10 @@ def _refuse_fields(given: Sequence[entry_pb2.Field], at: str) -> NoReturn:
     raise AssertionError("the fields are as they must be")
 
 
-def _names(given: Sequence[str], field: str) -> tuple[str, ...]:
+def _names(given: Sequence[str], at: str, member: str) -> tuple[str, ...]:
     if not given:
         return ()
+    field = f"{at}.{member}"
     names = tuple(given)
     if len(names) > _MAX_NAMES or len(set(names)) < len(names):
         raise invalid(field, f"must be at most {_MAX_NAMES}, each once")
@@ -284,7 +286,7 @@ def _sections(entry: append_service_pb2.NewEntry, at: str) -> tuple[Section, ...
 def _section(section: entry_pb2.EventSection, at: str) -> Section:
     if not section.account:
         raise invalid(f"{at}.account", "is required")
-    account = _party(section.account, f"{at}.account", _MAX_ACCOUNT)
+    account = _party(section.account, at, "account", _MAX_ACCOUNT)
     return Section(account, _fields(section.fields, at))
 
 

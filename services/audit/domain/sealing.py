@@ -248,12 +248,13 @@ def _seal_section(
     at = _NONCE_SIZE
     commitments: list[bytes] = []
     plain: list[bytes] = []
+    commit, append, prefixed, length = commitments.append, plain.append, _prefixed, _length
     for name, value in members.items():
-        salted = fresh[at : at + _SALT_SIZE] + _prefixed(name)
+        salted = fresh[at : at + _SALT_SIZE] + prefixed(name)
         at += _SALT_SIZE
         encoded = value.encode()
-        commitments.append(_sha256(salted + encoded).digest())
-        plain += (salted, _length(len(encoded)), encoded)
+        commit(_sha256(salted + encoded).digest())
+        append(salted + length(len(encoded)) + encoded)
     pseudonym = keys.pseudonym
     sealed = keys.encrypt(b"".join(plain), place + _counted(pseudonym), fresh[:_NONCE_SIZE])
     return Section(pseudonym, tuple(commitments), sealed)

@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, delete, insert, select
 
 from runtime.db import Database
 from runtime.errors import from_error
-from runtime.event import event_id
+from runtime.ids import event_id
 from runtime.outbox import encode
 from runtime.server import Server
 from runtime.testing import Bench, serving

@@ -8,7 +8,7 @@ from accord.audit.v1 import append_service_pb2 as pb
 from accord.audit.v1.append_service_pb2_grpc import AppendServiceStub
 from accord.audit.v1.entry_pb2 import READABILITY_NONE
 
-from runtime.event import event_id
+from runtime.ids import event_id
 from runtime.outbox import encoded
 from services.audit import recovery
 from services.audit.main import migrate_all

@@ -30,6 +30,7 @@ from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.verification import included
 from services.audit.settings import AuditSettings
 from services.audit.store.tables import outbox
+from tests.contract.audit.entries import entry, event_id
 from tests.contract.audit.test_wire import (  # noqa: F401  the service, as there
     AUDITOR,
     PERSON,
@@ -38,8 +39,6 @@ from tests.contract.audit.test_wire import (  # noqa: F401  the service, as ther
     answer,
     audit,
     bench,
-    entry,
-    event_id,
     settings,
     wanted,
 )
