@@ -122,6 +122,25 @@ async def test_a_tile_directory_that_goes_on_where_the_backup_ends_is_kept(
         await other.restore(other.settings(other.fresh(), "another.db"))
 
 
+async def test_a_second_history_under_the_same_key_is_not_mixed_with_the_first(
+    region: Region,
+) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    region.tiles.rename(region.directory / "first")
+    region.tiles.mkdir()
+    fork = Region(region.bench, region.fresh(), region.fresh)
+    settings = fork.settings()
+    async with fork.running() as there:  # seals anew: other bytes, the same key
+        for count_ in (5, 15):
+            await there.grow(count_)
+            await there.publish()
+    with pytest.raises(NotReadyError, match="different histories"):
+        await fork.back_up(settings)
+    with pytest.raises(NotReadyError, match="different histories"):
+        await fork.restore(fork.settings(fork.fresh()))
+
+
 async def test_a_checkpoint_of_another_history_is_refused(region: Region) -> None:
     await published_log(region, 10)
     await region.back_up(region.settings())

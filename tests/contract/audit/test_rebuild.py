@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import count as numbers
 
 import pytest
 
 from runtime.process import NotReadyError
+from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.layout import ENTRIES, TilePath
 from services.audit.domain.ports import Growth
+from services.audit.store.log_keys import load_log_keys
 from services.audit.store.refill import StoredRefill
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import checkpoints, entries, outbox
-from tests.contract.audit.log import Log, event, running
+from tests.contract.audit.log import ORIGIN, Log, event, running
 from tests.contract.audit.recovering import Region, content, count, published_log
 
 
@@ -91,6 +94,11 @@ async def test_a_checkpoint_of_another_key_or_history_is_refused(region: Region)
         history.write_text(wrong)
         with pytest.raises(NotReadyError, match=r"cannot be trusted|no history"):
             await region.rebuild(settings)
+    keys = load_log_keys(region.directory / "log.key", ORIGIN)
+    other = json.dumps(Checkpoint.sign(keys, 5, b"\5" * 32).note) + "\n"
+    history.write_text(other + lines[-1])
+    with pytest.raises(NotReadyError, match="of 5 entries is of another history"):
+        await region.rebuild(settings)
     history.write_text(lines[-1] + lines[-1][:40])  # a torn line is passed over
     assert (await region.rebuild(settings)).size == 9
 
