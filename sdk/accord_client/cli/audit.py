@@ -32,6 +32,10 @@ def audit() -> None:
       accord audit verify decision.tlog-proof --key log.vkey
 
     \b
+    Along with the log, while it grows:
+      accord audit tail --action sharing:decision: --outcome deny
+
+    \b
     Many entries in one file, and its check without the log:
       accord audit export --account accounts/nl-… --out person.bundle
       accord audit verify person.bundle --key log.vkey --policy trust.policy

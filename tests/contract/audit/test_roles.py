@@ -68,7 +68,7 @@ EVERYONE = (
 )
 
 
-async def ask(audit: Audit, method: str, request: Message, by: str, token: str = "") -> Message:  # noqa: F811
+async def ask(audit: Audit, method: str, request: Message, by: str, token: str = "") -> Message:  # noqa: F811  the fixture
     """Call a reading method as anyone; of a stream, the first message."""
     metadata = (("accord-actor", token),) if token else ()
     async with audit.bench.client(audit.server, "audit", by) as channel:
@@ -85,7 +85,7 @@ async def ask(audit: Audit, method: str, request: Message, by: str, token: str =
             stream.cancel()
 
 
-async def outcome(audit: Audit, method: str, request: Message, by: str, token: str) -> str:  # noqa: F811
+async def outcome(audit: Audit, method: str, request: Message, by: str, token: str) -> str:  # noqa: F811  the fixture
     """The reason of a refusal, empty for an answer."""
     try:
         await ask(audit, method, request, by, token)
@@ -95,7 +95,7 @@ async def outcome(audit: Audit, method: str, request: Message, by: str, token: s
 
 
 @pytest.fixture
-async def filled(audit: Audit) -> Audit:  # noqa: F811
+async def filled(audit: Audit) -> Audit:  # noqa: F811  the fixture
     """Two decisions that an app asked for, about two people, and one about both."""
     both = [
         EventSection(account=PERSON, fields=[Field(name="answer", value="PERMIT")]),
@@ -234,7 +234,7 @@ async def test_a_list_with_proofs_is_of_one_checkpoint_page_by_page(filled: Audi
 @SQLITE
 async def test_what_was_read_is_on_record_before_it_is_shown(
     filled: Audit,
-    settings: AuditSettings,  # noqa: F811
+    settings: AuditSettings,  # noqa: F811  the fixture
 ) -> None:
     person = filled.bench.token(PERSON, "person", audience="audit")
     reads = (
@@ -295,7 +295,7 @@ async def test_without_a_purpose_nothing_is_read(filled: Audit, purpose: str) ->
 @SQLITE
 async def test_what_cannot_be_recorded_is_not_shown(
     filled: Audit,
-    settings: AuditSettings,  # noqa: F811
+    settings: AuditSettings,  # noqa: F811  the fixture
 ) -> None:
     database = Database(settings.key_database)
     await database.write(outbox.drop)
