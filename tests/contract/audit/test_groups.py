@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
+from accord.audit.v1.append_service_pb2 import NewEntry
+from accord.audit.v1.event_pb2 import EVENT_NAME_AUDIT_PRODUCER_GAP
+from grpc import StatusCode
+from sqlalchemy import select
 
+from runtime.errors import code_of
 from runtime.fault import Fault
+from services.audit.store.tables import outbox
 from tests.contract.audit.failing import FailingLog, WatchedKeys
 from tests.contract.audit.log import Log, event, run_writer
 
@@ -64,3 +71,68 @@ async def test_invariant_3_a_group_is_sealed_anew_when_the_one_below_it_failed(
         again = await log.append(1, [event(1), event(3), event(4)])
         assert len(again.receipts) == 3
     assert await log.check() == 4
+
+
+async def test_an_event_that_the_log_has_is_refused_alone_wherever_it_comes(log: Log) -> None:
+    """The store says so when it is too late for the group, and for the one on top of it."""
+    await log.append(1, [event(1)], "sharing")
+    store = await _grow_slowly(log)
+    async with run_writer(log.writer):
+        first = asyncio.create_task(log.append(2, [event(4), event(1)], "sharing"))
+        await store.growing.wait()
+        second = asyncio.create_task(log.append(1, [event(2), event(3)]))
+        await store.looked_up.wait()
+        store.go_on.set()
+        with pytest.raises(Fault, match="EVENT_ID_REUSED") as refusal:
+            await first
+        assert refusal.value.metadata == {"sequence": "3"}
+        assert [receipt.index for receipt in (await second).receipts] == [1, 2]
+        # Alone in its group, and again with what is new.
+        for events in ([event(1)], [event(6), event(1)]):
+            with pytest.raises(Fault, match="EVENT_ID_REUSED"):
+                await log.append(2, events, "sharing")
+        assert (await log.append(2, [event(6)], "sharing")).receipts[0].index == 3
+    assert await log.check() == 4
+
+
+async def test_a_gap_that_lasts_is_alarmed_and_put_on_record_once(log: Log) -> None:
+    async def knock() -> None:
+        with pytest.raises(Fault, match="SEQUENCE_GAP") as refusal:
+            await log.append(5, [event(5)])
+        assert refusal.value.metadata == {"expected": "2"}
+        # Whoever was refused is answered first; the note is taken before the next group is stored.
+        await log.append(1, [event(1)])
+
+    await log.append(1, [event(1)])
+    await knock()
+    log.clock.advance(timedelta(seconds=9))
+    await knock()
+    assert log.alarms == []
+    log.clock.advance(timedelta(seconds=2))
+    for _ in range(3):
+        await knock()
+    assert log.alarms == ["entries_missing"]
+    rows = await log.key_database.read(
+        lambda tx: tx.execute(select(outbox.c.event)).scalars().all()
+    )
+    (recorded,) = map(NewEntry.FromString, rows)
+    assert recorded.event == EVENT_NAME_AUDIT_PRODUCER_GAP
+    fields = {field.name: field.value for field in recorded.fields}
+    assert fields == {"producer": "account", "expected": "2"}
+
+
+async def test_those_who_come_together_are_committed_together(log: Log) -> None:
+    """Forty callers who each wait for one answer at a time need few commits."""
+
+    async def call(caller: int) -> None:
+        for number in range(1, 11):
+            await log.append(number, [event(caller * 100 + number)], f"p{caller}")
+
+    await asyncio.gather(*(call(caller) for caller in range(40)))
+    assert await log.check(every=17) == 400
+    assert len({checkpoint.size for checkpoint in log.seen}) <= 40
+
+
+@pytest.mark.parametrize("reason", ["SEQUENCE_REUSED", "EVENT_ID_REUSED"])
+def test_other_content_already_exists(reason: str) -> None:
+    assert code_of(Fault(reason, "other content")) is StatusCode.ALREADY_EXISTS
