@@ -84,8 +84,11 @@ def test_a_person_is_erased_by_two_officers_and_not_under_a_hold(
     second.open("/officer/erasures")
     assert account not in second.text
     assert assess(second.page) == []
+    look_on_a_phone(open_window(Window(width=PHONE, cookies=staff[PIETER])), erasure)
 
-    phone = open_window(Window(width=PHONE, cookies=staff[PIETER]))
+
+def look_on_a_phone(phone: Visitor, erasure: str) -> None:
+    """The pages on a small screen, in Chinese."""
     phone.open("/officer/erasures")
     phone.follow("繁體中文")
     for path in ("/officer/erasures", erasure, "/officer/erasures/new", "/officer/holds/new"):

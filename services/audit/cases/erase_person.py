@@ -55,7 +55,7 @@ class Act(Step):
 class _Counted:
     """What the log held just before an erasure."""
 
-    said: int  # the highest number of audit's own events
+    said: int  # own events up to this number may still wait in their rows
     entries: int  # about the person, or by them
     log_size: int
 
@@ -189,8 +189,12 @@ class ErasePerson:
     def _now(self, acting: Acting) -> Act:
         return Act(acting.who, self._clock.now(), acting.trace)
 
-    async def _count(self, pseudonym: bytes) -> _Counted:
-        said = await self._log.last_sequence("audit")
+    async def _count(self, pseudonym: bytes, *, gone: bool) -> _Counted:
+        """Count; `gone` waits for own events to have left their rows, not to be in the log alone.
+
+        They leave when they are published, for which witnesses may let us wait: not for ever.
+        """
+        said = 0 if gone else await self._log.last_sequence("audit")
         return _Counted(said, *await self._log.count((Facet.PERSON, Facet.ACTOR), pseudonym))
 
     async def _destroy(
@@ -202,8 +206,8 @@ class ErasePerson:
         change: Callable[[KeyRecords, _Counted], str],
     ) -> str:
         """Destroy keys, once what audit itself says of the person has reached the log."""
-        for _ in range(_LOOKS):
-            counted = await self._count(pseudonym)
+        for look in range(2 * _LOOKS):
+            counted = await self._count(pseudonym, gone=look < _LOOKS)
             try:
                 name = await self._once(
                     request,

@@ -50,7 +50,7 @@ class KeyRecords(Protocol):
     def unsaid(self, party: str, last: int) -> bool:
         """Tell whether an own event that names a party is still on its way to the log.
 
-        `last` is the highest number that the log has of audit's own events.
+        Up to the number `last` they may still lie in their rows.
         """
         ...
 
