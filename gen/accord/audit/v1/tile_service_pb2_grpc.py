@@ -60,7 +60,7 @@ class TileServiceServicer:
 
     def GetPublishedCheckpoint(self, request, context):
         """Returns the newest published checkpoint, with the cosignatures of its witnesses. To begin with:
-        its size says which tiles and bundles there are.
+        its size says which tiles and bundles there are. Called by auditors and apps that read the log.
 
         Fails with NOT_A_LOG_READER (an app that the settings do not name), NOT_FOUND (nothing is
         published yet), UNAVAILABLE (the files cannot be read now).
@@ -70,7 +70,7 @@ class TileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTile(self, request, context):
-        """Returns a tile: hashes of consecutive subtrees.
+        """Returns a tile: hashes of consecutive subtrees. Called by auditors and apps that read the log.
 
         Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
         published checkpoint had), UNAVAILABLE (the files cannot be read now).
@@ -81,7 +81,8 @@ class TileServiceServicer:
 
     def GetEntryBundle(self, request, context):
         """Returns a bundle of entries in parts of at most 1 MiB, in order; together they are the bundle. The
-        stream ends with the last part; one that broke off is begun anew.
+        stream ends with the last part; one that broke off is begun anew. Called by auditors and apps that
+        read the log.
 
         Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
         published checkpoint had), UNAVAILABLE (the files cannot be read now).

@@ -37,20 +37,21 @@ class TileServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TileServiceAsyncStub: ...
     GetPublishedCheckpoint: _grpc.UnaryUnaryMultiCallable[_tile_service_pb2.GetPublishedCheckpointRequest, _tile_service_pb2.GetPublishedCheckpointResponse]
     """Returns the newest published checkpoint, with the cosignatures of its witnesses. To begin with:
-    its size says which tiles and bundles there are.
+    its size says which tiles and bundles there are. Called by auditors and apps that read the log.
 
     Fails with NOT_A_LOG_READER (an app that the settings do not name), NOT_FOUND (nothing is
     published yet), UNAVAILABLE (the files cannot be read now).
     """
     GetTile: _grpc.UnaryUnaryMultiCallable[_tile_service_pb2.GetTileRequest, _tile_service_pb2.GetTileResponse]
-    """Returns a tile: hashes of consecutive subtrees.
+    """Returns a tile: hashes of consecutive subtrees. Called by auditors and apps that read the log.
 
     Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
     published checkpoint had), UNAVAILABLE (the files cannot be read now).
     """
     GetEntryBundle: _grpc.UnaryStreamMultiCallable[_tile_service_pb2.GetEntryBundleRequest, _tile_service_pb2.GetEntryBundleResponse]
     """Returns a bundle of entries in parts of at most 1 MiB, in order; together they are the bundle. The
-    stream ends with the last part; one that broke off is begun anew.
+    stream ends with the last part; one that broke off is begun anew. Called by auditors and apps that
+    read the log.
 
     Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
     published checkpoint had), UNAVAILABLE (the files cannot be read now).
@@ -65,20 +66,21 @@ class TileServiceAsyncStub(TileServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPublishedCheckpoint: _aio.UnaryUnaryMultiCallable[_tile_service_pb2.GetPublishedCheckpointRequest, _tile_service_pb2.GetPublishedCheckpointResponse]  # type: ignore[assignment]
     """Returns the newest published checkpoint, with the cosignatures of its witnesses. To begin with:
-    its size says which tiles and bundles there are.
+    its size says which tiles and bundles there are. Called by auditors and apps that read the log.
 
     Fails with NOT_A_LOG_READER (an app that the settings do not name), NOT_FOUND (nothing is
     published yet), UNAVAILABLE (the files cannot be read now).
     """
     GetTile: _aio.UnaryUnaryMultiCallable[_tile_service_pb2.GetTileRequest, _tile_service_pb2.GetTileResponse]  # type: ignore[assignment]
-    """Returns a tile: hashes of consecutive subtrees.
+    """Returns a tile: hashes of consecutive subtrees. Called by auditors and apps that read the log.
 
     Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
     published checkpoint had), UNAVAILABLE (the files cannot be read now).
     """
     GetEntryBundle: _aio.UnaryStreamMultiCallable[_tile_service_pb2.GetEntryBundleRequest, _tile_service_pb2.GetEntryBundleResponse]  # type: ignore[assignment]
     """Returns a bundle of entries in parts of at most 1 MiB, in order; together they are the bundle. The
-    stream ends with the last part; one that broke off is begun anew.
+    stream ends with the last part; one that broke off is begun anew. Called by auditors and apps that
+    read the log.
 
     Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
     published checkpoint had), UNAVAILABLE (the files cannot be read now).
@@ -96,7 +98,7 @@ class TileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tile_service_pb2.GetPublishedCheckpointResponse, _abc.Awaitable[_tile_service_pb2.GetPublishedCheckpointResponse]]:
         """Returns the newest published checkpoint, with the cosignatures of its witnesses. To begin with:
-        its size says which tiles and bundles there are.
+        its size says which tiles and bundles there are. Called by auditors and apps that read the log.
 
         Fails with NOT_A_LOG_READER (an app that the settings do not name), NOT_FOUND (nothing is
         published yet), UNAVAILABLE (the files cannot be read now).
@@ -108,7 +110,7 @@ class TileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tile_service_pb2.GetTileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tile_service_pb2.GetTileResponse, _abc.Awaitable[_tile_service_pb2.GetTileResponse]]:
-        """Returns a tile: hashes of consecutive subtrees.
+        """Returns a tile: hashes of consecutive subtrees. Called by auditors and apps that read the log.
 
         Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
         published checkpoint had), UNAVAILABLE (the files cannot be read now).
@@ -121,7 +123,8 @@ class TileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tile_service_pb2.GetEntryBundleResponse], _abc.AsyncIterator[_tile_service_pb2.GetEntryBundleResponse]]:
         """Returns a bundle of entries in parts of at most 1 MiB, in order; together they are the bundle. The
-        stream ends with the last part; one that broke off is begun anew.
+        stream ends with the last part; one that broke off is begun anew. Called by auditors and apps that
+        read the log.
 
         Fails with NOT_A_LOG_READER, INVALID_FIELD, NOT_FOUND (beyond the published log, or a width that no
         published checkpoint had), UNAVAILABLE (the files cannot be read now).
