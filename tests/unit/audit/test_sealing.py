@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from accord.audit.v1.log_entry_pb2 import LogEntry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.event import Decision, Event, Section, Trace
 from services.audit.api.envelope import LogEntryEnvelope
-from services.audit.domain.entry import OpenedEntry, Readability, StoredEntry, Submission
+from services.audit.domain.entry import Facet, OpenedEntry, Readability, StoredEntry, Submission
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import (
@@ -22,6 +23,7 @@ from services.audit.domain.sealing import (
     parties,
     same_content,
     seal,
+    tag,
 )
 from services.audit.store.key_ring import StoredPartyKeys
 
@@ -263,3 +265,48 @@ def test_equal_values_give_unequal_commitments() -> None:
     assert len(set(commitments)) == len(commitments)
     # The length of the name is part of what is hashed: no other split of name and value fits.
     assert commitment(bytes(32), "ab", "c") != commitment(bytes(32), "a", "bc")
+
+
+@patient
+@given(EVENTS)
+def test_the_bytes_of_an_entry_are_those_of_its_message(event: Event) -> None:
+    """Sections are written without a message for each: a reader finds the same bytes."""
+    leaf = stored(event).leaf
+    assert LogEntry.FromString(leaf).SerializeToString(deterministic=True) == leaf
+
+
+def test_an_entry_is_found_by_whom_and_what_it_is_about() -> None:
+    event = replace(
+        BATCH,
+        on_behalf_of=CHILD,
+        app="app/mi-store",
+        recipients=("recipients/dhl", "recipients/ads"),
+        contracts=("contracts/c-1",),
+        trace=Trace("ab" * 16, "cd" * 8, 1),
+    )
+    organisation = KEYS[ORGANISATION]
+    postings = list(stored(event).sealed.postings)
+    assert len(postings) == len(set(postings))
+    assert set(postings) == {
+        *((Facet.PERSON, KEYS[party].pseudonym) for party in (PERSON, OTHER, CHILD)),
+        (Facet.ACTOR, KEYS[PERSON].pseudonym),
+        (Facet.APP, tag(organisation, Facet.APP, "app/mi-store")),
+        (Facet.TRACE, bytes.fromhex("ab" * 16)),
+        (Facet.RECIPIENT, tag(organisation, Facet.RECIPIENT, "recipients/dhl")),
+        (Facet.RECIPIENT, tag(organisation, Facet.RECIPIENT, "recipients/ads")),
+        (Facet.CONTRACT, tag(organisation, Facet.CONTRACT, "contracts/c-1")),
+        (Facet.EVENT, (2003).to_bytes(2)),
+        (Facet.OUTCOME, b"done"),
+    }
+    # The facet is part of what is tagged, and other keys make other tags.
+    assert tag(organisation, Facet.APP, "x") != tag(organisation, Facet.CONTRACT, "x")
+    assert tag(KEYS[PERSON], Facet.APP, "x") != tag(organisation, Facet.APP, "x")
+
+
+def test_an_erased_person_takes_their_part_and_leaves_the_app() -> None:
+    event = Event(
+        "sharing:consent:give", "ok", NOON, PERSON, OFFICER, on_behalf_of=CHILD, app="app/mi-store"
+    )
+    erased = opened(event, OFFICER, ORGANISATION).event
+    assert (erased.account, erased.on_behalf_of) == ("", "")
+    assert (erased.actor, erased.app) == (OFFICER, "app/mi-store")
