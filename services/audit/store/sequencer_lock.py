@@ -21,9 +21,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
+from runtime import logs
 from runtime.fault import Fault
 from services.audit.domain.ports import SequencerLock
 
+log = logs.get(__name__)
+
+_LEAVE_S = 1.0
 _KEY = int.from_bytes(b"ACCORDSQ")  # locks are of one database: its log has one sequencer
 _ALIVE: Mapping[str, str | int] = {
     "connect_timeout": 5,
@@ -118,4 +122,11 @@ class SessionLock:
         """End the session, and with it the lock."""
         if self._session is not None:
             session, self._session = self._session, None
-            await session.close()
+            try:
+                # The server hears of a closed connection a moment later; this it answers.
+                async with asyncio.timeout(_LEAVE_S):
+                    await session.execute("SELECT pg_advisory_unlock_all()")
+            except (psycopg.Error, TimeoutError):
+                log.info("the sequencer's session had ended")
+            finally:
+                await session.close()
