@@ -75,7 +75,7 @@ def _leaves() -> Iterator[bytes]:
             producer="sharing",
             sequence=number,
             event_id=number.to_bytes(16),
-            event=2000,
+            event=2000,  # type: ignore[arg-type]  # of EventName
             outcome="permit",
             trace_id=os.urandom(16),
             span_id=os.urandom(8),
