@@ -37,7 +37,9 @@ def account(region: Mesh) -> str:
         page = browser.submit(browser.open("/").form("/sign-in/facebook"))
         page = browser.submit(page.form(), person="fatima")
         browser.submit(page.form("/sign-up"), country="NL", birth_date="1990-05-17", notice="yes")
-        (account,) = re.findall(r"accounts/nl-[0-9a-z]{26}", browser.open("/account").html)[:1]
+        named = re.search(r"accounts/nl-[0-9a-z]{26}", browser.open("/account").html)
+    assert named is not None
+    account = named[0]
     request = ListEntriesRequest(filter=EntryFilter(account=account))
     logged(region, lambda found: {entry.action for entry in found} >= KNOWN, request)
     return account

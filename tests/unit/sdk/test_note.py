@@ -103,7 +103,9 @@ def test_signatures_of_unknown_keys_are_ignored_and_do_not_count() -> None:
 
 def test_one_bad_signature_of_a_known_key_spoils_the_note() -> None:
     note = NOTE + OTHER.line(TEXT + "more\n")
-    with pytest.raises(VerificationError, match=r"example\.com/other \(key [0-9a-f]{8}\) does not verify"):
+    with pytest.raises(
+        VerificationError, match=r"example\.com/other \(key [0-9a-f]{8}\) does not verify"
+    ):
         open_note(note.encode(), [LOG.key, OTHER.key])
 
 
