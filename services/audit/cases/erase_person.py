@@ -155,11 +155,8 @@ class ErasePerson:
                     _event("audit:person:erase", kept.erasure, by, reference, "refused")
                 )
                 return held(kept.hold)
-            # The request's content names nobody: whether it is the same person is seen here, for as
-            # long as anything can tell.
-            keys = records.keys_of(account) if account else None
-            if keys and keys.pseudonym != records.erasure(name).pseudonym:
-                raise Fault("REQUEST_ID_REUSED", "this request_id was used for another content")
+            if account:
+                require_same(records, account, records.erasure(name).pseudonym)
             return name
 
         answer = await self._store.write(unit)
@@ -177,7 +174,9 @@ class ErasePerson:
 
     async def _require_no_staff(self, pseudonym: bytes) -> None:
         """Refuse an account that the log knows as staff."""
-        accepted = Filter({Facet.PERSON: [pseudonym], Facet.EVENT: [_STAFF_ACCEPT]})
+        accepted = Filter(
+            {Facet.PERSON: [pseudonym], Facet.EVENT: [_STAFF_ACCEPT]}, producer="account"
+        )
         after: int | None = None
         while True:
             found = await self._log.select(accepted, after=after, newest_first=False, limit=1)
@@ -234,6 +233,16 @@ class ErasePerson:
             if await self._log.by_event_id([erasure.destroyed.event_id]):
                 return
             await asyncio.sleep(_LOOK_S)
+
+
+def require_same(records: KeyRecords, account: str, pseudonym: bytes) -> None:
+    """Refuse a request that was answered before, for another person.
+
+    What is kept of a request names nobody: whether it is the same person is seen in the keys, for
+    as long as anything can tell.
+    """
+    if records.keys_of(account) != records.keys_behind(pseudonym):
+        raise Fault("REQUEST_ID_REUSED", "this request_id was used for another content")
 
 
 def _new(keys: Wrapped, ground: Ground, by: Step) -> Erasure:

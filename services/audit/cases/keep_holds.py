@@ -3,7 +3,7 @@
 from runtime.clock import Clock
 from runtime.event import Event
 from runtime.ids import ordered_id
-from services.audit.cases.erase_person import Acting
+from services.audit.cases.erase_person import Acting, require_same
 from services.audit.domain.erasure import Hold, HoldKind, HoldState, Step, unknown_party
 from services.audit.domain.erasure_ports import KeyRecords, KeyStore, Once
 
@@ -31,9 +31,12 @@ class KeepHolds:
             records.publish(_event("audit:hold:place", hold, by, acting))
             return name
 
-        return await self._store.write(
-            lambda records: records.once(request, by.time, lambda: change(records))
-        )
+        def unit(records: KeyRecords) -> str:
+            name = records.once(request, by.time, lambda: change(records))
+            require_same(records, account, records.hold(name).pseudonym)
+            return name
+
+        return await self._store.write(unit)
 
     async def lift(self, request: Once, name: str, acting: Acting) -> str:
         """Ask to lift a hold, or lift it when another officer has asked."""

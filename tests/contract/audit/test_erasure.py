@@ -24,6 +24,7 @@ from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Office, Service
 from tests.contract.audit.log import OFFICER, PERSON, event
 
 OTHER = "accounts/nl-ffffffffffffffffffffffffff"
+NOBODY = "accounts/nl-nnnnnnnnnnnnnnnnnnnnnnnnnn"
 GUEST = "guests/3f2a-77"
 
 
@@ -224,6 +225,22 @@ async def test_a_request_happens_once(audit: Service) -> None:
     assert await audit.confirm(asked.name, request_id=two) == erased
     assert (await audit.ask(PERSON, request_id=one)).state == erasure_pb2.ERASURE_STATE_ERASED
     assert await actions(audit) == [("audit:person:ask", "ok"), ("audit:person:erase", "ok")]
+
+
+async def test_a_request_of_one_person_answers_for_no_other(audit: Service) -> None:
+    def place(account: str, number: int) -> pb.PlaceHoldRequest:
+        kind = erasure_pb2.HOLD_KIND_LEGAL_CLAIM
+        hold = erasure_pb2.Hold(account=account, kind=kind, reference="C-09/114")
+        return pb.PlaceHoldRequest(request_id=str(uuid.UUID(int=number)), hold=hold)
+
+    placed = await audit.call(place(PERSON, 1))
+    assert await audit.call(place(PERSON, 1)) == placed
+    for other in (OTHER, NOBODY):
+        with pytest.raises(Fault, match="REQUEST_ID_REUSED"):
+            await audit.call(place(other, 1))
+    await audit.ask(OTHER, request_id=str(uuid.UUID(int=2)))
+    with pytest.raises(Fault, match="REQUEST_ID_REUSED"):
+        await audit.ask(NOBODY, request_id=str(uuid.UUID(int=2)))
 
 
 async def test_what_was_called_off_can_be_asked_for_again(audit: Service) -> None:
