@@ -27,10 +27,15 @@ class AppendServicer:
         submissions = [
             submission(entry, f"entries[{at}]") for at, entry in enumerate(request.entries)
         ]
+        producer = call.caller.name
+        for at, each in enumerate(submissions):
+            # Else one service could say in the log what another alone decides.
+            if not each.event.action.startswith(f"{producer}:"):
+                raise invalid(f"entries[{at}].event", f"must be an event of {producer} itself")
         for at, (before, after) in enumerate(pairwise(submissions), 1):
             if after.sequence != before.sequence + 1:
                 raise invalid(f"entries[{at}].sequence", "must follow the one before")
-        appended = await self._entries.append(call.caller.name, submissions)
+        appended = await self._entries.append(producer, submissions)
         return pb.AppendResponse(
             receipts=[
                 pb.Receipt(

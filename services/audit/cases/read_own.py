@@ -103,7 +103,8 @@ class ReadOwn:
     async def _secret(self, mine: PartyKeys) -> frozenset[str]:
         """Return the legal instruments about a person that they must not be told of today."""
         today = self._clock.now().date()
-        wanted = Filter({Facet.PERSON: [mine.pseudonym], Facet.EVENT: own.ORDERS})
+        orders = {Facet.PERSON: [mine.pseudonym], Facet.EVENT: own.ORDERS}
+        wanted = Filter(orders, producer="sharing")
         after, secret = None, set[str]()
         while True:  # bounded by how many instruments are about one person
             found = await self._log.select(wanted, after=after, newest_first=True, limit=_ORDERS)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,19 +104,24 @@ class Service:
     bench: Bench
     settings: AuditSettings
     server: Server
-    appended: int = 0
+    appended: int = 0  # by account
+    shared: int = 0  # by sharing
 
     async def append(self, *events: Event) -> None:
-        """Append events as account does."""
-        request = append_pb.AppendRequest()
-        for event in events:
-            entry = request.entries.add()
-            entry.MergeFromString(encode(event))
-            entry.event_id = event_id()
-            self.appended += 1
-            entry.sequence = self.appended
-        async with self.bench.client(self.server, "audit", "svc/account") as channel:
-            await AppendServiceStub(channel).Append(request, timeout=20)
+        """Append events as the services do that they are of: account, and sharing."""
+        for source, some in groupby(events, lambda event: event.action.partition(":")[0]):
+            request = append_pb.AppendRequest()
+            for event in some:
+                entry = request.entries.add()
+                entry.MergeFromString(encode(event))
+                entry.event_id = event_id()
+                if source == "account":
+                    self.appended += 1
+                else:
+                    self.shared += 1
+                entry.sequence = self.appended if source == "account" else self.shared
+            async with self.bench.client(self.server, "audit", f"svc/{source}") as channel:
+                await AppendServiceStub(channel).Append(request, timeout=20)
 
     async def call(self, request: Message, by: str = ANA, token: str = "") -> Message:
         """Call the method of a request as somebody; a Fault for what is refused."""

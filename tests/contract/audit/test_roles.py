@@ -11,12 +11,16 @@ from accord.audit.v1 import read_service_pb2 as pb
 from accord.audit.v1.append_service_pb2 import AppendRequest, NewEntry
 from accord.audit.v1.entry_pb2 import EventSection, Field
 from accord.audit.v1.event_pb2 import (
+    EVENT_NAME_ACCOUNT_LINK_ADD,
+    EVENT_NAME_ACCOUNT_STAFF_ACCEPT,
     EVENT_NAME_AUDIT_LOG_EXPORT,
     EVENT_NAME_AUDIT_LOG_READ,
+    EVENT_NAME_AUDIT_PERSON_ERASE,
     EVENT_NAME_AUDIT_PROOF_READ,
     EVENT_NAME_SHARING_DECISION_BATCH,
     EVENT_NAME_SHARING_DECISION_DENY,
     EVENT_NAME_SHARING_DECISION_PERMIT,
+    EVENT_NAME_SHARING_INSTRUMENT_CREATE,
 )
 from accord.audit.v1.own_entry_service_pb2_grpc import OwnEntryServiceStub
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
@@ -61,6 +65,11 @@ OWN: Sequence[tuple[str, Message]] = (
     ("ListOwnEntries", own_pb.ListOwnEntriesRequest()),
     ("ProveOwnEntry", own_pb.ProveOwnEntryRequest(index=0)),
 )
+OWN_EVENTS = {
+    "svc/account": EVENT_NAME_ACCOUNT_LINK_ADD,
+    "svc/sharing": EVENT_NAME_SHARING_DECISION_PERMIT,
+    "svc/audit": EVENT_NAME_AUDIT_LOG_READ,
+}
 REFUSALS = {"CALLER_NOT_ALLOWED", "ACTOR_REQUIRED", "ACTOR_ROLE_MISSING"}
 EVERYONE = (
     *("svc/account", "svc/sharing", "svc/audit", "svc/portal", "app/mi-store", "app/live-chat"),
@@ -308,3 +317,20 @@ async def test_what_cannot_be_recorded_is_not_shown(
     for method, request in OWN:
         with pytest.raises(Fault, match="UNAVAILABLE"):
             await ask(filled, method, request, "svc/portal", person)
+
+
+@SQLITE
+async def test_a_service_says_what_is_its_own_to_say(
+    audit: Audit,  # noqa: F811  the fixture
+    subtests: pytest.Subtests,
+) -> None:
+    for by, name in (
+        ("svc/account", EVENT_NAME_AUDIT_PERSON_ERASE),
+        ("svc/account", EVENT_NAME_SHARING_INSTRUMENT_CREATE),
+        ("svc/sharing", EVENT_NAME_ACCOUNT_STAFF_ACCEPT),
+        ("svc/audit", EVENT_NAME_ACCOUNT_LINK_ADD),
+    ):
+        with subtests.test(by=by), pytest.raises(Fault, match="INVALID_FIELD") as refusal:
+            await audit.send(_request(entry(1, event=OWN_EVENTS[by]), entry(2, event=name)), by=by)
+        assert [field for field, _ in refusal.value.violations] == ["entries[1].event"]
+    assert not (await audit.list(wanted())).entries
