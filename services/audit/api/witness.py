@@ -38,6 +38,7 @@ _STATUS: Mapping[Why, HTTPStatus] = MappingProxyType(
         Why.LOG_UNKNOWN: HTTPStatus.NOT_FOUND,
         Why.NOT_SIGNED: HTTPStatus.FORBIDDEN,
         Why.SHRINKS: HTTPStatus.BAD_REQUEST,
+        Why.FORKED: HTTPStatus.UNPROCESSABLE_ENTITY,
         Why.NOT_PROVEN: HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
@@ -103,8 +104,7 @@ class _Door:
 
     def _refuse(self, refusal: NotCosignedError) -> Response:
         log.info("not cosigned", reason=refusal.why.name)
-        if refusal.why is Why.NOT_PROVEN:
-            # Signed by the log, and no continuation of what it has shown before: evidence.
+        if refusal.why is Why.FORKED:  # and not for what a caller can make up: a wrong proof
             self._traces.alarm("checkpoint_not_consistent")
         if refusal.why is Why.STALE:
             return Response(f"{refusal.size}\n", HTTPStatus.CONFLICT, {"content-type": _SIZE})

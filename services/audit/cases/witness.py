@@ -56,7 +56,9 @@ class Witness:
         try:
             witnessed = await self._store.advance(origin, judge)
         except NotCosignedError as refusal:
-            if refusal.why is Why.NOT_PROVEN:  # signed by the log all the same: evidence
+            # Both are signed by the log: evidence. A proof that fails may be anybody's, of a sound
+            # checkpoint.
+            if refusal.why is Why.FORKED:
                 log.warning("checkpoint not consistent", reason=presented.note[:_EVIDENCE])
             raise
         return "—" + witnessed.note.rpartition("\n—")[2]

@@ -29,6 +29,7 @@ class Why(Enum):
     NOT_SIGNED = "no signature of a key that is trusted for the log, or a wrong one"
     SHRINKS = "the old size is larger than that of the checkpoint"
     STALE = "the old size is not that of the tree cosigned last"
+    FORKED = "another tree of this size was cosigned"
     NOT_PROVEN = "the checkpoint does not provably continue the tree cosigned last"
 
 
@@ -90,13 +91,13 @@ class Presented:
             raise NotCosignedError(Why.SHRINKS)
         if self.old_size != size:
             raise NotCosignedError(Why.STALE, size)
+        if checkpoint.size == size and checkpoint.root != root:
+            raise NotCosignedError(Why.FORKED)
         if not _continues(size, root, checkpoint, self.proof):
             raise NotCosignedError(Why.NOT_PROVEN)
 
 
 def _continues(size: int, root: bytes, checkpoint: Checkpoint, proof: Sequence[bytes]) -> bool:
-    if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
-        return False
     if size == 0:  # every tree begins with the empty one; there is nothing to prove
         return not proof
     return consistent(size, checkpoint.size, root, checkpoint.root, proof)

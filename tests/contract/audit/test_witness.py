@@ -127,7 +127,7 @@ async def test_each_refusal_has_its_reason_and_changes_nothing(bench: Bench) -> 
         (replace(good, proof=(*good.proof, bytes(32))), Why.NOT_PROVEN),
         (replace(good, proof=(bytes(32), *good.proof[1:])), Why.NOT_PROVEN),
         (History(NL, "forged").presented(5, 9), Why.NOT_PROVEN),
-        (History(NL, "forged").presented(5, 5), Why.NOT_PROVEN),
+        (History(NL, "forged").presented(5, 5), Why.FORKED),
         (replace(TRUE.presented(5, 5), proof=(bytes(32),)), Why.NOT_PROVEN),
     ):
         assert await bench.refused(presented) == (why, 5 if why is Why.STALE else 0)
@@ -140,9 +140,9 @@ async def test_of_an_unseen_log_everything_begins_with_nothing(bench: Bench) -> 
     padded = replace(TRUE.presented(0, 9), proof=(bytes(32),))
     assert await bench.refused(padded) == (Why.NOT_PROVEN, 0)
     empty = Checkpoint.sign(NL, 0, bytes(32))
-    assert await bench.refused(Presented(0, (), empty.note)) == (Why.NOT_PROVEN, 0)
+    assert await bench.refused(Presented(0, (), empty.note)) == (Why.FORKED, 0)
     await bench.witness.cosign(Presented(0, (), Checkpoint.sign(NL, 0, EMPTY_ROOT).note))
-    assert await bench.refused(Presented(0, (), empty.note)) == (Why.NOT_PROVEN, 0)
+    assert await bench.refused(Presented(0, (), empty.note)) == (Why.FORKED, 0)
 
 
 @pytest.mark.parametrize("begun", [0, 3], ids=["from nothing", "from what both share"])
