@@ -12,7 +12,7 @@ from accord.audit.v1 import (
     tile_service_pb2,
 )
 
-from runtime import process
+from runtime import logs, process
 from runtime.actor import KeySource
 from runtime.actor_keys import ActorKeys
 from runtime.bearers import Bearers, BearersError
@@ -73,6 +73,8 @@ from services.audit.store.tables import outbox
 from services.audit.store.tile_directory import TileDirectory
 from services.audit.store.witness_files import read_known_logs, read_policy
 from services.audit.store.witnessed import StoredWitnessed
+
+log = logs.get(__name__)
 
 _APPEND = append_service_pb2.DESCRIPTOR.services_by_name["AppendService"]
 _READ = read_service_pb2.DESCRIPTOR.services_by_name["ReadService"]
@@ -155,13 +157,8 @@ async def assembled(
             on_record=on_record,
         )
         own = OwnEntryServicer(ReadOwn(settings.origin, stored, keys, clock), inclusion, on_record)
-        if settings.witness_listen:
-            witness = Witness(*_witness(settings), StoredWitnessed(log_database, clock), clock)
-            bearers = _witness_bearers(settings)
-            app = witness_application(witness, bearers, traces, time.monotonic)
-            roots = _region_roots(settings)
-            door = stack.enter_context(Https(settings, settings.witness_listen, app, roots))
-            server.also("witness", door.run)
+        if witness := await _witness_door(settings, log_database, clock, traces):
+            server.also("witness", stack.enter_context(witness).run)
         readable = ReadTiles(tiles, signer, settings.tools_apps)
         if files := _files_door(settings, readable, traces):
             server.also("https", stack.enter_context(files).run)
@@ -239,15 +236,18 @@ async def rewrap(settings: AuditSettings) -> AsyncIterator[int]:
 
 
 async def destroy_kek(settings: AuditSettings, month: str) -> None:
-    """Take a month's key-encryption key out of use, tell the log, and destroy its file.
+    """Take a month's key-encryption key out of use, destroy its file, and tell the log.
 
     KekInUseError while rows need it. Repeated after a stop it goes on where it was; OSError when
-    the file cannot be written: where it is kept read-only, it is destroyed there.
+    the file cannot be written: where it is kept read-only it is removed by others, and nothing is
+    told before that.
     """
     who = f"spiffe://{settings.trust_domain}/svc/audit"
     async with _keys(settings) as (_, erasures):
-        await DestroyKek(erasures, SystemClock())(month, who)
-    destroy_key(settings.kek_directory, month)
+        destroy = DestroyKek(erasures, SystemClock())
+        await destroy.retire(month)
+        destroy_key(settings.kek_directory, month)
+        await destroy.end(month, who)
 
 
 @asynccontextmanager
@@ -289,6 +289,24 @@ def _witnesses(settings: AuditSettings, log: KnownLog, traces: Telemetry) -> Htt
     roots = _region_roots(settings)
     means = Means(settings.credentials, roots, settings.witness_ca_file, traces)
     return HttpsWitnesses(policy, means, NoteVerifier)
+
+
+async def _witness_door(
+    settings: AuditSettings, database: Database, clock: Clock, traces: Telemetry
+) -> Https | None:
+    """Open the port at which other logs are cosigned, unless what its key cosigned was lost."""
+    if not settings.witness_listen:
+        return None
+    known, key = _witness(settings)
+    cosigned = StoredWitnessed(database, clock)
+    if await cosigned.forgot(key.key):
+        # It could cosign a second history of a log. Our own log is served all the same.
+        log.error("the witness port stays shut", reason="what witness.key cosigned is lost")
+        traces.alarm("witness_key_forgotten")
+        return None
+    witness = Witness(known, key, cosigned, clock)
+    app = witness_application(witness, _witness_bearers(settings), traces, time.monotonic)
+    return Https(settings, settings.witness_listen, app, _region_roots(settings))
 
 
 def _witness_bearers(settings: AuditSettings) -> Bearers:

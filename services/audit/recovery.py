@@ -20,15 +20,15 @@ from services.audit.cases.replay import Replay
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
-from services.audit.domain.note import MalformedNoteError, VerifierKey
+from services.audit.domain.note import COSIGNATURE, MalformedNoteError, VerifierKey
 from services.audit.domain.ports import Report
-from services.audit.settings import AuditSettings
+from services.audit.settings import AuditSettings, witness_name
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.erasures import StoredErasures
 from services.audit.store.key_backup import KeyBackupError, KeyBackups, holds_keys
 from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import load_log_keys
-from services.audit.store.note_key import NoteVerifier
+from services.audit.store.note_key import NoteKey, NoteVerifier
 from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.refill import StoredRefill
@@ -157,7 +157,7 @@ async def _rebuilt(
     *,
     source: str,
 ) -> Checkpoint:
-    refill = StoredRefill(stores.log_database, stores.clock)
+    refill = StoredRefill(stores.log_database, stores.clock, _witness_key(settings))
     case = Rebuild(PublishedLog(tiles, known), refill, stores.log, LogEntryEnvelope(), known)
 
     async def record(checkpoint: Checkpoint) -> None:
@@ -204,5 +204,16 @@ async def _require_newest(log: PublishedLog, pinned: Pinned, known: KnownLog) ->
 def _known(settings: AuditSettings) -> KnownLog:
     try:
         return load_log_keys(settings.log_key_file, settings.origin)
+    except (OSError, ValueError) as error:
+        raise NotReadyError(str(error)) from error
+
+
+def _witness_key(settings: AuditSettings) -> VerifierKey | None:
+    """Return the key with which this region has cosigned, if it has one."""
+    path = settings.witness_key_file or settings.log_key_file.with_name("witness.key")
+    if not path.exists():
+        return None
+    try:
+        return NoteKey.load(path, witness_name(settings.region), COSIGNATURE).key
     except (OSError, ValueError) as error:
         raise NotReadyError(str(error)) from error

@@ -9,15 +9,19 @@ from runtime.db import Database, insert_rows
 from runtime.instants import to_micros
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.note import VerifierKey
 from services.audit.domain.ports import Growth
 from services.audit.store.growth import check_entries, write
 from services.audit.store.tables import checkpoints, entries, published
+from services.audit.store.witnessed import forget
 
 
 class StoredRefill:
     """Entries without a checkpoint: a service refuses to serve them until `conclude`."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, witness: VerifierKey | None) -> None:
+        """Take the key of the witness here: what it cosigned is not in any file, and is lost."""
+        self._witness = witness
         self._database = database
         self._clock = clock
 
@@ -64,5 +68,7 @@ class StoredRefill:
             insert_rows(tx, checkpoints, ("size", "note", "signed_at"), rows)
             rows = [(c.size, c.note, now) for c in found]
             insert_rows(tx, published, ("size", "note", "published_at"), rows)
+            if self._witness is not None:
+                forget(tx, self._witness, self._clock.now())
 
         await self._database.write(unit)

@@ -102,6 +102,7 @@ published = Table(
 
 # What this service has cosigned as a witness of others. Each row follows the one before of its log,
 # and nothing can follow the same one twice: what was cosigned of a log is one history.
+# Under a witness's vkey in place of an origin: that key has cosigned what was lost with a database.
 witnessed = Table(
     "witnessed",
     LOG,
@@ -139,13 +140,14 @@ key_generation = Table(
     sqlite_strict=True,
 )
 
-# The months that ever wrapped a row. A file of a month that was destroyed is not used again,
-# wherever it comes back from.
+# The months that ever wrapped a row. The file of a month that is out of use, or destroyed, is not
+# used again, wherever it comes back from.
 keks = Table(
     "keks",
     KEYS,
     Column("month", Text, primary_key=True),
-    Column("destroyed", Instant),
+    Column("retired", Instant),
+    Column("destroyed", Instant),  # its file is gone
     sqlite_strict=True,
 )
 

@@ -1,11 +1,14 @@
 """What this witness has cosigned, in SQL: of each log one row after another, none ever changed."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
 from runtime.clock import Clock
 from runtime.db import Database
+from services.audit.domain.merkle import EMPTY_ROOT
+from services.audit.domain.note import VerifierKey
 from services.audit.domain.witnessing import Witnessed
 from services.audit.store.tables import witnessed
 
@@ -39,6 +42,19 @@ class StoredWitnessed:
         """Return the note of the newest checkpoint cosigned."""
         last = await self._database.read(lambda tx: _last(tx, origin))
         return last.note if last else None
+
+    async def forgot(self, key: VerifierKey) -> bool:
+        """Tell whether a witness's key has cosigned what this database has lost."""
+        return await self.newest(str(key)) is not None
+
+
+def forget(tx: Connection, key: VerifierKey, now: datetime) -> None:
+    """Put down that a witness's key has cosigned what is not here: it must not cosign again.
+
+    The row stands where that of a log would, under the vkey in place of an origin.
+    """
+    row = {"origin": str(key), "size": 0, "follows": -1, "root": EMPTY_ROOT, "note": str(key)}
+    tx.execute(insert(witnessed), row | {"witnessed_at": now})
 
 
 def _last(tx: Connection, origin: str) -> Witnessed | None:

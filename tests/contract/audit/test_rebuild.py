@@ -7,14 +7,19 @@ from itertools import count as numbers
 
 import pytest
 
+from runtime.db import Database
 from runtime.process import NotReadyError
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.layout import ENTRIES, TilePath
+from services.audit.domain.note import COSIGNATURE
 from services.audit.domain.ports import Growth
+from services.audit.settings import witness_name
 from services.audit.store.log_keys import load_log_keys
+from services.audit.store.note_key import NoteKey
 from services.audit.store.refill import StoredRefill
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import checkpoints, entries, outbox
+from services.audit.store.witnessed import StoredWitnessed
 from tests.contract.audit.log import ORIGIN, Log, event, running
 from tests.contract.audit.recovering import Region, content, count, published_log
 
@@ -119,3 +124,25 @@ async def test_a_log_that_is_there_is_not_filled(region: Region) -> None:
     )
     with pytest.raises(NotReadyError, match="no checkpoint was ever published"):
         await region.rebuild(nothing)
+
+
+async def test_a_witness_whose_database_was_lost_cosigns_no_more_with_its_key(
+    region: Region,
+) -> None:
+    """Its port stays shut until its key is another."""
+    await published_log(region, 3)
+    path = region.directory / "witness.key"
+    name = witness_name(region.settings().region)
+    key = NoteKey.create(path, name, COSIGNATURE).key
+    before, settings = region.settings(), region.settings(region.fresh())
+    await region.rebuild(settings)
+    for url, forgot in ((before.database, False), (settings.database, True)):
+        database = Database(url)
+        stored = StoredWitnessed(database, region.bench.clock)
+        assert await stored.forgot(key) is forgot
+        path.unlink()
+        assert not await stored.forgot(NoteKey.create(path, name, COSIGNATURE).key)
+        await database.close()
+    path.write_text("torn")
+    with pytest.raises(NotReadyError, match=r"witness\.key"):
+        await region.rebuild(region.settings(region.fresh()))
