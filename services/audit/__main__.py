@@ -157,8 +157,14 @@ async def _rewrap(settings: AuditSettings) -> None:
 def _destroy_kek(settings: AuditSettings, month: str) -> None:
     try:
         uvloop.run(main.destroy_kek(settings, month))
-    except (KekInUseError, OSError) as error:
+    except KekInUseError as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(
+            f"{error}\nThe key of {month} is out of use, but its file is still there: its erasures are "
+            "not complete. Remove it where it is kept (of the Secret audit-keks, and of what "
+            "that is made from), wait until it is gone from here, and run this again."
+        )
     sys.stdout.write(f"The key of {month} is destroyed, and so are the copies that it wrapped.\n")
 
 

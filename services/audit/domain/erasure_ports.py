@@ -62,6 +62,10 @@ class KeyRecords(Protocol):
         """Return an erasure; NOT_FOUND without one."""
         ...
 
+    def known_erasure(self, name: str) -> Erasure | None:
+        """Return an erasure, if it is known here."""
+        ...
+
     def waiting(self, pseudonym: bytes) -> Erasure | None:
         """Return the erasure that waits for confirmation."""
         ...
@@ -78,6 +82,10 @@ class KeyRecords(Protocol):
         """Return a hold; NOT_FOUND without one."""
         ...
 
+    def known_hold(self, name: str) -> Hold | None:
+        """Return a hold, if it is known here."""
+        ...
+
     def standing(self, pseudonym: bytes) -> Hold | None:
         """Return the oldest hold that is not lifted."""
         ...
@@ -91,7 +99,7 @@ class KeyRecords(Protocol):
         ...
 
     def destroyed_months(self) -> Mapping[str, datetime]:
-        """Return the months whose key-encryption key was destroyed, and when."""
+        """Return the months whose key-encryption key is gone, and since when."""
         ...
 
     def knows_month(self, month: str) -> bool:
@@ -106,8 +114,12 @@ class KeyRecords(Protocol):
         """Return how many rows of keys a month's key-encryption key wraps."""
         ...
 
-    def destroy_month(self, month: str, time: datetime) -> None:
+    def retire_month(self, month: str, time: datetime) -> None:
         """Let nobody use a month's key-encryption key any more."""
+        ...
+
+    def destroy_month(self, month: str, time: datetime) -> None:
+        """Note that a month's key-encryption key is gone; nor does anybody use it again."""
         ...
 
     def publish(self, event: Event) -> None:

@@ -31,6 +31,8 @@ log = logs.get(__name__)
 
 T = TypeVar("T")
 
+_PAGE = 500  # values in one statement: well below what either engine binds
+
 
 class StoredErasures:
     """The key database as what erases sees it."""
@@ -75,9 +77,10 @@ class _Records:
         return {row.pseudonym: self._ring.unwrap(row).party for row in rows}
 
     def destroy(self, pseudonyms: Collection[bytes]) -> int:
-        column = tables.party_keys.c.pseudonym
-        gone = (delete(tables.party_keys).where(column == one) for one in pseudonyms)
-        return sum(self._tx.execute(one).rowcount for one in gone)
+        column, wanted = tables.party_keys.c.pseudonym, list(pseudonyms)
+        pages = (wanted[at : at + _PAGE] for at in range(0, len(wanted), _PAGE))
+        gone = (delete(tables.party_keys).where(column.in_(page)) for page in pages)
+        return sum(self._tx.execute(page).rowcount for page in gone)
 
     def unsaid(self, party: str, last: int) -> bool:
         rows, relay = tables.outbox, tables.KEYS.tables["outbox_relay"]
@@ -101,7 +104,14 @@ class _Records:
         ).decode()
 
     def erasure(self, name: str) -> Erasure:
-        return self._erasure(self._one(tables.erasures, name))
+        erasure = self.known_erasure(name)
+        if erasure is None:
+            raise not_found(name)
+        return erasure
+
+    def known_erasure(self, name: str) -> Erasure | None:
+        row = self._known(tables.erasures, name)
+        return None if row is None else self._erasure(row)
 
     def waiting(self, pseudonym: bytes) -> Erasure | None:
         rows = tables.erasures
@@ -133,7 +143,14 @@ class _Records:
         )
 
     def hold(self, name: str) -> Hold:
-        return self._hold(self._one(tables.holds, name))
+        hold = self.known_hold(name)
+        if hold is None:
+            raise not_found(name)
+        return hold
+
+    def known_hold(self, name: str) -> Hold | None:
+        row = self._known(tables.holds, name)
+        return None if row is None else self._hold(row)
 
     def standing(self, pseudonym: bytes) -> Hold | None:
         rows = tables.holds
@@ -177,6 +194,11 @@ class _Records:
         counted = select(func.count()).select_from(rows).where(rows.c.kek == month)
         return self._tx.execute(counted).scalar_one()
 
+    def retire_month(self, month: str, time: datetime) -> None:
+        rows = tables.keks
+        here = (rows.c.month == month, rows.c.retired.is_(None))
+        self._tx.execute(update(rows).where(*here).values(retired=time))
+
     def destroy_month(self, month: str, time: datetime) -> None:
         rows = tables.keks
         insert_missing(self._tx, rows, [{"month": month, "destroyed": None}])
@@ -216,11 +238,8 @@ class _Records:
             lifted=Step(lifter, row.lifted) if row.lifted else None,
         )
 
-    def _one(self, table: Table, name: str) -> Row[Any]:
-        row = self._tx.execute(select(table).where(table.c.id == _id(name))).one_or_none()
-        if row is None:
-            raise not_found(name)
-        return row
+    def _known(self, table: Table, name: str) -> Row[Any] | None:
+        return self._tx.execute(select(table).where(table.c.id == _id(name))).one_or_none()
 
     def _part(self, table: Table, part: Part) -> Sequence[Row[Any]]:
         below = (table.c.id < part.before,) if part.before else ()

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from runtime import logs
 from runtime.db import insert_missing
@@ -156,7 +156,8 @@ class KeyRings:
         generation = tx.execute(select(key_generation.c.number)).scalar_one()
         ring = self._newest
         if ring is None or ring.generation != generation:
-            gone = tx.execute(select(keks.c.month).where(keks.c.destroyed.is_not(None)))
+            out_of_use = or_(keks.c.retired.is_not(None), keks.c.destroyed.is_not(None))
+            gone = tx.execute(select(keks.c.month).where(out_of_use))
             ring = self._newest = KeyRing(generation, self._load(set(gone.scalars())))
         return ring
 
@@ -182,7 +183,7 @@ class KeyRings:
             log.exception("the key-encryption keys cannot be read")
             raise log_unavailable() from error
         if not found:
-            log.error("every key-encryption key here was destroyed")
+            log.error("every key-encryption key here is out of use")
             raise log_unavailable()
         return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +33,7 @@ OTHER = "accounts/nl-ffffffffffffffffffffffffff"
 NEXT = "2026-07"
 # What is known of the person, in every place where an event may say something.
 CANARIES = ("lien@example.org", "+31-6-1234-5678", "orders/lien-4711", "Liên Nguyễn")
+_OPEN = os.open
 WHO = ("accounts/nl-0123456789abcdefghjkmnpqrs",)
 
 
@@ -220,8 +223,15 @@ async def test_a_lost_key_database_is_begun_anew(office: Office) -> None:
         assert (await audit.show((await audit.erase(PERSON)).name)).HasField("proof")
 
 
+def _read_only(path: str | Path, flags: int, *more: int) -> int:
+    """Open a file as a mount does that is read-only."""
+    if flags & (os.O_WRONLY | os.O_RDWR) and str(path).endswith(".kek"):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+    return _OPEN(path, flags, *more)
+
+
 async def test_a_months_key_is_destroyed_only_when_nothing_needs_it(
-    office: Office, tmp_path: Path
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with office.open() as audit:
         await fill(audit)
@@ -238,6 +248,14 @@ async def test_a_months_key_is_destroyed_only_when_nothing_needs_it(
         await audit.append(event(10, account="accounts/nl-gggggggggggggggggggggggggg"))
         kek = tmp_path / "kek" / f"{MONTH}.kek"
         copy = kek.read_bytes()
+        with monkeypatch.context() as mount:
+            mount.setattr("services.audit.store.key_encryption.os.open", _read_only)
+            with pytest.raises(OSError, match=kek.name):
+                await destroy_kek(office.settings, MONTH)
+        assert (await audit.show(erased.name)).erasure.state == erasure_pb2.ERASURE_STATE_ERASED
+        async with office.keys() as (database, stored):
+            assert list((await database.read(stored.rings.at)).keks) == [NEXT]  # nobody uses it
+        assert "audit:key:destroy" not in [e.action for e in await audit.entries(producer="audit")]
         await destroy_kek(office.settings, MONTH)
         await destroy_kek(office.settings, MONTH)  # again, as after a stop
         assert not kek.exists()

@@ -35,6 +35,7 @@ def _create_keys() -> None:
     op.create_table(
         "keks",
         sa.Column("month", sa.Text, nullable=False),
+        sa.Column("retired", Instant),
         sa.Column("destroyed", Instant),
         sa.PrimaryKeyConstraint("month", name="pk_keks"),
         sqlite_strict=True,
