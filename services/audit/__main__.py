@@ -87,6 +87,14 @@ def run() -> None:
             uvloop.run(main.serve(load(AuditSettings)))
 
 
+_UNCOMPARED = """\
+No --checkpoint is given, so nothing tells whether this log was published beyond what is restored.
+If it was, going on signs a second history. Fetch what each witness of the policy has cosigned,
+<its address>/<SHA-256 of the origin in hex>/checkpoint, before the service is started: it asks
+them too when it starts, and goes on when none answers.
+"""
+
+
 def _add_recovery(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     commands.add_parser("rebuild", help="fill the log's empty database from the tile directory")
     backup = commands.add_parser(
@@ -121,6 +129,8 @@ def _recover(settings: AuditSettings, arguments: argparse.Namespace) -> None:
                     [file.read_text() for file in arguments.checkpoint],
                 )
                 source = arguments.source
+                if not arguments.checkpoint:
+                    sys.stderr.write(_UNCOMPARED)
                 done = uvloop.run(recovery.restore(settings, source, pinned, clock, _progress))
     except (Fault, NotReadyError, OSError) as error:
         sys.stderr.write("\n")
@@ -161,8 +171,8 @@ def _destroy_kek(settings: AuditSettings, month: str) -> None:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(
-            f"{error}\nThe key of {month} is out of use, but its file is still there: its erasures are "
-            "not complete. Remove it where it is kept (of the Secret audit-keks, and of what "
+            f"{error}\nThe key of {month} is out of use, but its file is there still: its erasures "
+            "are not complete. Remove it where it is kept (of the Secret audit-keks, and of what "
             "that is made from), wait until it is gone from here, and run this again."
         )
     sys.stdout.write(f"The key of {month} is destroyed, and so are the copies that it wrapped.\n")

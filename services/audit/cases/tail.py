@@ -133,9 +133,10 @@ class Tail:
         if self._streams.total() >= _MOST_STREAMS or self._streams[who] >= _MOST_OF_ONE:
             raise Fault("OVERLOADED", "there are enough streams here", retry_after=_RETRY_AFTER)
         self._streams[who] += 1
-        size = await self._growth.begin()
-        given = 0  # since the last record
+        given, followed = 0, False  # given since the last record
         try:
+            size = await self._growth.begin()
+            followed = True
             at = size if begin is None else begin
             if at > size:
                 raise invalid("from_index", f"must be at most {size}, the size of the log")
@@ -161,7 +162,8 @@ class Tail:
                     if at >= size:
                         yield News((), at, size)
         finally:
-            self._growth.end()
+            if followed:
+                self._growth.end()
             self._streams[who] -= 1
             if given:
                 await self._end(reader, wanted, given)

@@ -18,6 +18,8 @@ from services.audit.cases.reading import OnRecord, Reader
 from services.audit.cases.record import Record
 from services.audit.cases.tail import Growth, News, Tail
 from services.audit.cases.tree import Tree
+from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.faults import log_unavailable
 from services.audit.domain.ports import Keys
 from services.audit.domain.wanted import Wanted
 from services.audit.store.own_events import StoredOwnEvents
@@ -245,6 +247,26 @@ async def test_a_start_beyond_the_end_and_too_many_streams_are_refused(
             await told.aclose()
     async with aclosing(follow(tail)) as told:
         await anext(told)
+
+
+async def test_a_stream_that_cannot_begin_takes_no_place(log: Log) -> None:
+    class Failing(Tree):
+        failing = True
+
+        async def newest_checkpoint(self) -> Checkpoint:
+            if self.failing:
+                raise log_unavailable()
+            return await super().newest_checkpoint()
+
+    await log.append(1, [event(1)])
+    tree = Failing(log.store, log.signer)
+    tail = Tail(log.entries, Growth(tree), on_record(log))
+    for _ in range(9):
+        with pytest.raises(Fault, match="UNAVAILABLE"):
+            await anext(follow(tail, 0))
+    tree.failing = False
+    async with aclosing(follow(tail, 0)) as told:
+        assert await taken(told, 1) == [0]
 
 
 async def test_names_that_the_log_does_not_know_are_not_written_down(log: Log) -> None:
