@@ -11,7 +11,7 @@ from services.audit.domain.sealing import ORGANISATION, open_entry, tag
 from services.audit.domain.wanted import Wanted
 
 # Leaves of one page together; opened they are sent a second time, and a message holds 4 MiB.
-_PAGE_BYTES = 1 << 20
+PAGE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ReadEntries:
         selection = await self._log.select(
             asked, after=after, newest_first=newest_first, limit=size
         )
-        fitting = _fitting(selection.entries)
+        fitting = fitting_part(selection.entries)
         about = {keys[wanted.account].pseudonym} if wanted.account else None
         cut = len(fitting) < len(selection.entries)
         cursor = fitting[-1].index if cut else selection.more
@@ -115,11 +115,11 @@ def _filter(wanted: Wanted, keys: Mapping[str, PartyKeys]) -> Filter:
     )
 
 
-def _fitting(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:
+def fitting_part(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:
     """Return as many as fit a message, always at least one."""
     total = 0
     for count, entry in enumerate(stored):
         total += len(entry.leaf)
-        if total > _PAGE_BYTES and count:
+        if total > PAGE_BYTES and count:
             return stored[:count]
     return stored

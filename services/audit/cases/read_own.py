@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from runtime.call import Caller
 from runtime.clock import Clock
-from services.audit.cases.read_entries import Page
+from services.audit.cases.read_entries import PAGE_BYTES, Page, fitting_part
 from services.audit.domain import own
 from services.audit.domain.entry import Facet, OpenedEntry, StoredEntry
 from services.audit.domain.faults import no_entry
@@ -30,16 +30,20 @@ class ReadOwn:
         if mine is None:
             return Page(())
         secret = await self._secret(mine)
-        shown: list[OpenedEntry] = []
+        shown, total = list[OpenedEntry](), 0
         for _ in range(_LOOKS):
             found = await self._found(_under(mine), after, size)
             for at, each in enumerate(found.entries):
                 opened = self._for_person(each, mine, secret)
-                if opened is not None:
-                    shown.append(opened)
-                    if len(shown) == size:
-                        last = at + 1 == len(found.entries)
-                        return Page(shown, found.more if last else each.index)
+                if opened is None:
+                    continue
+                total += len(each.leaf)
+                if shown and total > PAGE_BYTES:
+                    return Page(shown, shown[-1].stored.index)
+                shown.append(opened)
+                if len(shown) == size:
+                    last = at + 1 == len(found.entries)
+                    return Page(shown, found.more if last else each.index)
             after = found.more
             if after is None:
                 break
@@ -59,7 +63,10 @@ class ReadOwn:
     async def of_app(self, app: Caller, *, after: int | None, size: int) -> Page:
         """Return entries of what the app did or what came through it, newest first."""
         found = await self._found(await self._of_app(app), after, size)
-        return Page(await self._for_app(found.entries, app), found.more)
+        fitting = fitting_part(found.entries)
+        cut = len(fitting) < len(found.entries)
+        cursor = fitting[-1].index if cut else found.more
+        return Page(await self._for_app(fitting, app), cursor)
 
     async def one_of_app(self, app: Caller, index: int) -> OpenedEntry:
         """Return an entry of those; NOT_FOUND for any other, whether it exists or not."""

@@ -15,6 +15,7 @@ from runtime.fault import Fault
 from runtime.identity import parse
 from runtime.testing import NOON
 from services.audit.api.convert import to_entry, to_opening
+from services.audit.cases.read_entries import Page
 from services.audit.cases.read_own import ReadOwn
 from services.audit.domain.entry import OpenedEntry
 from services.audit.store.tables import party_keys
@@ -243,3 +244,25 @@ async def test_pages_go_on_past_what_is_not_shown(log: Log, own: ReadOwn) -> Non
     hidden = [event(n, action="audit:hold:place", actor=OFFICER) for n in range(2, 30)]
     await log.append(1, [event(1), *hidden, replace(event(30), outcome="ok")])
     assert await indexes(own, PERSON) == [29, 0]
+
+
+@pytest.mark.parametrize("who", [PERSON, APP])
+async def test_a_page_holds_no_more_than_a_message(log: Log, own: ReadOwn, who: str) -> None:
+    large = {"purpose": "x" * 60_000}
+    action = "sharing:decision:permit"
+    for n in range(1, 41):
+        await log.append(n, [event(n, action=action, actor=APP, fields=large)], "sharing")
+    page, found = await page_of(own, who, None), list[int]()
+    while page.cursor is not None:
+        assert page.entries
+        assert sum(len(entry.stored.leaf) for entry in page.entries) <= 1 << 20
+        found += [entry.stored.index for entry in page.entries]
+        page = await page_of(own, who, page.cursor)
+    found += [entry.stored.index for entry in page.entries]
+    assert found == [*range(39, -1, -1)]
+
+
+async def page_of(own: ReadOwn, who: str, after: int | None) -> Page:
+    if who == APP:
+        return await own.of_app(app(who), after=after, size=200)
+    return await own.of_person(who, after=after, size=200)
