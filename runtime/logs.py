@@ -14,11 +14,11 @@ import structlog
 
 from runtime.telemetry import current_trace
 
-_KEYS = frozenset(
+KEYS = frozenset(
     {
         "event", "level", "timestamp", "service", "region", "logger", "trace_id", "method", "code",
         "reason", "count", "state", "address", "task", "exception", "status", "route",
-        "duration_ms",
+        "duration_ms", "producer", "sequence", "expected", "first_entry", "published", "month",
     }
 )  # fmt: skip
 
@@ -118,6 +118,6 @@ def _allowed_only(
     _logger: object, _name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     return {
-        key: value if key in _KEYS or key.startswith("_") else "[withheld]"
+        key: value if key in KEYS or key.startswith("_") else "[withheld]"
         for key, value in event.items()
     }

@@ -80,7 +80,7 @@ class Growth:
                 failing = False
             except (Fault, TimeoutError) as error:
                 if not failing:
-                    log.warning("the log cannot be looked at", error=type(error).__name__)
+                    log.warning("the log cannot be looked at", reason=type(error).__name__)
                 failing = True
             await asyncio.sleep(_POLL_S)
 
