@@ -104,12 +104,8 @@ async def assembled(
         stored = StoredLog(log_database, envelope, clock)
         keys = StoredKeys(key_database, settings.kek_directory)
         own_events, erasures = StoredOwnEvents(key_database), StoredErasures(key_database, keys)
-        if months := await keys.months_without_kek():
-            # Going on would give everyone wrapped there new pseudonyms, as if they were erased.
-            raise NotReadyError(
-                f"keys are wrapped under {', '.join(months)}, whose .kek is not in "
-                f"{settings.kek_directory}: put it back, or delete the rows to erase their parties"
-            )
+        if closed := await keys.why_closed():
+            raise NotReadyError(closed)
         to_itself = Channel(
             "audit", settings.audit_address, settings, [_APPEND], served_by_one=True
         )
@@ -288,7 +284,7 @@ def _witnesses(settings: AuditSettings, log: KnownLog, traces: Telemetry) -> Htt
     policy = read_policy(settings.witness_policy_file, log)
     roots = _region_roots(settings)
     means = Means(settings.credentials, roots, settings.witness_ca_file, traces)
-    return HttpsWitnesses(policy, means, NoteVerifier)
+    return HttpsWitnesses(policy, log, means, NoteVerifier)
 
 
 async def _witness_door(

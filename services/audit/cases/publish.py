@@ -17,12 +17,12 @@ from runtime import logs
 from runtime.clock import Clock
 from runtime.fault import Fault
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.faults import LogDamagedError, PutBackError
 from services.audit.domain.layout import Layout, TilePath, lay_out
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Node, consistency_spans
 from services.audit.domain.note import MalformedNoteError
-from services.audit.domain.ports import LogStore, Publications, Tiles, Witnesses
+from services.audit.domain.ports import Cosigned, LogStore, Publications, Tiles, Witnesses
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
 
 log = logs.get(__name__)
@@ -96,9 +96,11 @@ class Publisher:
     async def open(self) -> None:
         """Bring directory and database together; the log may grow when this returns.
 
-        LogDamagedError when what was published is not the beginning of what is stored: to append
-        then would be to sign a second history.
+        LogDamagedError when what was published, or what a witness shows with our signature, is not
+        the beginning of what is stored: to append then would be to sign a second history.
         """
+        if note := await self._stored.newest_note():
+            await self._cosign(self._read(note, "the newest checkpoint"))
         self._state, self._unkept = _State(), []
         history = [self._read(note, "the history") for note in await self._tiles.open()]
         named, kept = await self._tiles.newest(), await self._publications.newest()
@@ -164,7 +166,7 @@ class Publisher:
         self._signed_size = signed.size
         if self._state.published is None or signed.size > self.size:
             # Asked before anything is written, so that a quorum that is away costs no disk.
-            cosigned = await self._witnesses.cosign(signed, self._prove)
+            cosigned = await self._cosign(signed)
             if not cosigned.satisfied:
                 return "the policy asks for more cosignatures than there are"
             await self._make_public(replace(signed, note=cosigned.note))
@@ -172,6 +174,16 @@ class Publisher:
             await self._publications.add(self._unkept)
             self._unkept = []
         return ""
+
+    async def _cosign(self, signed: Checkpoint) -> Cosigned:
+        """Ask the witnesses; LogDamagedError when one shows that we have signed something else."""
+        try:
+            return await self._witnesses.cosign(signed, self._prove)
+        except PutBackError as put_back:
+            note = await self._stored.newest_note()
+            if note is None or self._read(note, "the newest checkpoint").size < put_back.size:
+                raise
+            return Cosigned(signed.note, satisfied=False)  # meanwhile another sequencer has begun
 
     async def _make_public(self, checkpoint: Checkpoint) -> None:
         before = self._state

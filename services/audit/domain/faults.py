@@ -11,6 +11,14 @@ class LogDamagedError(Exception):
     """What is stored is not what was signed; says where. The log must not go on from here."""
 
 
+class PutBackError(LogDamagedError):
+    """Somebody holds a checkpoint of `size` entries, signed by this log, which has fewer."""
+
+    def __init__(self, size: int, text: str) -> None:
+        super().__init__(text)
+        self.size = size
+
+
 class StaleWriterError(Exception):
     """The stored log has grown under this writer: another one wrote. Nothing was stored."""
 

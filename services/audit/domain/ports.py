@@ -62,10 +62,10 @@ class OwnEvents(Protocol):
         """Keep events, durable on return; each gets into the log once."""
         ...
 
-    async def behind(self, last: int) -> list[str] | None:
-        """Return the ids of the events that wait, if a restored backup let them fall behind.
+    async def waiting(self) -> tuple[int, Sequence[str]]:
+        """Return the number of the last event that left, and the ids of those that wait.
 
-        `last` is the highest number that the log has of them; None when they are not behind it.
+        In the order of their numbers, which go on from there.
         """
         ...
 
@@ -226,7 +226,7 @@ class Publications(Protocol):
         ...
 
     async def beyond(self, size: int) -> list[str]:
-        """Return the notes published of more than `size` entries, oldest first."""
+        """Return the next notes published of more than `size` entries, oldest first; not all."""
         ...
 
     async def add(self, checkpoints: Sequence[Checkpoint]) -> None:
@@ -240,8 +240,12 @@ Report = Callable[[int, int], None]  # what takes long tells how much of how muc
 class PublishedFiles(Protocol):
     """What was published of a log, as files, to be read alone."""
 
-    def history(self) -> Iterator[str]:
-        """Return the notes of all published checkpoints, oldest first."""
+    def history(self, after: int = -1) -> Iterator[str]:
+        """Return the notes of the published checkpoints of more than `after` entries."""
+        ...
+
+    def last(self) -> str | None:
+        """Return the last note of the history."""
         ...
 
     async def newest(self) -> str | None:
@@ -257,9 +261,9 @@ class Tiles(PublishedFiles, Protocol):
     """The log as files that anybody's tools read. One process writes, any number may read."""
 
     async def open(self) -> list[str]:
-        """Clear away what a stop left unfinished; return the notes of the newest checkpoints.
+        """Clear away what a stop left unfinished; return the last notes of the history, two at most.
 
-        Oldest first; none of an empty directory. LogDamagedError when the history is no history.
+        LogDamagedError when the history is no history.
         """
         ...
 
@@ -267,12 +271,18 @@ class Tiles(PublishedFiles, Protocol):
         """Write files, durable on return; one that is there is replaced by the same bytes."""
         ...
 
-    async def remember(self, notes: Sequence[str]) -> None:
-        """Add checkpoints to the history, durable on return, all of them or none."""
+    async def remember(self, notes: Iterable[str]) -> None:
+        """Add checkpoints to the history, durable on return; a stop may leave the first of them.
+
+        StaleWriterError when one of more entries is there: another process publishes.
+        """
         ...
 
     async def publish(self, note: str) -> None:
-        """Make a checkpoint the one that readers begin with, durable on return."""
+        """Make a checkpoint the one that readers begin with, durable on return.
+
+        StaleWriterError when one of more entries is.
+        """
         ...
 
     async def prune(self, before: int, size: int) -> None:
@@ -299,7 +309,7 @@ class Refill(Protocol):
         """Store verified entries and tiles; read back and hashed, durable on return."""
         ...
 
-    async def conclude(self, signed: Sequence[Checkpoint], found: Sequence[Checkpoint]) -> None:
+    async def conclude(self, found: Callable[[], Iterator[tuple[Checkpoint, Checkpoint]]]) -> None:
         """Add every checkpoint, as it was signed and as it was published; durable on return."""
         ...
 
@@ -341,5 +351,8 @@ class Witnesses(Protocol):
 
         `prove` is asked for the proof from the size that a witness has last seen, which is between
         1 and the checkpoint's. Call it for one checkpoint at a time.
+
+        LogDamagedError when a witness shows a checkpoint with our signature that is not of this
+        history; PutBackError when that is larger than the one it is asked to cosign.
         """
         ...

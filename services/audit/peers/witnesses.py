@@ -6,6 +6,7 @@ certificate; any other is known as web sites are.
 """
 
 import asyncio
+import hashlib
 import logging
 import re
 import ssl
@@ -23,10 +24,12 @@ from runtime.telemetry import Telemetry
 from runtime.trust import Regions
 from services.audit.domain.checkpoint import Checkpoint, read_size
 from services.audit.domain.cosignature import Cosigner
-from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.faults import LogDamagedError, PutBackError
+from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import MalformedNoteError, Verifier, VerifierKey, open_note
 from services.audit.domain.policy import Policy, PolicyWitness
 from services.audit.domain.ports import Cosigned, Prove
+from services.audit.domain.verification import consistent
 from services.audit.domain.witnessing import Presented
 
 log = logs.get(__name__)
@@ -74,15 +77,16 @@ class HttpsWitnesses:
     def __init__(
         self,
         policy: Policy,
+        known: KnownLog,
         means: Means,
         verifier: Callable[[VerifierKey], Verifier],
         deadline_s: float = _DEADLINE_S,
     ) -> None:
-        """Take the policy; ValueError for an address that is not https."""
+        """Take the policy of a log; ValueError for an address that is not https."""
         self._policy = policy
         self._deadline_s = deadline_s
         self._asked = [
-            _Witness(each, means, Cosigner(verifier(each.key)))
+            _Witness(each, known, means, Cosigner(verifier(each.key)))
             for each in policy.witnesses
             if each.url
         ]
@@ -123,13 +127,20 @@ class HttpsWitnesses:
 class _Witness:
     """One witness: its connection, and what it has seen of us as far as we know."""
 
-    def __init__(self, witness: PolicyWitness, means: Means, cosigner: Cosigner) -> None:
-        url = httpx.URL(f"{(witness.url or '').rstrip('/')}/add-checkpoint")
+    def __init__(
+        self, witness: PolicyWitness, known: KnownLog, means: Means, cosigner: Cosigner
+    ) -> None:
+        address = (witness.url or "").rstrip("/")
+        url = httpx.URL(f"{address}/add-checkpoint")
         if url.scheme != "https" or not url.host:
             raise ValueError(f"the witness {witness.name!a} has no https address")
         self.name = witness.name
         self._name = witness.key.name
         self._url = url
+        self._known = known
+        self._shown = httpx.URL(
+            f"{address}/{hashlib.sha256(known.origin.encode()).hexdigest()}/checkpoint"
+        )
         match = _OURS.fullmatch(self._name)
         if match and means.regions is None:
             raise ValueError(f"the witness {witness.name!a} is a region, whose roots are not known")
@@ -150,7 +161,13 @@ class _Witness:
     def ask(
         self, checkpoint: Checkpoint, prove: Prove, deadline_s: float
     ) -> "asyncio.Task[str | None]":
-        """Begin to ask; the result is the cosignature line, None when there is none."""
+        """Begin to ask; the result is the cosignature line, None when there is none.
+
+        LogDamagedError when the question before, whose answer was late, has found the log so.
+        """
+        before, self._task = self._task, None
+        if before is not None:
+            before.result()
         self._task = asyncio.create_task(self._ask(checkpoint, prove, deadline_s))
         return self._task
 
@@ -175,7 +192,7 @@ class _Witness:
             outcome = "timeout"
         except httpx.HTTPError as error:
             outcome = "tls_failed" if _of_tls(error) else "unreachable"
-        except LogDamagedError:  # of the proof
+        except LogDamagedError:  # the proof cannot be made, or another history is signed
             raise
         except Exception as error:  # noqa: BLE001  a file, say: the log goes on without this one
             outcome = f"not_asked_{type(error).__name__}"
@@ -194,8 +211,11 @@ class _Witness:
             if self._size > checkpoint.size:
                 # It has cosigned what is not in this log any more: somebody has put the log back.
                 self._means.traces.alarm("witness_is_ahead")
+                await self._compare(checkpoint, prove)
                 raise _FailedError("ahead")
             answer = await self._present(checkpoint, prove)
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            await self._compare(checkpoint, prove)
         if answer.status != HTTPStatus.OK:
             raise _FailedError(f"status_{answer.status}")
         try:
@@ -205,24 +225,54 @@ class _Witness:
         self._size = checkpoint.size
         return opened.signatures[0].line
 
+    async def _compare(self, checkpoint: Checkpoint, prove: Prove) -> None:
+        """Look at what it has cosigned: LogDamagedError when that is ours, and not of this history.
+
+        It counts by our own signature: no witness can stop a log with its word alone.
+        """
+        answer = await self._send("GET", self._shown)
+        try:
+            seen = Checkpoint.read(answer.body.decode(), self._known)
+        except (UnicodeDecodeError, MalformedNoteError):
+            return
+        if seen.size > checkpoint.size:
+            raise PutBackError(
+                seen.size,
+                f"the witness {self.name} holds a checkpoint of {seen.size} entries with the "
+                f"signature of this log, which has {checkpoint.size}: it was put back. Do not go "
+                "on from here: restore what was lost, or make the database anew from the tiles "
+                "with `python -m services.audit rebuild`",
+            )
+        if seen.size == checkpoint.size:
+            same = seen.root == checkpoint.root
+        else:
+            proof = await prove(seen.size, checkpoint.size) if seen.size else ()
+            same = not seen.size or consistent(
+                seen.size, checkpoint.size, seen.root, checkpoint.root, proof
+            )
+        if not same:
+            raise LogDamagedError(
+                f"the witness {self.name} holds a checkpoint of {seen.size} entries with the "
+                "signature of this log, which are not its first ones: there are two histories. "
+                "Do not go on from here: keep both, and restore the one that was cosigned"
+            )
+
     async def _present(self, checkpoint: Checkpoint, prove: Prove) -> "_Answer":
         old = min(self._size, checkpoint.size)
         proof = await prove(old, checkpoint.size) if 0 < old < checkpoint.size else ()
         body = str(Presented(old, tuple(proof), checkpoint.note)).encode()
         try:
-            return await self._post(body)
+            return await self._send("POST", self._url, body)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             # The connection had come to its age when it was used again.
-            return await self._post(body)
+            return await self._send("POST", self._url, body)
 
-    async def _post(self, body: bytes) -> "_Answer":
+    async def _send(self, method: str, url: httpx.URL, body: bytes | None = None) -> "_Answer":
         client = await self._connected()
         extensions = (
             {"sni_hostname": f"audit.{self._region}.accord.internal"} if self._region else {}
         )
-        async with client.stream(
-            "POST", self._url, content=body, extensions=extensions
-        ) as response:
+        async with client.stream(method, url, content=body, extensions=extensions) as response:
             answer = bytearray()
             async for chunk in response.aiter_raw():
                 answer += chunk

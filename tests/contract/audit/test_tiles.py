@@ -15,7 +15,7 @@ import pytest
 
 from runtime.migrations import migrate
 from services.audit.cases import publish
-from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.faults import LogDamagedError, PutBackError
 from services.audit.domain.layout import ENTRIES, TilePath
 from services.audit.domain.ports import Cosigned, Prove
 from services.audit.domain.verification import consistent
@@ -460,3 +460,24 @@ async def test_the_task_publishes_what_is_appended_and_waits_out_a_failure(
     finally:
         running_task.cancel()
         await asyncio.gather(running_task, return_exceptions=True)
+
+
+class Ahead:
+    """A witness that holds a checkpoint of ours."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    async def cosign(self, checkpoint: Checkpoint, _prove: Prove) -> Cosigned:
+        raise PutBackError(self._size, f"put back: {self._size} beyond {checkpoint.size}")
+
+
+async def test_a_log_that_was_put_back_neither_begins_nor_goes_on(made: Published) -> None:
+    await made.grow(3)
+    for step in (made.again(Ahead(4)).open, made.again(Ahead(4)).publish):
+        with pytest.raises(PutBackError, match="4 beyond 3"):
+            await step()
+    # What another sequencer has signed meanwhile is here, and nobody has put anything back.
+    await made.again(Ahead(3)).open()
+    assert await made.publisher.publish()
+    assert made.publisher.size == 0

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from runtime.authority import Authority
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.cosignature import Cosigner
+from services.audit.domain.faults import LogDamagedError, PutBackError
 from services.audit.domain.note import COSIGNATURE, open_note
 from services.audit.domain.policy import Policy
 from services.audit.domain.ports import Cosigned
@@ -203,12 +204,22 @@ async def test_who_has_forgotten_what_a_witness_saw_asks_once_more(nl: Asker, in
 async def test_a_witness_that_has_seen_more_than_there_is_does_not_cosign(
     nl: Asker, in_: Region
 ) -> None:
-    """The log was put back to an old state: nothing must be published from there."""
+    """The log was put back to an old state: it must not go on from there."""
     await nl.asking("all", in_).cosign(TRUE.checkpoint(9), TRUE.prove)
+    with pytest.raises(PutBackError, match="which has 5: it was put back") as found:
+        await nl.asking("all", in_).cosign(TRUE.checkpoint(5), TRUE.prove)
+    assert found.value.size == 9
+    fork = History(LOG, "forged", since=5)
+    for size in (9, 12):
+        with pytest.raises(LogDamagedError, match="two histories"):
+            await nl.asking("all", in_).cosign(fork.checkpoint(size), fork.prove)
+
+
+async def test_no_witness_stops_a_log_by_its_word_alone(nl: Asker, in_: Region) -> None:
+    await nl.asking("all", in_).cosign(TRUE.checkpoint(9), TRUE.prove)
+    in_.wire.spoil = lambda body: body.replace(b"\n9\n", b"\n8\n")
     put_back = await nl.asking("all", in_).cosign(TRUE.checkpoint(5), TRUE.prove)
     assert put_back == Cosigned(TRUE.checkpoint(5).note, satisfied=False)
-    fork = History(LOG, "forged", since=5)
-    assert not (await nl.asking("all", in_).cosign(fork.checkpoint(12), fork.prove)).satisfied
 
 
 async def test_a_witness_that_is_away_is_missing_and_comes_back_by_itself(
@@ -300,10 +311,11 @@ async def test_an_address_that_is_not_https_is_refused(nl: Asker, url: str, why:
     key = NoteKey("in.accord.internal/witness", Ed25519PrivateKey.generate(), COSIGNATURE).key
     policy = Policy.parse(f"witness w {key} {url}\nquorum w\n".encode())
     with pytest.raises(ValueError, match=why):
-        HttpsWitnesses(policy, nl.means, NoteVerifier)
+        HttpsWitnesses(policy, LOG, nl.means, NoteVerifier)
     with pytest.raises(ValueError, match="roots are not known"):
         HttpsWitnesses(
             Policy.parse(f"witness w {key} https://in\nquorum w\n".encode()),
+            LOG,
             replace(nl.means, regions=None),
             NoteVerifier,
         )

@@ -150,7 +150,7 @@ class Asker:
         lines = [f"witness {each.name} {each.key.key} {each.origin}" for each in regions]
         lines.append(f"group some {quorum} {' '.join(each.name for each in regions)}")
         policy = Policy.parse("\n".join([*lines, "quorum some\n"]).encode())
-        self._witnesses.append(HttpsWitnesses(policy, self.means, NoteVerifier, deadline_s))
+        self._witnesses.append(HttpsWitnesses(policy, LOG, self.means, NoteVerifier, deadline_s))
         return self._witnesses[-1]
 
     async def close(self) -> None:
