@@ -179,7 +179,7 @@ async def _queried(
     async def ask() -> None:
         trace = trace_of(random.randrange(large)).hex()  # noqa: S311  which one does not matter
         wanted = (
-            read_service_pb2.EntryFilter(account=random.choice(accounts))  # noqa: S311
+            read_service_pb2.EntryFilter(account=random.choice(accounts))  # noqa: S311  any of them
             if next(asked) % 2
             else read_service_pb2.EntryFilter(trace_id=trace)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,7 +118,7 @@ async def test_pages_together_are_what_matches_in_the_order_of_the_log(  # noqa:
     after: int | None = None
     for _ in range(10_000):
         page, after = await database.read(
-            lambda tx, after=after: _page(tx, wanted, after, newest_first, limit)  # type: ignore[misc]
+            partial(_page, wanted=wanted, after=after, newest_first=newest_first, limit=limit)
         )
         assert len(page) <= limit
         found += page
@@ -142,7 +143,7 @@ async def test_a_rare_facet_leads_whatever_the_others_are(
     wanted = Filter({Facet.EVENT: [b"a"], Facet.PERSON: [b"x"]})
     for newest_first, indexes in ((True, [900, 7]), (False, [7, 900])):
         page = await database.read(
-            lambda tx, way=newest_first: _page(tx, wanted, None, way, 10)  # type: ignore[misc]
+            partial(_page, wanted=wanted, after=None, newest_first=newest_first, limit=10)
         )
         assert page == (indexes, None)
 
