@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from tests.contract.audit.stranger import opened, walk
+from tests.requirement import missing
 
 if TYPE_CHECKING:
     from sandbox.mesh import Mesh
@@ -54,7 +54,7 @@ async def test_a_stranger_with_a_token_walks_the_log(region: Mesh, tour: Tour) -
 def test_the_documented_commands_read_the_log(region: Mesh, tour: Tour) -> None:
     assert tour.account
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        missing("curl")
     section = _DOORS.read_text(encoding="utf-8").partition("## Reading the log")[2]
     commands = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     assert len(commands) == 2
