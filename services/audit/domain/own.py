@@ -18,7 +18,7 @@ _ANSWERED = f"{_DECIDED} contract contracts decision answer"
 # By the beginning of the event's name: which values a person may see, the entry's own members
 # among them. Of other events, such as a legal hold or what staff do among themselves, nothing; of
 # what they did themselves, as staff, that they did it.
-_PERSON: Mapping[str, str] = {
+PERSON: Mapping[str, str] = {
     "account:account:": "country notice language birth_date",
     "account:link:": "provider imports ended_sessions",
     "account:session:": "provider",
@@ -62,11 +62,6 @@ def order(opened: OpenedEntry, today: date) -> str:
     return opened.event.resource if any(day >= today.isoformat() for day in until) else ""
 
 
-def shown_to_people(action: str) -> bool:
-    """Tell whether a person may be shown such an event at all."""
-    return _allowed(_PERSON, action) is not None
-
-
 def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening] | None:
     """Return which openings of their own sections a person may see; None for none of the entry.
 
@@ -75,7 +70,7 @@ def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening
     many things it says.
     """
     action = opened.event.action
-    allowed = _allowed(_PERSON, action)
+    allowed = _allowed(PERSON, action)
     if allowed is None and opened.event.actor:  # which their own key alone has opened
         return frozenset(each for each in opened.openings if each.name == "@actor")
     if allowed is None or (secret and action.startswith(_BETRAYING) and not _reads_own(opened)):
