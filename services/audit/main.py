@@ -139,6 +139,7 @@ async def assembled(
         try:
             await sequencer.begin()
             await Replay(settings.origin, stored, keys, erasures, own_events)()
+            await erasures.scrub()  # of what a process that died had just destroyed
         except (LogDamagedError, OSError) as error:
             raise NotReadyError(str(error)) from error
         on_record = OnRecord(record, keys, clock)
@@ -302,7 +303,9 @@ async def _witness_door(
         return None
     witness = Witness(known, key, cosigned, clock)
     app = witness_application(witness, _witness_bearers(settings), traces, time.monotonic)
-    return Https(settings, settings.witness_listen, app, _region_roots(settings))
+    tokens = settings.witness_tokens_file is not None
+    roots = _region_roots(settings)
+    return Https(settings, settings.witness_listen, app, roots, anonymous=tokens)
 
 
 def _witness_bearers(settings: AuditSettings) -> Bearers:

@@ -6,7 +6,7 @@ organisation's keys, so that a restored backup can be told whose keys to delete 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 from runtime.clock import Clock
@@ -80,6 +80,7 @@ class ErasePerson:
         self._store = store
         self._log = log
         self._clock = clock
+        self._running: set[asyncio.Task[str]] = set()
 
     async def ask(self, request: Once, account: str, ground: Ground, acting: Acting) -> str:
         """Ask to erase a person; return the erasure's name. Nothing is destroyed yet."""
@@ -208,11 +209,13 @@ class ErasePerson:
         for look in range(2 * _LOOKS):
             counted = await self._count(pseudonym, gone=look < _LOOKS)
             try:
-                name = await self._once(
-                    request,
-                    account,
-                    by,
-                    lambda records, now=counted: change(records, now),  # type: ignore[misc]  # bound now
+                name = await self._to_its_end(
+                    self._once(
+                        request,
+                        account,
+                        by,
+                        lambda records, now=counted: change(records, now),  # type: ignore[misc]  # bound now
+                    )
                 )
             except _UnsaidError:
                 await asyncio.sleep(_LOOK_S)
@@ -221,12 +224,32 @@ class ErasePerson:
                 return name
         raise log_unavailable()
 
+    async def _to_its_end(self, destroying: Coroutine[None, None, str]) -> str:
+        """Destroy, and leave nothing of it in the files, also when who asked goes away meanwhile.
+
+        What a process that dies between the two leaves there, the next one removes at its start.
+        """
+
+        async def both() -> str:
+            name = await destroying
+            await self._store.scrub()
+            return name
+
+        task = asyncio.create_task(both())
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[str]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone
+
     async def _settle(self, name: str) -> None:
-        """Return when the database's files hold nothing of the keys and the log has the proof.
+        """Return when the log has the proof.
 
         What has no proof within two seconds has it soon after: the relay goes on.
         """
-        await self._store.scrub()
         erasure = await self._store.read(lambda records: records.erasure(name))
         assert erasure.destroyed is not None  # noqa: S101  that is what has just been done
         for _ in range(_LOOKS):

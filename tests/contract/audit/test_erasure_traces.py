@@ -6,8 +6,10 @@ import asyncio
 import errno
 import json
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from accord.audit.v1 import erasure_pb2, read_service_pb2
@@ -17,12 +19,20 @@ from accord_client.note import VerifierKey, parse_keys
 from accord_client.verify import pack_proof, verify_proof
 from sqlalchemy import create_engine, select, text
 
-from runtime.event import Section
+from runtime.clock import SystemClock
+from runtime.db import Database
+from runtime.event import Section, Trace
 from runtime.process import NotReadyError
 from runtime.telemetry import Telemetry
+from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases.destroy_kek import KekInUseError
+from services.audit.cases.erase_person import Acting, ErasePerson
+from services.audit.domain.erasure import Ground
+from services.audit.domain.erasure_ports import KeyRecords, Once
 from services.audit.main import destroy_kek, rewrap
+from services.audit.store.erasures import StoredErasures
 from services.audit.store.key_encryption import create_key
+from services.audit.store.log import StoredLog
 from services.audit.store.note_key import vkey_path
 from services.audit.store.tables import party_keys
 from tests.contract.audit.erasing import MONTH, Office, Service, back_up, restore
@@ -33,6 +43,7 @@ OTHER = "accounts/nl-ffffffffffffffffffffffffff"
 NEXT = "2026-07"
 # What is known of the person, in every place where an event may say something.
 CANARIES = ("lien@example.org", "+31-6-1234-5678", "orders/lien-4711", "Liên Nguyễn")
+T = TypeVar("T")
 _OPEN = os.open
 WHO = ("accounts/nl-0123456789abcdefghjkmnpqrs",)
 
@@ -221,6 +232,41 @@ async def test_a_lost_key_database_is_begun_anew(office: Office) -> None:
         assert {entry.readability for entry in await audit.entries()} == {READABILITY_NONE}
         await audit.append(event(9))
         assert (await audit.show((await audit.erase(PERSON)).name)).HasField("proof")
+
+
+async def test_who_goes_away_leaves_no_destroyed_key_behind(office: Office) -> None:
+    committed, scrubbed = asyncio.Event(), asyncio.Event()
+
+    class Slow(StoredErasures):
+        """Is left by its caller as soon as it has committed."""
+
+        async def write(self, unit: Callable[[KeyRecords], T]) -> T:
+            made = await super().write(unit)
+            committed.set()
+            await asyncio.sleep(0)
+            return made
+
+        async def scrub(self) -> None:
+            await super().scrub()
+            scrubbed.set()
+
+    async with office.open() as audit:
+        await fill(audit)
+        async with office.keys() as (database, keys):
+            log = Database(office.settings.database)
+            stored = StoredLog(log, LogEntryEnvelope(), SystemClock())
+            erase = ErasePerson(Slow(database, keys), stored, SystemClock())
+            request = Once("test", str(uuid.uuid4()), "")
+            by = Acting("spiffe://nl.accord.internal/svc/account", Trace())
+            task = asyncio.create_task(erase.at_once(request, OTHER, Ground.WITHDRAWAL, by))
+            await committed.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(10):
+                await scrubbed.wait()
+            assert not await keys.find([OTHER])
+            await log.close()
 
 
 def _read_only(path: str | Path, flags: int, *more: int) -> int:
