@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Self
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
@@ -40,6 +41,9 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(
 _MEMBER = r"[a-z0-9][a-z0-9_*/@-]{0,255}=[!-+\--<>-~](?:[ -+\--<>-~]{0,254}[!-+\--<>-~])?"
 _TRACESTATE = re.compile(rf"{_MEMBER}(?:[ \t]*,[ \t]*{_MEMBER}){{0,31}}")
 _LONGEST_STATE = 512
+
+# Named as `runtime.logs` would, which imports this module for the trace.
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class Telemetry:
@@ -108,7 +112,8 @@ class Telemetry:
             )
 
     def alarm(self, name: str) -> None:
-        """Count what a person has to look at; `docs/operations.md` says what to do about each."""
+        """Count and log what a person has to look at; `docs/operations.md` says what to do."""
+        _log.error("alarm", reason=name)
         if self._alarms is not None:
             self._alarms.add(1, {"accord.alarm": name})
 

@@ -59,7 +59,7 @@ class Witness:
             # Both are signed by the log: evidence. A proof that fails may be anybody's, of a sound
             # checkpoint.
             if refusal.why is Why.FORKED:
-                log.warning("checkpoint not consistent", reason=presented.note[:_EVIDENCE])
+                log.warning("checkpoint_not_consistent", reason=presented.note[:_EVIDENCE])
             raise
         return "—" + witnessed.note.rpartition("\n—")[2]
 

@@ -101,11 +101,13 @@ def test_logs_withhold_what_is_not_on_the_list(monkeypatch: pytest.MonkeyPatch) 
     except ValueError:
         log.exception("bug")
     logging.getLogger("some.library").warning("token of %s", "jan@example.org")
+    Telemetry("sharing", "nl", None).alarm("events_lost")
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert "jan" not in written.getvalue()
     assert (lines[0]["reason"], lines[0]["email"]) == ("NOT_FOUND", "[withheld]")
     assert lines[1]["exception"]["type"] == "ValueError"
     assert (lines[2]["event"], lines[2]["region"]) == ("token of %s", "nl")
+    assert (lines[3]["event"], lines[3]["reason"]) == ("alarm", "events_lost")
 
 
 def test_a_trace_continues_only_from_a_well_formed_parent() -> None:
