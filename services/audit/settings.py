@@ -37,7 +37,9 @@ class AuditSettings(DatabaseSettings):
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     audit_address: str = Field(
-        pattern=ADDRESS, description="audit's own mTLS port: to it goes what audit itself records"
+        pattern=ADDRESS,
+        description="audit's own mTLS port, to which goes what audit itself records: a name that "
+        "resolves to every replica (a headless service), of which one appends",
     )
 
     witness_policy_file: FilePath | None = Field(

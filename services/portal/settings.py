@@ -13,7 +13,8 @@ from runtime.settings import ADDRESS, ServiceSettings
 from services.portal.domain.form_token import MINIMUM_KEY_BYTES
 
 _ORIGIN = r"^https://[^\s/?#;,]+$"
-_TRACE_VIEWER = r"^(https://[^\s{}<>\"'\\]+\{trace_id\}[^\s{}<>\"'\\]*)?$"
+# Plain http for this machine alone, as operators' viewers are reached there.
+_TRACE_VIEWER = r"^((https://|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/)[^\s{}<>\"'\\]+\{trace_id\}[^\s{}<>\"'\\]*)?$"
 
 
 class PortalSettings(ServiceSettings):
@@ -43,7 +44,7 @@ class PortalSettings(ServiceSettings):
         default="",
         pattern=_TRACE_VIEWER,
         description="address of a trace in the operators' viewer, with {trace_id} in the place of "
-        "its 32 digits; without one, auditors are shown no link",
+        "its 32 digits: https, or http at localhost; without one, auditors are shown no link",
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     sharing_address: str = Field(pattern=ADDRESS, description="sharing's mTLS port")

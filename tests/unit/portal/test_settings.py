@@ -20,6 +20,12 @@ def test_what_is_right_is_taken(tmp_path: Path) -> None:
     assert [key.name for key in settings.log_keys] == ["nl.accord.internal/audit"]
 
 
+@pytest.mark.parametrize("host", ["https://jaeger.example", "http://localhost:16686"])
+def test_a_viewer_is_asked_over_https_or_on_this_machine(tmp_path: Path, host: str) -> None:
+    viewer = f"{host}/trace/{{trace_id}}"
+    assert portal_settings(tmp_path, trace_viewer_url=viewer).trace_viewer_url == viewer
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -28,6 +34,9 @@ def test_what_is_right_is_taken(tmp_path: Path) -> None:
         ("provider_origins", "https://id.test; script-src *"),
         ("provider_origins", "https://id.test 'unsafe-inline'"),
         ("provider_origins", "http://id.test"),
+        ("trace_viewer_url", "http://localhost.example/trace/{trace_id}"),
+        ("trace_viewer_url", "http://localhost:1@example/trace/{trace_id}"),
+        ("trace_viewer_url", "javascript:{trace_id}"),
         ("web_listen", "8443"),
         ("account_address", "nowhere"),
         ("web_key_file", "/nonexistent/web.key"),
