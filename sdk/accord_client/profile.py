@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 
 class ProfileError(Exception):
@@ -54,16 +54,29 @@ def load_profile(
 
     Raises ProfileError for what is missing or unknown.
     """
+    return Profile(**load_settings(file, given, _required(), environ))
+
+
+def load_settings(
+    file: Path | None,
+    given: Mapping[str, str | None],
+    required: Sequence[str],
+    environ: Mapping[str, str] = os.environ,
+) -> dict[str, Any]:
+    """The settings alone, for what is done without a certificate.
+
+    Raises ProfileError for what is unknown, and for what of ``required`` is missing.
+    """
     settings = _read(file) if file is not None else {}
     for name in _names():
         value = given.get(name) or environ.get(f"ACCORD_{name.upper()}")
         if value:
             settings[name] = value
     types = get_type_hints(Profile)
-    missing = [name for name in _required() if name not in settings]
+    missing = [name for name in required if name not in settings]
     if missing:
         raise ProfileError(_how_to_give(missing[0]))
-    return Profile(**{name: types[name](value) for name, value in settings.items()})
+    return {name: types[name](value) for name, value in settings.items()}
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -105,4 +105,23 @@ def test_the_published_log_is_whole_as_files_and_over_https(
     fetched = json.loads(accord(region, "auditor", *words).stdout)
     assert fetched["whole"]
     assert fetched["entries"] >= files["entries"]
-    accord(region, "officer", *words, code=Exit.REFUSED)
+    assert fetched["checkpoints"] == 1
+    accord(region, "officer", *words, code=Exit.NOT_ALLOWED)
+
+
+def test_a_monitor_checks_the_log_with_a_token_and_no_certificate(
+    region: Mesh, tour: Tour, key: str, tmp_path: Path
+) -> None:
+    assert tour.told
+    bundle = str(region.material.trust_bundle)
+    given = ("--region", region.material.region, "--trust-bundle-file", bundle)
+    words = ("audit", "fsck", region.tiles, "--key", key, "--json", "--token-file")
+    token = region.material.key("monitor.token")
+    result = CliRunner().invoke(cli, [*given, *words, str(token)])
+    assert result.exit_code == Exit.OK, result.output + result.stderr
+    assert json.loads(result.stdout)["whole"]
+    other = tmp_path / "other.token"
+    other.write_text("0" * 43)
+    result = CliRunner().invoke(cli, [*given, *words, str(other)])
+    assert result.exit_code == Exit.NOT_ALLOWED
+    assert "401" in json.loads(result.stderr)["error"]

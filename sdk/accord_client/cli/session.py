@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from accord_client.cli.paper import printable
 from accord_client.failure import VerificationError
 from accord_client.fault import Fault
-from accord_client.profile import Profile, ProfileError, load_profile
+from accord_client.profile import Profile, ProfileError, load_profile, load_settings
 
 T = TypeVar("T")
 
@@ -58,6 +58,13 @@ class Session:
         """The caller's profile; ends the command when it is incomplete."""
         try:
             return load_profile(self._profile_file, self._given)
+        except ProfileError as error:
+            raise Failure(Exit.BAD_INPUT, str(error)) from error
+
+    def settings(self, *names: str) -> dict[str, Any]:
+        """What of the profile is known; ends the command when one of ``names`` is not."""
+        try:
+            return load_settings(self._profile_file, self._given, names)
         except ProfileError as error:
             raise Failure(Exit.BAD_INPUT, str(error)) from error
 

@@ -135,7 +135,8 @@ def check_log(
 ) -> Report:
     """Checks a log's database: a copy of its SQLite file, or a ``postgresql://`` address.
 
-    It is only read. Raises nothing for a bad log: what is wrong is in the report. A log that grows
+    It is only read. Raises nothing for a bad log: what is wrong is in the report; NoLogError where
+    there is none. A log that grows
     meanwhile is checked up to the newest checkpoint of the beginning.
     """
     return check_database(Database(str(file)), Trust(tuple(keys)), progress, processes)
@@ -148,6 +149,7 @@ def check_database(
     report = Report()
     try:
         with contextlib.closing(database):
+            database.require_log()
             _Check(database, trust, report).run(progress, processes)
     except UnreadableError as error:
         report.add("file", str(error))

@@ -6,26 +6,31 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from accord_client.fsck.report import ForbiddenError
 from accord_client.fsck.tiles import HISTORY, MAX_FILE
-from accord_client.profile import Profile
 
 _TIMEOUT_S = 30.0
-_OK, _NOT_FOUND = 200, 404
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @dataclass
 class Website:
     """The prefix of a log.
 
-    The server must prove to be the audit service of the profile's region. A connection belongs to
-    one process, and is opened when it is first needed.
+    The server must prove to be the audit service of the region. Who reads shows a client
+    certificate (its file and its key's) or a bearer token. A connection belongs to one process,
+    and is opened when it is first needed.
     """
 
     url: str
-    profile: Profile
-    token: str | None = None
+    region: str
+    trust_bundle_file: Path
+    certificate: tuple[Path, Path] | None = None
+    token: str | None = field(default=None, repr=False)
     _connection: http.client.HTTPSConnection | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +49,10 @@ class Website:
             self._connection = None
 
     def read(self, path: str) -> bytes | None:
-        """A file, None if the server says that there is none; OSError for any other answer."""
+        """A file, None if the server says that there is none; OSError for any other answer.
+
+        Raises ForbiddenError if it answers that the caller may not read.
+        """
         if path == HISTORY:
             return None  # is not served
         try:
@@ -69,7 +77,12 @@ class Website:
         parts = urlsplit(self.url)
         if self._connection is None:
             assert parts.hostname  # noqa: S101 -- looked at when this was made
-            self._connection = _Connection(parts.hostname, parts.port or 443, self.profile)
+            tls = ssl.create_default_context(cafile=self.trust_bundle_file)
+            tls.minimum_version = ssl.TLSVersion.TLSv1_3
+            if self.certificate is not None:
+                tls.load_cert_chain(*self.certificate)
+            name = f"audit.{self.region}.accord.internal"
+            self._connection = _Connection(parts.hostname, parts.port or 443, tls, name)
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         self._connection.request("GET", f"{parts.path.rstrip('/')}/{path}", headers=headers)
         answer = self._connection.getresponse()
@@ -77,22 +90,22 @@ class Website:
         if len(content) > MAX_FILE:
             self.close()  # the rest of it is not read
             raise OSError(f"the server sends more than {MAX_FILE} bytes")
-        if answer.status == _OK:
+        if answer.status == HTTPStatus.OK:
             return content
-        if answer.status == _NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             return None
+        if answer.status in _REFUSED:
+            raise ForbiddenError(f"the server answers {answer.status} {answer.reason}")
         raise OSError(f"the server answers {answer.status} {answer.reason}")
 
 
 class _Connection(http.client.HTTPSConnection):
     """Verifies who answers by the name in the certificate, wherever the port is."""
 
-    def __init__(self, host: str, port: int, profile: Profile) -> None:
-        self._tls = ssl.create_default_context(cafile=profile.trust_bundle_file)
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._tls.load_cert_chain(profile.certificate_file, profile.key_file)
-        self._name = f"audit.{profile.region}.accord.internal"
-        super().__init__(host, port, timeout=_TIMEOUT_S, context=self._tls)
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext, name: str) -> None:
+        self._tls = tls
+        self._name = name
+        super().__init__(host, port, timeout=_TIMEOUT_S, context=tls)
 
     def connect(self) -> None:
         """Connects, and shakes hands under the name that must answer."""

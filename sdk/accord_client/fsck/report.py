@@ -7,6 +7,19 @@ from dataclasses import dataclass, field
 
 _MOST = 1_000  # findings that are named one by one; a log that was exchanged has millions
 
+
+class NoLogError(Exception):
+    """There is nothing that could be checked; says why."""
+
+
+class UnreachableError(NoLogError):
+    """Nobody answers where the log should be."""
+
+
+class ForbiddenError(NoLogError):
+    """Whoever answers lets this caller read nothing."""
+
+
 Progress = Callable[[int, int], None]
 """Is told how many entries are done, and how many there are."""
 

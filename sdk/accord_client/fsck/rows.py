@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from accord_client.fsck.report import NoLogError, UnreachableError
+
 Row = tuple[Any, ...]
 
 _AT_ONCE = 2_000
+_HEAD = 1 << 20  # of an SQLite file: here it says what its tables are
+_TABLES = ("entries", "tiles", "checkpoints")
+_FIND_POSTGRESQL = f"SELECT 1 FROM pg_tables WHERE tablename IN {_TABLES}"  # noqa: S608 -- ours
+_FIND_SQLITE = f"SELECT 1 FROM sqlite_master WHERE tbl_name IN {_TABLES}"  # noqa: S608 -- ours
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
@@ -50,6 +56,30 @@ class Database:
                 yield from cursor.execute(sql)
         except (refused, UnicodeDecodeError) as error:  # what is damaged may be quoted in it
             raise UnreadableError(f"the database cannot read it: {error}") from error
+
+    def require_log(self) -> None:
+        """Raises NoLogError, or UnreachableError if nobody answers.
+
+        A file that no longer opens is still a log while any of its tables can be made out.
+        """
+        if self._postgresql:
+            try:
+                found = list(self.rows(_FIND_POSTGRESQL))
+            except UnreadableError as error:
+                raise UnreachableError(str(error)) from error
+            if not found:
+                raise NoLogError("the database holds none of a log's tables")
+            return
+        try:
+            if list(self.rows(_FIND_SQLITE)):
+                return
+            why = "the database holds none of a log's tables"
+        except UnreadableError as error:
+            why = str(error)
+        with Path(self._address).open("rb") as file:
+            head = file.read(_HEAD)
+        if not any(f"TABLE {table} ".encode() in head for table in _TABLES):
+            raise NoLogError(why)
 
     def damages(self) -> list[str]:
         """What the engine itself finds wrong with its file."""

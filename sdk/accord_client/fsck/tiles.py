@@ -26,7 +26,7 @@ from accord.audit.v1.log_entry_pb2 import LogEntry
 from accord_client.failure import VerificationError
 from accord_client.fsck.bundles import WIDTH, Stored
 from accord_client.fsck.pool import checked
-from accord_client.fsck.report import Progress, Report
+from accord_client.fsck.report import NoLogError, Progress, Report, UnreachableError
 from accord_client.fsck.tree import TreeCheck
 from accord_client.merkle import HASH_SIZE
 from accord_client.note import MAX_NOTE_BYTES
@@ -230,19 +230,20 @@ class _History:
         try:
             note = source.read(CHECKPOINT)
         except OSError as error:
-            report.add(CHECKPOINT, f"cannot be read: {error}")
-            return
+            raise UnreachableError(f"{CHECKPOINT} cannot be read: {error}") from error
         newest = self._open(note, CHECKPOINT) if note is not None else None
         if note is None:
-            report.add(CHECKPOINT, "is missing: this is no published log, or not all of it")
+            report.add(CHECKPOINT, "is missing: this is not all of a published log")
         if newest is not None:
+            report.checkpoints += 1
             self.size = newest.checkpoint.size
             self._state(newest, CHECKPOINT)
             try:
                 newest.require_quorum()
             except VerificationError as error:
                 report.add(CHECKPOINT, str(error))
-        self._read_lines(source, note)
+        if not self._read_lines(source, note) and note is None:
+            raise NoLogError(f"neither {CHECKPOINT} nor {HISTORY} is there")
         if self._unwitnessed:
             report.notes.append(
                 f"{self._unwitnessed} older checkpoints are not cosigned as the policy asks today"
@@ -250,17 +251,18 @@ class _History:
         if trust.policy is None:
             report.notes.append("cosignatures were not verified: give --policy")
 
-    def _read_lines(self, source: Source, newest: bytes | None) -> None:
+    def _read_lines(self, source: Source, newest: bytes | None) -> bool:
+        """Returns whether there is a history."""
         try:
             lines = source.lines(HISTORY, _MAX_LINE)
         except OSError as error:
             self._report.add(HISTORY, f"cannot be read: {error}")
-            return
+            return True
         if lines is None:
             self._report.notes.append(
                 f"{HISTORY}, the history of checkpoints, is not here: only the newest was checked"
             )
-            return
+            return False
         last, found = -1, False
         for number, line in enumerate(lines, 1):
             where = f"{HISTORY}, line {number}"
@@ -271,7 +273,7 @@ class _History:
             attested = self._open(note, where)
             if attested is None:
                 continue
-            self._report.checkpoints += 1
+            self._report.checkpoints += note != newest  # which is counted
             size = attested.checkpoint.size
             if size <= last:
                 self._report.add(where, f"states {size} entries after one that states {last}")
@@ -283,6 +285,7 @@ class _History:
                 self._unwitnessed += 1
         if newest is not None and not found:
             self._report.add(CHECKPOINT, f"is not among those of {HISTORY}")
+        return True
 
     def _open(self, note: bytes, where: str) -> Attested | None:
         try:

@@ -14,11 +14,13 @@ from accord_client.cli import cli
 from accord_client.cli.session import Exit
 from accord_client.entry import parse_entry, postings_of
 from accord_client.fsck import Report, check_log
+from accord_client.fsck.report import NoLogError
 from accord_client.merkle import leaf_hash, root_of
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runtime.authority import Authority
 from tests.unit.sdk.evidence import ORIGIN, Signer, checkpoint_text, entry
 
 LOG = Signer(ORIGIN)
@@ -287,12 +289,44 @@ def test_a_file_that_sqlite_calls_malformed_still_names_the_rows(
     assert any("malformed" in finding.what for finding in report.findings)
 
 
-def test_what_is_no_database_is_a_finding_not_a_crash(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_what_is_no_database_is_no_log(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "log.db"
-    file.write_bytes(b"no database at all" * 100)
-    assert check_log(file, [LOG.key]).findings
-    file.write_bytes(b"")
-    assert check_log(file, [LOG.key]).findings
+    file.write_bytes(content)
+    with pytest.raises(NoLogError):
+        check_log(file, [LOG.key])
+
+
+def test_a_log_whose_file_no_longer_opens_is_still_a_log(copy: Path) -> None:
+    data = bytearray(copy.read_bytes())
+    data[0] ^= 1
+    copy.write_bytes(data)
+    assert "file" in names(check_log(copy, [LOG.key]))
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "says"),
+    [
+        ("nowhere", Exit.BAD_INPUT, "there is no log at"),
+        ("empty", Exit.BAD_INPUT, "neither checkpoint nor checkpoints.jsonl"),
+        ("random", Exit.BAD_INPUT, "not a database"),
+        ("https://127.0.0.1:1/log", Exit.UNAVAILABLE, "cannot be reached"),
+    ],
+)
+def test_where_there_is_no_log_the_command_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, code: Exit, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("random").write_bytes(b"anything" * 1000)
+    Path("key").write_text(f"{LOG.key}\n")
+    Path("token").write_text("t" * 40)
+    Path("trust.pem").write_bytes(Authority.create("nl.accord.internal").pem)
+    given = ["--region", "nl", "--trust-bundle-file", "trust.pem"]
+    words = ["audit", "fsck", log, "--key", "key", "--token-file", "token"]
+    result = CliRunner().invoke(cli, [*given, *words])
+    assert result.exit_code == code, result.output
+    assert says in result.stderr
 
 
 def test_the_command_says_whole_or_names_what_is_not(copy: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from accord_client.fsck.report import Report
+from accord_client.fsck.report import NoLogError, Report
 from accord_client.fsck.tiles import Directory, check_tiles, tile_path
 from accord_client.merkle import leaf_hash, root_of
 from accord_client.note import Algorithm
@@ -251,8 +251,20 @@ def test_the_quorum_of_the_newest_checkpoint_is_asked_for(tmp_path: Path) -> Non
 
 
 def test_what_is_no_log_is_said_calmly(tmp_path: Path) -> None:
-    assert names(check(tmp_path)) == ["checkpoint"]
-    assert names(check(tmp_path / "nowhere")) == ["checkpoint"]
+    for directory in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(NoLogError):
+            check(directory)
+
+
+def test_a_history_without_its_newest_checkpoint_is_not_whole(copy: Path) -> None:
+    (copy / "checkpoint").unlink()
+    assert names(check(copy)) == ["checkpoint"]
+
+
+def test_the_newest_checkpoint_counts_where_there_is_no_history(copy: Path) -> None:
+    assert check(copy).checkpoints == len(SIZES) + 1
+    (copy / "checkpoints.jsonl").unlink()
+    assert check(copy).checkpoints == 1
 
 
 def test_a_log_that_states_an_absurd_size_is_not_looked_for_to_its_end(copy: Path) -> None:
