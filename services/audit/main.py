@@ -173,6 +173,7 @@ async def assembled(
                     ErasePerson(erasures, stored, clock),
                     KeepHolds(erasures, clock),
                     ShowErasures(erasures, stored, entries, inclusion),
+                    on_record,
                 ),
             )
             .also("growth", growth.run)

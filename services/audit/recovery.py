@@ -19,7 +19,7 @@ from services.audit.cases.record import Record
 from services.audit.cases.replay import Replay
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
-from services.audit.domain.log_keys import KnownLog
+from services.audit.domain.log_keys import KnownLog, LogKeys
 from services.audit.domain.note import COSIGNATURE, MalformedNoteError, VerifierKey
 from services.audit.domain.ports import Report
 from services.audit.settings import AuditSettings, witness_name
@@ -58,7 +58,7 @@ async def back_up(settings: AuditSettings, out: Path, clock: Clock, report: Repo
         source, target = TileDirectory(settings.tile_directory), TileDirectory(out / _LOG)
         checkpoint = await CopyLog(known, source, target)(report)
         # After the log, so that whatever is in it can be read.
-        await KeyBackups(out / _KEYS, settings.origin).take(keys, clock.now())
+        await KeyBackups(out / _KEYS, settings.kek_directory).take(keys, known, clock.now())
     except LogDamagedError as error:
         raise NotReadyError(str(error)) from error
     finally:
@@ -104,10 +104,13 @@ async def restore(
             await CopyLog(known, source, target)(lambda _done, _of: None)
         else:
             await _require_newest(PublishedLog(target, known), pinned, known)
-        if not await holds_keys(stores.keys):
-            await KeyBackups(backup / _KEYS, settings.origin).restore(stores.keys, clock.now())
-        checkpoint = await _rebuilt(settings, stores, target, own, report, source="backup")
         keys = StoredKeys(stores.keys, settings.kek_directory)
+        if not await holds_keys(stores.keys):
+            backups = KeyBackups(backup / _KEYS, settings.kek_directory)
+            await backups.restore(stores.keys, known, clock.now())
+        if closed := await keys.why_closed():
+            raise NotReadyError(closed)
+        checkpoint = await _rebuilt(settings, stores, target, own, report, source="backup")
         erasures, events = StoredErasures(stores.keys, keys), StoredOwnEvents(stores.keys)
         await Replay(settings.origin, stores.log, keys, erasures, events)()
         await stores.keys.truncate_wal()
@@ -175,18 +178,20 @@ async def _rebuilt(
 
 async def _is_ahead(tiles: PublishedLog, backup: PublishedLog) -> bool:
     """Tell whether the tile directory goes on where the backup ends."""
-    taken, there = await backup.checkpoints(), await tiles.checkpoints()
-    if not taken:
+    taken, there = await backup.newest(), await tiles.newest()
+    if taken is None:
         raise LogDamagedError("the backup holds no checkpoint")
-    if not there or there[-1].size <= taken[-1].size:
+    if there is None or there.size <= taken.size:
         return False
-    await tiles.require(taken[-1], there[-1])
+    await tiles.require(taken, there)
     return True
 
 
 async def _require_newest(log: PublishedLog, pinned: Pinned, known: KnownLog) -> None:
     """Refuse to go on from less than somebody has seen of the log, or from another history."""
-    newest = (await log.checkpoints())[-1]
+    newest = await log.newest()
+    if newest is None:
+        raise LogDamagedError("no checkpoint was ever published there")
     for note in pinned.checkpoints:
         try:
             seen = Checkpoint.read(note, known)
@@ -201,7 +206,7 @@ async def _require_newest(log: PublishedLog, pinned: Pinned, known: KnownLog) ->
         await log.require(seen, newest)
 
 
-def _known(settings: AuditSettings) -> KnownLog:
+def _known(settings: AuditSettings) -> LogKeys:
     try:
         return load_log_keys(settings.log_key_file, settings.origin)
     except (OSError, ValueError) as error:

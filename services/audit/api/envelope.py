@@ -10,6 +10,7 @@ from services.audit.domain.entry import FORMAT, SealedEntry, Section
 
 # Tags of the wire format: number << 3 | 2, length-delimited; the fixed lengths stand with theirs.
 _SECTION = b"\x92\x01"  # LogEntry.sections
+_DESTROYED = b"\x9a\x01"  # LogEntry.destroyed
 _PSEUDONYM, _COMMITMENT, _SEALED = b"\x0a\x10", b"\x12\x20", b"\x1a"
 
 
@@ -38,8 +39,10 @@ class LogEntryEnvelope:
             recipient_tags=entry.recipient_tags,
             contract_tags=entry.contract_tags,
         )
-        # Messages that follow each other are one: what has the highest number may be written aside.
-        return header.SerializeToString() + b"".join(map(_section, entry.sections))
+        # Messages that follow each other are one: the last of them may be written aside.
+        ended = entry.destroyed.encode()
+        last = _DESTROYED + _counted(ended) if ended else b""
+        return header.SerializeToString() + b"".join(map(_section, entry.sections)) + last
 
     def decode(self, leaf: bytes) -> SealedEntry:
         """Read an entry; ValueError when the bytes are none of a format known here."""
@@ -74,6 +77,7 @@ class LogEntryEnvelope:
                 Section(section.pseudonym, tuple(section.commitments), section.sealed)
                 for section in message.sections
             ),
+            destroyed=message.destroyed,
         )
 
 

@@ -69,6 +69,7 @@ class SealedEntry(NamedTuple):
     contract_tags: tuple[bytes, ...]
     own_sections: int  # how many come before those about one person among several
     sections: tuple[Section, ...]
+    destroyed: str = ""  # what ended for good: a pseudonym (hexadecimal), or a key's month
 
     @property
     def action(self) -> str:

@@ -261,7 +261,7 @@ class Tiles(PublishedFiles, Protocol):
     """The log as files that anybody's tools read. One process writes, any number may read."""
 
     async def open(self) -> list[str]:
-        """Clear away what a stop left unfinished; return the last notes of the history, two at most.
+        """Clear away what a stop left unfinished; return the last two notes of the history.
 
         LogDamagedError when the history is no history.
         """

@@ -41,6 +41,8 @@ _TAG_CONTEXT = b"accord-audit-tag\0"
 _LENGTH = struct.Struct(">I")
 _length, _sha256 = _LENGTH.pack, hashlib.sha256
 _UNDECIDED = Decision()
+# Fields of audit's own events that stand in clear too: what they say must hold without any key.
+_IN_CLEAR = {"audit:person:erase": "pseudonym", "audit:key:destroy": "key"}
 
 
 def parties(event: Event) -> tuple[str, ...]:
@@ -86,6 +88,7 @@ def seal(
         tuple(tag(keys[ORGANISATION], Facet.CONTRACT, name) for name in event.contracts),
         len(own),
         tuple(sections),
+        _destroyed(producer, event),
     )
 
 
@@ -186,6 +189,12 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
 def commitment(salt: bytes, name: str, value: str) -> bytes:
     """Commit to a named value; without the 32-byte salt it can be neither read nor guessed."""
     return hashlib.sha256(salt + _prefixed(name) + value.encode()).digest()
+
+
+def _destroyed(producer: str, event: Event) -> str:
+    if (producer, event.outcome) != ("audit", "ok"):
+        return ""
+    return event.fields.get(_IN_CLEAR.get(event.action, ""), "")
 
 
 def _own_parts(event: Event) -> dict[str, dict[str, str]]:

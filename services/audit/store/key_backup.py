@@ -1,8 +1,12 @@
 """Backups of the key database: dated files, apart from the log's, none older than 30 days.
 
 They hold the rows as they are: keys wrapped under their month's key-encryption key, which is never
-in a backup. Destroying that key ends an erasure in every one of them; destroying a file ends it
+in a backup. What audit has yet to say names people in its rows; here it is encrypted under the
+newest of these keys. Destroying that key ends an erasure in every backup; destroying a file ends it
 there at once.
+
+The last line bears the signature of the log's key: who can write to where backups are kept could
+otherwise order an erasure, or lift a hold, by a row of their own.
 """
 
 import base64
@@ -11,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,9 +24,14 @@ from sqlalchemy import Connection, Select, Table, func, insert, select, update
 from runtime import outbox as outboxes
 from runtime.db import Database
 from services.audit.domain.erasure import BACKUPS_KEPT
+from services.audit.domain.log_keys import KnownLog, LogKeys
+from services.audit.domain.note import MalformedNoteError, open_note, sign_note
+from services.audit.store.key_encryption import KeyEncryptionKey, load_keys
+from services.audit.store.key_ring import KeyRings
 from services.audit.store.tables import KEYS, key_generation, outbox, party_keys
 
-_FORMAT = 1
+_FORMAT = 2
+_SIGNED = "accord audit backup of keys"  # never the first line of a checkpoint
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z\.jsonl")
 _STAMP = "%Y-%m-%dT%H%M%SZ"
 _BATCH = 500
@@ -35,12 +44,17 @@ class KeyBackupError(Exception):
 class KeyBackups:
     """The backups in one directory."""
 
-    def __init__(self, directory: Path, origin: str) -> None:
+    def __init__(self, directory: Path, kek_directory: Path) -> None:
         self._directory = directory
-        self._origin = origin
+        self._kek_directory = kek_directory
 
-    async def take(self, database: Database, now: datetime) -> Path:
-        """Write a backup, durable on return, and remove those that are 30 days old."""
+    async def take(self, database: Database, log: LogKeys, now: datetime) -> Path:
+        """Write a backup, durable on return, and remove those that are 30 days old.
+
+        Those of a time to come too, which a clock that was ahead has left: they would neither grow
+        old nor be followed by a newer one. KeyBackupError without a key-encryption key.
+        """
+        rings = KeyRings(self._kek_directory)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{now.astimezone(UTC):{_STAMP}}.jsonl"
         temporary = path.with_suffix(".new")
@@ -49,23 +63,24 @@ class KeyBackups:
         def query(tx: Connection) -> None:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                _dump(tx, file, {"format": _FORMAT, "origin": self._origin, "taken": f"{now}"})
+                head = {"format": _FORMAT, "origin": log.origin, "taken": path.stem}
+                _dump(tx, file, head, rings.at(tx).newest, log)
                 file.flush()
                 os.fsync(descriptor)
 
         await database.read(query)
         temporary.replace(path)
         for old in self._all():
-            if now - _taken(old) > BACKUPS_KEPT:
+            if old != path and not timedelta() <= now - _taken(old) <= BACKUPS_KEPT:
                 old.unlink()
         _sync(self._directory)
         return path
 
-    async def restore(self, database: Database, now: datetime) -> Path:
+    async def restore(self, database: Database, log: KnownLog, now: datetime) -> Path:
         """Fill an empty key database from the newest backup, all of it or nothing.
 
-        KeyBackupError without one, and for one that is torn, of another log, or 30 days old: who
-        was erased since may be in it.
+        KeyBackupError without one, and for one that is torn, not signed by the log, of a time to
+        come, or 30 days old: who was erased since may be in it.
         """
         backups = self._all()
         if not backups:
@@ -76,8 +91,17 @@ class KeyBackups:
                 f"{newest} is older than {BACKUPS_KEPT.days} days: it had to be destroyed, since "
                 "erasures have ended meanwhile"
             )
-        _require_whole(newest, self._origin)
-        await database.write(lambda tx: _load(tx, newest))
+        if _taken(newest) > now:
+            raise KeyBackupError(
+                f"{newest} is of a time to come: a clock is wrong, this one or that of the backup; "
+                "if it was that one, move the file away"
+            )
+        _require_whole(newest, log)
+        try:
+            keks = {kek.month: kek for kek in load_keys(self._kek_directory)}
+            await database.write(lambda tx: _load(tx, newest, keks))
+        except ValueError as error:
+            raise KeyBackupError(f"{newest}: {error}") from error
         return newest
 
     def _all(self) -> list[Path]:
@@ -96,7 +120,13 @@ def _taken(path: Path) -> datetime:
     return datetime.strptime(path.stem, _STAMP).replace(tzinfo=UTC)
 
 
-def _dump(tx: Connection, file: IO[bytes], head: Mapping[str, object]) -> None:
+def _dump(
+    tx: Connection,
+    file: IO[bytes],
+    head: Mapping[str, object],
+    kek: KeyEncryptionKey,
+    log: LogKeys,
+) -> None:
     digest, count = hashlib.sha256(), 0
 
     def line(value: object) -> None:
@@ -108,9 +138,20 @@ def _dump(tx: Connection, file: IO[bytes], head: Mapping[str, object]) -> None:
     for table in KEYS.sorted_tables:
         rows = tx.execution_options(yield_per=_BATCH).execute(_in_order(table))
         for row in rows:
-            line([table.name, _encoded(row._asdict())])
+            values = row._asdict()
+            if table is outbox:
+                values = {"kek": kek.month, "event": kek.seal(values["event"], _place(log.origin))}
+            line([table.name, _encoded(values)])
             count += 1
-    line({"rows": count, "sha256": digest.hexdigest()})
+    line({"note": sign_note(_said(log.origin, count, digest.hexdigest()), log.signers)})
+
+
+def _place(origin: str) -> bytes:
+    return f"accord-audit-backup-outbox {origin}".encode()
+
+
+def _said(origin: str, rows: int, digest: str) -> str:
+    return f"{_SIGNED}\n{origin}\n{rows}\n{digest}\n"
 
 
 def _in_order(table: Table) -> Select[Any]:
@@ -118,7 +159,7 @@ def _in_order(table: Table) -> Select[Any]:
     return select(table).order_by(*((table.c.xid, table.c.id) if table is outbox else ()))
 
 
-def _require_whole(path: Path, origin: str) -> None:
+def _require_whole(path: Path, log: KnownLog) -> None:
     digest, count, last = hashlib.sha256(), -1, b""
     with path.open("rb") as lines:
         head = _json(next(lines, b""))
@@ -128,25 +169,49 @@ def _require_whole(path: Path, origin: str) -> None:
             last, count = line, count + 1
     if not isinstance(head, dict) or head.get("format") != _FORMAT:
         raise KeyBackupError(f"{path} is no backup of keys, or of a format unknown here")
-    if head.get("origin") != origin:
+    if head.get("origin") != log.origin:
         raise KeyBackupError(f"{path} is of another log")
-    if _json(last) != {"rows": count, "sha256": digest.hexdigest()}:
+    if head.get("taken") != path.stem:
+        raise KeyBackupError(f"{path} was not taken when its name says")
+    match _json(last):
+        case {"note": str(note)}:
+            pass
+        case _:
+            raise KeyBackupError(f"{path} is torn or damaged: it has no last line")
+    try:
+        said = open_note(note, log.verifiers).text
+    except MalformedNoteError as error:
+        raise KeyBackupError(f"{path} is not of the log's key: {error}") from error
+    if said != _said(log.origin, count, digest.hexdigest()):
         raise KeyBackupError(f"{path} is torn or damaged: it is not what was written")
 
 
-def _load(tx: Connection, path: Path) -> None:
+def _load(tx: Connection, path: Path, keks: Mapping[str, KeyEncryptionKey]) -> None:
     with path.open("rb") as lines:
-        next(lines)
+        place = _place(json.loads(next(lines))["origin"])
         waiting: dict[str, list[dict[str, object]]] = {}
         for line in lines:
             match _json(line):
                 case [str(name), dict(row)]:
                     rows = waiting.setdefault(name, [])
-                    rows.append({column: _decoded(value) for column, value in row.items()})
+                    values = {column: _decoded(value) for column, value in row.items()}
+                    rows.append(_unsealed(values, keks, place) if name == "outbox" else values)
                     if len(rows) == _BATCH:
                         _insert(tx, name, waiting.pop(name))
         for name, rows in waiting.items():
             _insert(tx, name, rows)
+
+
+def _unsealed(
+    row: Mapping[str, Any], keks: Mapping[str, KeyEncryptionKey], place: bytes
+) -> dict[str, object]:
+    """Open an event that waits; ValueError when its key is not here, or was destroyed."""
+    if row["kek"] not in keks:
+        raise ValueError(
+            f"what audit had to say is encrypted under {row['kek']}, whose .kek is not here: put "
+            "it back or, if it was destroyed, take a later backup"
+        )
+    return {"event": keks[row["kek"]].unseal(row["event"], place)}
 
 
 def _insert(tx: Connection, name: str, rows: Sequence[dict[str, Any]]) -> None:

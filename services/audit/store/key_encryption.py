@@ -30,6 +30,7 @@ class KeyEncryptionKey:
         # Two uses, two keys: what looks up must not be what encrypts.
         self._wrapping = AESGCM(_derive(secret, b"accord-audit-wrap"))
         self._looking_up = _derive(secret, b"accord-audit-lookup")
+        self._backing_up = AESGCM(_derive(secret, b"accord-audit-backup"))
 
     def lookup(self, party: str) -> bytes:
         """Return under what a party's row is found, without its name in it."""
@@ -47,6 +48,18 @@ class KeyEncryptionKey:
             return self._wrapping.decrypt(nonce, sealed, self._associated(pseudonym))
         except InvalidTag:
             raise ValueError("a wrapped key was touched") from None
+
+    def seal(self, plain: bytes, place: bytes) -> bytes:
+        """Encrypt what a backup would show in clear, bound to its place there."""
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        return nonce + self._backing_up.encrypt(nonce, plain, place)
+
+    def unseal(self, sealed: bytes, place: bytes) -> bytes:
+        """Return what was sealed; ValueError when it, or its place, was touched."""
+        try:
+            return self._backing_up.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], place)
+        except InvalidTag:
+            raise ValueError("what is sealed in a backup was touched") from None
 
     def _associated(self, pseudonym: bytes) -> bytes:
         return b"accord-audit-party-keys\0" + self.month.encode() + b"\0" + pseudonym

@@ -25,15 +25,14 @@ class StoredOwnEvents:
         """Write events, durable on return."""
         await self._database.write(lambda tx: publish(tx, outbox, *events))
 
-    async def behind(self, last: int) -> list[str] | None:
-        """Return the ids of the events that wait, if `last` is beyond all of their numbers."""
+    async def waiting(self) -> tuple[int, Sequence[str]]:
+        """Return the number of the last event that left, and the ids of those that wait."""
 
-        def query(tx: Connection) -> list[str] | None:
+        def query(tx: Connection) -> tuple[int, Sequence[str]]:
             removed = tx.execute(select(_relay.c.last_sequence)).scalar() or 0
-            waiting = tx.execute(select(outbox.c.event)).scalars().all()
-            if last <= removed + len(waiting):
-                return None
-            return [NewEntry.FromString(event).event_id for event in waiting]
+            rows = select(outbox.c.event).order_by(outbox.c.xid, outbox.c.id)
+            events = tx.execute(rows).scalars()
+            return removed, [NewEntry.FromString(event).event_id for event in events]
 
         return await self._database.read(query)
 

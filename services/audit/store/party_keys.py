@@ -10,6 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, select, update
 
 from runtime.db import Database, insert_missing
+from services.audit.domain.faults import log_unavailable
+from services.audit.domain.sealing import ORGANISATION
 from services.audit.store.key_ring import KeyRing, KeyRings, KeyRow, StoredPartyKeys, by_party
 from services.audit.store.tables import party_keys
 
@@ -58,13 +60,26 @@ class StoredKeys:
 
     async def months_without_kek(self) -> list[str]:
         """Return the months under which rows are wrapped although their key is not here."""
+        return await self._database.read(lambda tx: _without_kek(tx, self.rings.at(tx)))
 
-        def query(tx: Connection) -> list[str]:
-            months = select(party_keys.c.kek).distinct().order_by(party_keys.c.kek)
-            here = self.rings.at(tx).keks
-            return [month for month in tx.execute(months).scalars() if month not in here]
+    async def why_closed(self) -> str | None:
+        """Say why the keys must not be used as they are, and what to do; None when they may.
 
-        return await self._database.read(query)
+        Going on would give everyone wrapped under a key that is not here new pseudonyms, as if
+        they were erased. Their rows may be given up for good; never the organisation's, with which
+        the record of what was done to whom is sealed.
+        """
+        if not (months := await self.months_without_kek()):
+            return None
+        if await self.find([ORGANISATION]):
+            remedy = "put it back, or delete the rows to erase their parties"
+        else:
+            remedy = (
+                "the organisation's own keys are among them. Put it back or, if it was destroyed, "
+                "restore a backup of the keys that was taken after `rewrap`"
+            )
+        named = ", ".join(months)
+        return f"keys are wrapped under {named}, whose .kek is not here: {remedy}"
 
     async def rewrap(self, most: int) -> int:
         """Wrap up to `most` rows of older months under the newest key; return how many were.
@@ -89,5 +104,13 @@ class StoredKeys:
     def _make(self, tx: Connection, parties: Sequence[str]) -> None:
         ring = self.rings.at_newest(tx)
         known = {ring.unwrap(row).party for row in ring.rows_of(tx, parties)}
+        if ORGANISATION in parties and ORGANISATION not in known and _without_kek(tx, ring):
+            # It may have keys that a key-encryption key would open which is not here.
+            raise log_unavailable()
         rows = [ring.new_row(party) for party in parties if party not in known]
         insert_missing(tx, party_keys, rows)
+
+
+def _without_kek(tx: Connection, ring: KeyRing) -> list[str]:
+    months = select(party_keys.c.kek).distinct().order_by(party_keys.c.kek)
+    return [month for month in tx.execute(months).scalars() if month not in ring.keks]

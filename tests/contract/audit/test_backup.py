@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from runtime.db import Database
 from runtime.process import NotReadyError
 from services.audit.domain.checkpoint import Checkpoint
+from services.audit.domain.note import sign_note
+from services.audit.store.key_encryption import create_key
+from services.audit.store.note_key import NoteKey
+from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.tables import entries, outbox, party_keys
-from tests.contract.audit.log import PERSON, Log, event
-from tests.contract.audit.recovering import Region, content, count, published_log
+from tests.contract.audit.log import ORIGIN, PERSON, Log, event
+from tests.contract.audit.recovering import Region, content, count, published_log, rows
 from tests.contract.audit.stranger import walk
 
 
@@ -191,6 +201,89 @@ async def test_what_audit_had_to_say_is_not_lost_with_its_keys(region: Region) -
     restored = region.settings(region.fresh(), "restored.db")
     await region.restore(restored)
     assert await count(restored.key_database, outbox) == 2  # and the restore
+
+
+async def test_what_audit_had_to_say_names_nobody_in_a_backup(region: Region) -> None:
+    await published_log(region, 3)
+    settings = region.settings()
+    database = Database(settings.key_database)
+    about = event(7, action="audit:log:read", fields={"asked": PERSON})
+    await StoredOwnEvents(database).add([about])
+    await database.close()
+    await region.back_up(settings)
+    (keys,) = (region.directory / "backup" / "keys").iterdir()
+    said = [value for values in _values(keys) for value in values]
+    assert said
+    assert not [value for value in said if PERSON.encode() in value]
+    shutil.rmtree(region.tiles)
+    region.tiles.mkdir()
+    restored = region.settings(region.fresh(), "restored.db")
+    await region.restore(restored)
+    found = await rows(restored.key_database, select(outbox.c.event))
+    assert any(PERSON.encode() in each for (each,) in found)
+    # Without the key that it was taken under it says nothing, and nothing is put back.
+    create_key(region.directory, "2026-07")
+    (region.directory / "2026-06.kek").unlink()
+    with pytest.raises(NotReadyError, match="encrypted under 2026-06"):
+        await region.restore(region.settings(region.fresh(), "closed.db"))
+
+
+async def test_what_somebody_wrote_into_a_backup_is_not_put_back(region: Region) -> None:
+    await published_log(region, 10)
+    await region.back_up(region.settings())
+    (keys,) = (region.directory / "backup" / "keys").iterdir()
+    whole = keys.read_bytes().splitlines(keepends=True)
+    forged = whole[:-1] + [json.dumps(["keks", {"month": "2026-05", "destroyed": None}]).encode()]
+    forged[-1] += b"\n"
+    ends = [
+        whole[-1],  # of what was there before
+        json.dumps(
+            {"rows": len(forged) - 1, "sha256": hashlib.sha256(b"".join(forged)).hexdigest()}
+        ).encode(),
+        _note_of_another_key(region, forged),
+    ]
+    for at, end in enumerate(ends):
+        keys.write_bytes(b"".join((*forged, end)))
+        settings = region.settings(region.fresh(), f"restored-{at}.db")
+        with pytest.raises(NotReadyError, match=r"torn or damaged|not of the log's key"):
+            await region.restore(settings)
+        assert await count(settings.key_database, party_keys) == 0
+    keys.write_bytes(b"".join(whole))
+    later = region.bench.clock.now() + timedelta(seconds=1)
+    keys.rename(keys.with_name(f"{later:%Y-%m-%dT%H%M%SZ}.jsonl"))
+    region.bench.clock.advance(timedelta(days=1))
+    with pytest.raises(NotReadyError, match="its name says"):
+        await region.restore(region.settings(region.fresh(), "renamed.db"))
+
+
+async def test_a_backup_of_a_time_to_come_is_refused_and_goes_with_the_next(
+    region: Region,
+) -> None:
+    await published_log(region, 3)
+    region.bench.clock.advance(timedelta(days=400))
+    await region.back_up(region.settings())
+    region.bench.clock.advance(-timedelta(days=400))
+    with pytest.raises(NotReadyError, match="time to come"):
+        await region.restore(region.settings(region.fresh(), "restored.db"))
+    await region.back_up(region.settings())
+    (left,) = (region.directory / "backup" / "keys").iterdir()
+    assert left.stem == f"{region.bench.clock.now():%Y-%m-%dT%H%M%SZ}"
+
+
+def _values(keys: Path) -> Iterator[list[bytes]]:
+    """What the rows of the outbox say in a backup."""
+    for line in keys.read_text().splitlines()[1:-1]:
+        name, row = json.loads(line)
+        if name == "outbox":
+            yield [base64.b64decode(v["bytes"]) for v in row.values() if isinstance(v, dict)]
+
+
+def _note_of_another_key(region: Region, lines: list[bytes]) -> bytes:
+    (region.directory / "other").mkdir()
+    key = NoteKey.create(region.directory / "other" / "log.key", ORIGIN)
+    digest = hashlib.sha256(b"".join(lines)).hexdigest()
+    text = f"accord audit backup of keys\n{ORIGIN}\n{len(lines) - 1}\n{digest}\n"
+    return json.dumps({"note": sign_note(text, [key])}).encode()
 
 
 async def test_a_key_database_in_use_is_kept(region: Region) -> None:

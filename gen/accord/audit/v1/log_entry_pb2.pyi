@@ -91,6 +91,7 @@ class LogEntry(_message.Message):
     RECIPIENT_TAGS_FIELD_NUMBER: _builtins.int
     CONTRACT_TAGS_FIELD_NUMBER: _builtins.int
     SECTIONS_FIELD_NUMBER: _builtins.int
+    DESTROYED_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """Version of this format: 1."""
     producer: _builtins.str
@@ -125,6 +126,12 @@ class LogEntry(_message.Message):
     own_sections: _builtins.int
     """How many of the sections are the entry's own. Each one after these says something about one
     person among several.
+    """
+    destroyed: _builtins.str
+    """What ended for good, of an event of audit that says so: of audit:person:erase with the outcome ok
+    the pseudonym of whose keys were destroyed, in 32 lower-case hexadecimal digits; of
+    audit:key:destroy the month of the key. Otherwise empty. In clear, since an old backup of the
+    keys must not undo it, even where nothing opens the sections any more.
     """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
@@ -182,10 +189,11 @@ class LogEntry(_message.Message):
         recipient_tags: _abc.Iterable[_builtins.bytes] | None = ...,
         contract_tags: _abc.Iterable[_builtins.bytes] | None = ...,
         sections: _abc.Iterable[Global___LogEntry.Section] | None = ...,
+        destroyed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "actor_pseudonym", b"actor_pseudonym", "app_tag", b"app_tag", "contract_tags", b"contract_tags", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "on_behalf_of_pseudonym", b"on_behalf_of_pseudonym", "outcome", b"outcome", "own_sections", b"own_sections", "producer", b"producer", "recipient_tags", b"recipient_tags", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "actor_pseudonym", b"actor_pseudonym", "app_tag", b"app_tag", "contract_tags", b"contract_tags", "destroyed", b"destroyed", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "on_behalf_of_pseudonym", b"on_behalf_of_pseudonym", "outcome", b"outcome", "own_sections", b"own_sections", "producer", b"producer", "recipient_tags", b"recipient_tags", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
