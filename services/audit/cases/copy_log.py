@@ -1,12 +1,13 @@
 """Copy what is published of a log to another directory: what is there stays, the rest is added."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from services.audit.cases.published_log import PublishedLog
+from services.audit.cases.published_log import Agreement, PublishedLog
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.layout import ENTRIES, TilePath, partial_paths
 from services.audit.domain.log_keys import KnownLog
+from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.ports import PublishedFiles, Report, Tiles
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH
 
@@ -30,42 +31,48 @@ class CopyLog:
         LogDamagedError when source or copy do not verify, when the copy is of another history, and
         when it is ahead: then it is the source that lost something.
         """
-        checkpoints = await PublishedLog(self._source, self._known).checkpoints()
-        if not checkpoints:
+        source = PublishedLog(self._source, self._known)
+        newest = await source.newest()
+        if newest is None:
             raise LogDamagedError(f"no checkpoint was ever published in {self._source}")
-        newest = checkpoints[-1]
-        await self._target.open()
+        noted = await self._target.open()
         copy = PublishedLog(self._target, self._known)
-        before = next(reversed(await copy.checkpoints()), None)
+        before = await copy.newest()
         if before is not None:
-            self._require_beginning(before, {c.size: c for c in checkpoints}, newest)
+            await self._require_beginning(before, newest)
         start = before.size if before else 0
         await self._copy(start, newest.size)
-        done = start - start % TILE_WIDTH
-        async for bundle in copy.bundles(newest, first=start >> TILE_HEIGHT):
+        # The history may end earlier: a stop came between it and `checkpoint`.
+        last = Checkpoint.read(noted[-1], self._known).size if noted else -1
+        first = min(start, max(last, 0)) >> TILE_HEIGHT
+        done, tree = first * TILE_WIDTH, await copy.frontier(newest, first)
+        agreement = Agreement(source.stated(newest, after=last), tree)
+        async for bundle in copy.bundles(newest, first=first):
+            for leaf in bundle:
+                agreement.add(leaf_hash(leaf))
             done += len(bundle)
             report(done, newest.size)
-        new = [c.note for c in checkpoints if before is None or c.size > start]
-        if new:
-            await self._target.remember(new)
+        if last < newest.size:
+            # `checkpoint` first: all that it covers is there, which of those before only the
+            # right edge is not. What a stop leaves out of the history, the next run adds.
             await self._target.publish(newest.note)
+            await self._target.remember(c.note for c in source.stated(newest, after=last))
             await self._target.prune(start, newest.size)
         return newest
 
-    def _require_beginning(
-        self, before: Checkpoint, published: Mapping[int, Checkpoint], newest: Checkpoint
-    ) -> None:
+    async def _require_beginning(self, before: Checkpoint, newest: Checkpoint) -> None:
         if before.size > newest.size:
             raise LogDamagedError(
                 f"{self._target} holds {before.size} published entries, {self._source} only "
                 f"{newest.size}: going on from the shorter one would sign a second history"
             )
-        same = published.get(before.size)
-        if same is None or same.root != before.root:
+        try:
+            await PublishedLog(self._source, self._known).require(before, newest)
+        except LogDamagedError as error:
             raise LogDamagedError(
-                f"{self._target} and {self._source} hold different histories: they part at or "
-                f"before {before.size} entries"
-            )
+                f"{self._target} and {self._source} hold different histories, or one is damaged: "
+                f"they part at or before {before.size} entries ({error})"
+            ) from error
 
     async def _copy(self, start: int, end: int) -> None:
         files: dict[TilePath, bytes] = {}

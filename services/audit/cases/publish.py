@@ -12,12 +12,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 
 from runtime import logs
 from runtime.clock import Clock
 from runtime.fault import Fault
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.faults import LogDamagedError, PutBackError
+from services.audit.domain.faults import LogDamagedError, PutBackError, StaleWriterError
 from services.audit.domain.layout import Layout, TilePath, lay_out
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Node, consistency_spans
@@ -29,6 +30,7 @@ log = logs.get(__name__)
 
 _EVERY_S = 0.25  # between the beginnings of two publications, at least
 _AGAIN_S = 1.0  # after one that failed
+_KEPT_AT_ONCE = 1000  # checkpoints that the database lacks
 _STRETCH = 8 * TILE_WIDTH  # entries laid out at once: 128 MiB at the very most
 
 
@@ -113,7 +115,7 @@ class Publisher:
             return
         newest = max(found, key=lambda checkpoint: checkpoint.size)
         base = await self._base(newest)
-        await self._remember(history, found)
+        await self._remember(history, found, kept)
         gap = await self._tiles.gap(newest.size)
         if gap is not None:
             log.warning("tiles are missing, and made anew", first_entry=gap)
@@ -146,6 +148,8 @@ class Publisher:
             raise
         except OSError as error:  # a full disk, say; its text names a file of the log
             hindrance = str(error)
+        except StaleWriterError as stale:  # this term is over, and it does not know yet
+            hindrance = str(stale)
         except Fault as fault:  # the database is away
             hindrance = fault.message
         if hindrance != self._hindrance:
@@ -249,18 +253,24 @@ class Publisher:
         hashes = await self._stored.hashes(node for row in rows for node in row)
         return Edge([[hashes[node] for node in row] for row in rows])
 
-    async def _remember(self, history: Sequence[Checkpoint], found: Sequence[Checkpoint]) -> None:
+    async def _remember(
+        self, history: Sequence[Checkpoint], found: Sequence[Checkpoint], kept: str | None
+    ) -> None:
         """Complete the history from the database, and the database from the history.
 
         A stop comes between the two, and either may have been put back.
         """
         recorded = history[-1].size if history else -1
-        beyond = await self._publications.beyond(recorded)
-        missing = {c.size: c.note for c in found if c.size > recorded}
-        missing |= {self._read(note, "the table `published`").size: note for note in beyond}
-        if missing:
-            await self._tiles.remember([missing[size] for size in sorted(missing)])
-        await self._publications.add([*history, *found])
+        while beyond := await self._publications.beyond(recorded):
+            await self._tiles.remember(beyond)
+            recorded = self._read(beyond[-1], "the table `published`").size
+        newest = max(found, key=lambda checkpoint: checkpoint.size)
+        if newest.size > recorded:
+            await self._tiles.remember([newest.note])
+        there = self._read(kept, "the table `published`").size if kept else -1
+        rest = self._tiles.history(there)
+        while some := await asyncio.to_thread(lambda: list(islice(rest, _KEPT_AT_ONCE))):
+            await self._publications.add([self._read(note, "the history") for note in some])
 
     async def _prove(self, first: int, second: int) -> Sequence[bytes]:
         """Prove to a witness that the log it saw begins the log it is asked to cosign."""

@@ -4,13 +4,14 @@ The tiles are followed from the signed root down, each by the hash that the one 
 that nothing is believed before the signature covers it, and what is damaged has a name.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.layout import ENTRIES, TilePath, partial_paths
 from services.audit.domain.log_keys import KnownLog
-from services.audit.domain.merkle import HASH_SIZE, leaf_hash, tree_hash
+from services.audit.domain.merkle import HASH_SIZE, Frontier, leaf_hash, tree_hash
 from services.audit.domain.note import MalformedNoteError
 from services.audit.domain.ports import PublishedFiles
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
@@ -23,26 +24,46 @@ class PublishedLog:
         self._files = files
         self._known = known
 
-    async def checkpoints(self) -> list[Checkpoint]:
-        """Return every published checkpoint, oldest first; LogDamagedError when one is not ours."""
-        found: list[Checkpoint] = []
-        for note in self._files.history():
-            checkpoint = self._signed(note, "the history")
-            before = found[-1] if found else None
-            if before and checkpoint.size == before.size and checkpoint.root == before.root:
-                continue
-            if before and checkpoint.size <= before.size:
+    async def newest(self) -> Checkpoint | None:
+        """Return the newest published checkpoint, verified; LogDamagedError when it is not ours.
+
+        Costs the same however long the history is.
+        """
+        last, named = await asyncio.to_thread(self._files.last), await self._files.newest()
+        found = [self._signed(note, "the history") for note in (last,) if note is not None]
+        if named is not None:
+            found.append(self._signed(named, "the file `checkpoint`"))
+        # After a stop `checkpoint` may be the one before the last of the history.
+        return max(found, key=lambda checkpoint: checkpoint.size, default=None)
+
+    def stated(self, upto: Checkpoint, *, after: int = -1) -> Iterator[Checkpoint]:
+        """Tell the checkpoints of the history beyond a size, up to the newest, oldest first.
+
+        What they say nothing proves yet.
+        LogDamagedError for what is no history. Holds one of them at a time: there may be millions.
+        """
+        before = after
+        for note in self._files.history(after):
+            try:
+                checkpoint = Checkpoint.stated(note, self._known.origin)
+            except MalformedNoteError as error:
+                raise LogDamagedError(f"{self._files}: in the history: {error}") from error
+            if checkpoint.size > upto.size == before:
+                return  # published since
+            if not before < checkpoint.size <= upto.size:
                 raise LogDamagedError(
                     f"{self._files}: a checkpoint of {checkpoint.size} entries follows one of "
-                    f"{before.size}: that is no history of one log"
+                    f"{before}: that is no history of one log"
                 )
-            found.append(checkpoint)
-        if (newest := await self._files.newest()) is not None:
-            named = self._signed(newest, "the file `checkpoint`")
-            # After a stop it may be the one before the last of the history.
-            if not found or named.size > found[-1].size:
-                found.append(named)
-        return found
+            yield checkpoint
+            before = checkpoint.size
+        if upto.size > before:  # named, and not in the history: that was put back
+            yield upto
+
+    def verified(self, stated: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
+        """Pass checkpoints on whose signature is good; LogDamagedError for the first other."""
+        for checkpoint in stated:
+            yield self._signed(checkpoint.note, "the history")
 
     async def bundles(
         self, checkpoint: Checkpoint, *, first: int = 0
@@ -73,6 +94,14 @@ class PublishedLog:
                 f"{self._files}: the first {seen.size} entries are not those of the checkpoint "
                 "that was kept: they are of different histories"
             )
+
+    async def frontier(self, checkpoint: Checkpoint, bundles: int) -> Frontier:
+        """Return the tree of the first full bundles, as a checkpoint covers it."""
+        frontier = Frontier()
+        if bundles:
+            for root in (await self._tile_roots(checkpoint))[:bundles]:
+                frontier.append(root, TILE_HEIGHT)
+        return frontier
 
     async def _tile_roots(self, checkpoint: Checkpoint) -> Sequence[bytes]:
         """Return the hash of each full tile of level 0, by the tiles above it."""
@@ -134,6 +163,32 @@ class PublishedLog:
             return Checkpoint.read(note, self._known)
         except MalformedNoteError as error:
             raise LogDamagedError(f"{self._files}: {where} cannot be trusted: {error}") from error
+
+
+class Agreement:
+    """Holds checkpoints, oldest first, to the entries that they are about, as these come by."""
+
+    def __init__(self, stated: Iterator[Checkpoint], tree: Frontier) -> None:
+        """Begin with the tree as it was before the first of the checkpoints, or at it."""
+        self._stated = stated
+        self._tree = tree
+        self._next = next(stated, None)
+        self._compare()
+
+    def add(self, hash_: bytes) -> None:
+        """Go on by the hash of an entry; LogDamagedError when a checkpoint of this size differs."""
+        self._tree.append(hash_)
+        self._compare()
+
+    def _compare(self) -> None:
+        if self._next is None or self._next.size > self._tree.size:
+            return
+        if self._next.size < self._tree.size or self._next.root != self._tree.root():
+            raise LogDamagedError(
+                f"the checkpoint of {self._next.size} entries is of another history than the "
+                "newest one"
+            )
+        self._next = next(self._stated, None)
 
 
 def _require(path: TilePath, hashes: Sequence[bytes], expected: bytes) -> None:

@@ -5,15 +5,15 @@ last, so that nothing can be served, and no service can begin, before all of it 
 that was interrupted is taken up where it stopped, its entries compared with the files.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 
-from services.audit.cases.published_log import PublishedLog
+from services.audit.cases.published_log import Agreement, PublishedLog
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import SealedEntry, StoredEntry
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
-from services.audit.domain.merkle import leaf_hash
-from services.audit.domain.note import open_note
+from services.audit.domain.merkle import Frontier, leaf_hash
+from services.audit.domain.note import lines_of
 from services.audit.domain.ports import Envelope, Growth, LogStore, Refill, Report
 from services.audit.domain.tiles import TILE_HEIGHT, Edge, Tile
 
@@ -47,36 +47,38 @@ class Rebuild:
         LogDamagedError, naming the file, when what was published does not verify; and when the
         database is not empty, nor from an attempt to rebuild this very log.
         """
-        checkpoints = await self._published.checkpoints()
-        if not checkpoints:
+        newest = await self._published.newest()
+        if newest is None:
             raise LogDamagedError("no checkpoint was ever published there")
-        newest = checkpoints[-1]
         there = await self._refill.size()
         if there > newest.size:
             raise LogDamagedError(
                 f"{there} entries are in the database, and {newest.size} were published"
             )
-        await self._fill(checkpoints, there, report)
+        await self._fill(newest, there, report)
         head = await self._log.head()
         if (head.edge.size, head.edge.root()) != (newest.size, newest.root):
             raise LogDamagedError("the database does not hold what was written to it")
         await before_it_serves(newest)
-        await self._refill.conclude([self._signed(each) for each in checkpoints], checkpoints)
+
+        def found() -> Iterator[tuple[Checkpoint, Checkpoint]]:
+            return ((self._signed(each), each) for each in self._published.stated(newest))
+
+        await self._refill.conclude(found)
         return newest
 
-    async def _fill(self, checkpoints: Sequence[Checkpoint], there: int, report: Report) -> None:
-        newest = checkpoints[-1]
-        roots = {checkpoint.size: checkpoint.root for checkpoint in checkpoints}
+    async def _fill(self, newest: Checkpoint, there: int, report: Report) -> None:
+        stated = self._published.verified(self._published.stated(newest))
+        agreement = Agreement(stated, Frontier())
         edge, base = Edge(), 0
         entries: list[StoredEntry] = []
         tiles: list[Tile] = []
-        _agree(edge, roots)
         async for bundle in self._published.bundles(newest):
             for leaf in bundle:
                 hash_ = leaf_hash(leaf)
                 entries.append(StoredEntry(edge.size, leaf, hash_, self._decoded(edge.size, leaf)))
                 tiles += edge.append(hash_)
-                _agree(edge, roots)
+                agreement.add(hash_)
             if edge.size - base >= _AT_ONCE or edge.size == newest.size:
                 await self._keep(Growth(base, entries, tiles, edge.root()), there)
                 base, entries, tiles = edge.size, [], []
@@ -106,18 +108,8 @@ class Rebuild:
 
     def _signed(self, published: Checkpoint) -> Checkpoint:
         """Return a checkpoint as the log signed it, before witnesses added their lines."""
-        lines = (each.line for each in open_note(published.note, self._known.verifiers).signatures)
-        note = f"{published.text}\n{''.join(lines)}"
+        note = f"{published.text}\n{lines_of(published.note, self._known.verifiers)}"
         return Checkpoint(published.origin, published.size, published.root, note)
-
-
-def _agree(edge: Edge, roots: dict[int, bytes]) -> None:
-    """Hold a published checkpoint to the entries that lead to the newest one."""
-    root = roots.get(edge.size)
-    if root is not None and root != edge.root():
-        raise LogDamagedError(
-            f"the checkpoint of {edge.size} entries is of another history than the newest one"
-        )
 
 
 def _end(tile: Tile) -> int:

@@ -42,6 +42,14 @@ class Checkpoint:
             raise MalformedNoteError(f"the checkpoint is not of {log.origin}")
         return cls(origin, size, root, note)
 
+    @classmethod
+    def stated(cls, note: str, origin: str) -> "Checkpoint":
+        """Read what a note says of a log, and believe nothing yet; else MalformedNoteError."""
+        named, size, root = read_text(split_note(note)[0])
+        if named != origin:
+            raise MalformedNoteError(f"the checkpoint is not of {origin}")
+        return cls(origin, size, root, note)
+
     @property
     def text(self) -> str:
         """Return what is signed."""

@@ -64,6 +64,37 @@ def tree_hash(hashes: Sequence[bytes]) -> bytes:
     return row[0]
 
 
+class Frontier:
+    """A tree that grows, of which the root is asked at many sizes: about 10 hashes each time."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._nodes: list[bytes] = []  # complete subtrees, from left to right
+
+    @property
+    def size(self) -> int:
+        """Return the number of leaves."""
+        return self._size
+
+    def append(self, hash_: bytes, height: int = 0) -> None:
+        """Add a complete subtree; the size is a multiple of its own."""
+        left = self._size >> height
+        while left & 1:
+            hash_ = node_hash(self._nodes.pop(), hash_)
+            left >>= 1
+        self._nodes.append(hash_)
+        self._size += 1 << height
+
+    def root(self) -> bytes:
+        """Return the Merkle tree hash of all leaves."""
+        if not self._nodes:
+            return EMPTY_ROOT
+        *left, root = self._nodes
+        for hash_ in reversed(left):
+            root = node_hash(hash_, root)
+        return root
+
+
 def inclusion_spans(index: int, size: int) -> list[Span]:
     """Return what the audit path of leaf `index` in a tree of `size` hashes, leaf's sibling first.
 

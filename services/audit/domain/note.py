@@ -151,6 +151,13 @@ def open_note(note: str, verifiers: Collection[Verifier]) -> OpenedNote:
     return OpenedNote(text, tuple(found))
 
 
+def lines_of(note: str, verifiers: Collection[Verifier]) -> str:
+    """Return those lines below an opened note that claim to be of `verifiers`."""
+    known = {(verifier.key.name, verifier.key.key_id) for verifier in verifiers}
+    lines = split_note(note)[1].splitlines(keepends=True)
+    return "".join(line for line in lines if _signature(line.removesuffix("\n"))[:2] in known)
+
+
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     match line.split(" "):
         case ["—", name, encoded] if _NAME.fullmatch(name):

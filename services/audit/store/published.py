@@ -9,6 +9,8 @@ from runtime.db import Database
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.store.tables import entries, published
 
+_AT_ONCE = 10_000  # notes in memory
+
 
 class StoredPublications:
     """The log database as the publisher sees it."""
@@ -26,7 +28,7 @@ class StoredPublications:
         """Return the bytes of the entries [start, end) that are stored."""
         index = entries.c.log_index
         stored = select(entries.c.leaf).where(index >= start, index < end).order_by(index)
-        return await self._database.read(lambda tx: list(tx.execute(stored).scalars()))
+        return await self._database.read(lambda tx: list(tx.execute(stored).scalars().all()))
 
     async def newest(self) -> str | None:
         """Return the note of the newest published checkpoint."""
@@ -34,9 +36,10 @@ class StoredPublications:
         return await self._database.read(lambda tx: tx.execute(newest).scalar_one_or_none())
 
     async def beyond(self, size: int) -> list[str]:
-        """Return the notes published of more than `size` entries, oldest first."""
+        """Return the next notes published of more than `size` entries, oldest first."""
         notes = select(published.c.note).where(published.c.size > size).order_by(published.c.size)
-        return await self._database.read(lambda tx: list(tx.execute(notes).scalars()))
+        some = notes.limit(_AT_ONCE)
+        return await self._database.read(lambda tx: list(tx.execute(some).scalars().all()))
 
     async def add(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Keep those of published checkpoints that are beyond the newest kept; durable on return.

@@ -1,6 +1,7 @@
 """The database of a log that was lost, while it is filled again from what was published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from sqlalchemy import Connection, func, select
 
@@ -14,6 +15,8 @@ from services.audit.domain.ports import Growth
 from services.audit.store.growth import check_entries, write
 from services.audit.store.tables import checkpoints, entries, published
 from services.audit.store.witnessed import forget
+
+_AT_ONCE = 4000  # checkpoints, each twice
 
 
 class StoredRefill:
@@ -58,16 +61,21 @@ class StoredRefill:
 
         await self._database.write(unit)
 
-    async def conclude(self, signed: Sequence[Checkpoint], found: Sequence[Checkpoint]) -> None:
-        """Add the checkpoints, as they were signed and as they were published: a log again."""
+    async def conclude(self, found: Callable[[], Iterator[tuple[Checkpoint, Checkpoint]]]) -> None:
+        """Add the checkpoints, as they were signed and as they were published: a log again.
+
+        One transaction, some at a time: of years there are more than a memory holds.
+        """
         now = to_micros(self._clock.now())
 
         def unit(tx: Connection) -> None:
             there = set(tx.execute(select(checkpoints.c.size)).scalars())
-            rows = [(c.size, c.note, now) for c in signed if c.size not in there]
-            insert_rows(tx, checkpoints, ("size", "note", "signed_at"), rows)
-            rows = [(c.size, c.note, now) for c in found]
-            insert_rows(tx, published, ("size", "note", "published_at"), rows)
+            rest = found()
+            while some := list(islice(rest, _AT_ONCE)):
+                rows = [(c.size, c.note, now) for c, _ in some if c.size not in there]
+                insert_rows(tx, checkpoints, ("size", "note", "signed_at"), rows)
+                rows = [(c.size, c.note, now) for _, c in some]
+                insert_rows(tx, published, ("size", "note", "published_at"), rows)
             if self._witness is not None:
                 forget(tx, self._witness, self._clock.now())
 
