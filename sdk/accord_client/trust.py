@@ -34,7 +34,7 @@ class Attested:
         if standing is None:
             others = [one.key.name for one in self.checkpoint.cosignatures]
             known = f"by {', '.join(others)}; " if others else ""
-            return f"{known}no policy was given, so no quorum was asked for"
+            return f"{known}quorum not verified: no policy was given"
         by = ", ".join(f"{one.name} at {one.time:%Y-%m-%d %H:%M:%S}Z" for one in standing.cosigners)
         held = "holds" if standing.satisfied else "does NOT hold"
         return f"by {by or 'no witness of the policy'}; the quorum ({standing.rule}) {held}"

@@ -88,7 +88,7 @@ def test_nobody_but_auditors_exports_and_nothing_is_left_of_an_attempt(
     region: Mesh, tmp_path: Path
 ) -> None:
     file = tmp_path / "stolen.bundle"
-    words = ("audit", "export", *PURPOSE, "--out", str(file))
+    words = ("audit", "export", "--all", *PURPOSE, "--out", str(file))
     for client in ("mi-store", "officer", "operator"):
         accord(region, client, *words, code=Exit.NOT_ALLOWED)
     assert list(tmp_path.iterdir()) == []

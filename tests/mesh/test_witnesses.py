@@ -115,7 +115,7 @@ def test_an_auditor_with_the_policy_is_told_who_cosigned(regions: Regions, tmp_p
     assert (
         "the quorum (2 of in, sg) holds" in accord(*online, "audit", "consistent", str(kept)).stdout
     )
-    exporting = [*online, "audit", "export", "--purpose", "a test", "--out", str(bundle)]
+    exporting = [*online, "audit", "export", "--all", "--purpose", "a test", "--out", str(bundle)]
     assert CliRunner().invoke(cli, exporting).exit_code == Exit.OK
     answer = json.loads(accord("audit", "verify", str(bundle), "--json").stdout)
     assert answer["quorum"] is True

@@ -34,6 +34,7 @@ _PAGE = 200
 
 @click.command()
 @filter_options
+@click.option("--all", "everything", is_flag=True, help="Every entry of the log, without a filter.")
 @purpose_option
 @click.option(
     "--only",
@@ -57,13 +58,14 @@ def export(
     /,
     *,
     purpose: str,
+    everything: bool,
     names: tuple[str, ...],
     policy_file: Path | None,
     out: Path,
     as_json: bool,
     **filters: str | dt.datetime | None,
 ) -> None:
-    """Write every entry that matches, with its values and its proof, into one file.
+    """Write every entry that every filter matches, with its values and its proof, into one file.
 
     The file is verified with `accord audit verify FILE --key PINNED.vkey`, anywhere, without the
     log. It holds personal data: give on no more of it than --only leaves, and treat it like what it
@@ -76,6 +78,8 @@ def export(
       accord audit export --from 2026-01-01 --to 2026-04-01 --action sharing:decision: \\
           --only outcome,purpose --purpose "first quarter" --out quarter.bundle
     """  # noqa: D301 -- \b keeps click from wrapping
+    if everything == any(filters.values()):
+        raise click.UsageError("name a filter, such as --account, or --all for the whole log")
     policy = None if policy_file is None else _policy_text(policy_file)
     only = tuple(name for given in names for name in given.split(",")) if names else None
     request = ProveEntriesRequest(filter=read_filter(filters), page_size=_PAGE, export=True)

@@ -12,19 +12,50 @@ from accord.audit.v1.read_service_pb2 import EntryFilter
 F = TypeVar("F", bound=Callable[..., object])
 Filters = Mapping[str, str | dt.datetime | None]
 
-_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+class _Moment(click.ParamType[dt.datetime]):
+    """A date or a time as the log prints it; without Z or an offset it is UTC."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | dt.datetime, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.datetime:
+        """Fails for what is no time."""
+        try:
+            moment = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+            return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is no time, such as 2026-04-01 or 2026-04-01T09:30:00Z", param, ctx
+            )
+
+
+class _Named(click.ParamType[str]):
+    """Text that is there: a variable that is empty must not ask for the whole log."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fails for what is empty."""
+        if not value.strip():
+            self.fail("is empty; leave the option out to ask for everything", param, ctx)
+        return value
+
+
+MOMENT, _NAMED = _Moment(), _Named()
 _OPTIONS = (
-    click.option("--account", default="", help="Only about this account."),
-    click.option("--actor", default="", help="Only what this person, member of staff or app did."),
-    click.option("--app", default="", help="Only what this app asked or did: mi-store."),
-    click.option("--recipient", default="", help="Only about this recipient: recipients/dhl."),
-    click.option("--contract", default="", help="Only about this contract: contracts/c-1."),
-    click.option("--action", default="", help="Only events that begin so: sharing:decision:"),
-    click.option("--outcome", default="", help="Only what ended so: deny."),
-    click.option("--trace", default="", help="Only this trace, 32 hexadecimal digits."),
-    click.option("--producer", default="", help="Only what this service reported."),
-    click.option("--from", "start", type=_MOMENT, help="Only from this time on (UTC)."),
-    click.option("--to", "end", type=_MOMENT, help="Only before this time (UTC)."),
+    click.option("--account", type=_NAMED, help="Only about this account."),
+    click.option("--actor", type=_NAMED, help="Only what this person, member of staff or app did."),
+    click.option("--app", type=_NAMED, help="Only what this app asked or did: mi-store."),
+    click.option("--recipient", type=_NAMED, help="Only about this recipient: dhl."),
+    click.option("--contract", type=_NAMED, help="Only about this contract: c-1."),
+    click.option("--action", type=_NAMED, help="Only events that begin so: sharing:decision:"),
+    click.option("--outcome", type=_NAMED, help="Only what ended so: deny."),
+    click.option("--trace", type=_NAMED, help="Only this trace, 32 hexadecimal digits."),
+    click.option("--producer", type=_NAMED, help="Only what this service reported."),
+    click.option("--from", "start", type=MOMENT, help="Only from this time on (UTC)."),
+    click.option("--to", "end", type=MOMENT, help="Only before this time (UTC)."),
 )
 _FIELDS = {"action": "action_prefix", "trace": "trace_id", "start": "start_time", "end": "end_time"}
 _WORDS = {"start": "from", "end": "to"}
@@ -51,7 +82,7 @@ def read_filter(filters: Filters) -> EntryFilter:
     for name, value in filters.items():
         field = _FIELDS.get(name, name)
         if isinstance(value, dt.datetime):
-            getattr(wanted, field).FromDatetime(value.replace(tzinfo=dt.UTC))
+            getattr(wanted, field).FromDatetime(value)
         elif value:
             setattr(wanted, field, value)
     return wanted
@@ -60,7 +91,9 @@ def read_filter(filters: Filters) -> EntryFilter:
 def filter_in_words(filters: Filters) -> dict[str, str]:
     """The filters that were given, by the names of their options."""
     return {
-        _WORDS.get(name, name): value.isoformat() if isinstance(value, dt.datetime) else value
+        _WORDS.get(name, name): (
+            value.isoformat().replace("+00:00", "Z") if isinstance(value, dt.datetime) else value
+        )
         for name, value in filters.items()
         if value
     }

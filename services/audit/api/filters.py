@@ -68,9 +68,9 @@ def wanted(given: pb.EntryFilter) -> Wanted:
     return Wanted(
         account=given.account or None,
         actor=given.actor or None,
-        app=_app(given.app) or None,
-        recipient=given.recipient or None,
-        contract=given.contract or None,
+        app=_within("app", given.app) or None,
+        recipient=_within("recipients", given.recipient) or None,
+        contract=_within("contracts", given.contract) or None,
         action_prefix=given.action_prefix or None,
         outcome=given.outcome or None,
         trace_id=given.trace_id or None,
@@ -127,9 +127,9 @@ def cursor(token: str, parts: int, bound_to: tuple[str, ...]) -> tuple[int, ...]
     return tuple(map(int, numbers))
 
 
-def _app(given: str) -> str:
-    """Return the workload that is meant: an app by its name alone, or `svc/…` and `app/…`."""
-    return f"app/{given}" if given and "/" not in given else given
+def _within(collection: str, given: str) -> str:
+    """Return the name that is meant, also by its last part alone: `dhl` of `recipients/dhl`."""
+    return f"{collection}/{given}" if given and "/" not in given else given
 
 
 def _start(given: pb.EntryFilter) -> datetime | None:

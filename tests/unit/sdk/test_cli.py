@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from accord_client.cli import cli
+from accord_client.cli.filters import MOMENT, filter_in_words, read_filter
 from accord_client.cli.session import Exit
 from click.testing import CliRunner
 from cryptography import x509
@@ -163,3 +164,39 @@ def test_a_profile_with_an_unknown_setting_is_refused(profile: Path) -> None:
     result = CliRunner().invoke(cli, ["--profile", str(profile), "contracts", "list"])
     assert result.exit_code == Exit.BAD_INPUT
     assert "sharing is not a setting" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "tail", "export"])
+@pytest.mark.parametrize("option", ["account", "actor", "recipient", "trace", "producer", "from"])
+def test_a_filter_that_is_empty_asks_for_nothing(profile: Path, command: str, option: str) -> None:
+    words = ["audit", command, "--purpose", "review", f"--{option}", ""]
+    words += ["--out", "none.bundle"] if command == "export" else []
+    result = CliRunner().invoke(cli, ["--profile", str(profile), *words])
+    assert result.exit_code == Exit.BAD_INPUT
+    assert f"--{option}" in result.stderr
+
+
+def test_the_whole_log_is_exported_if_that_is_said_and_nothing_else(profile: Path) -> None:
+    words = ["--profile", str(profile), "audit", "export", "--purpose", "review", "--out", "none"]
+    for wrong in ([], ["--all", "--outcome", "deny"]):
+        result = CliRunner().invoke(cli, [*words, *wrong])
+        assert result.exit_code == Exit.BAD_INPUT
+        assert "--all for the whole log" in result.stderr
+    assert "--audit-address" in CliRunner().invoke(cli, [*words, "--all"]).stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("2026-04-01", "2026-04-01T00:00:00Z"),
+        ("2026-04-01T09:30:00", "2026-04-01T09:30:00Z"),
+        ("2026-04-01T09:30:00.123Z", "2026-04-01T09:30:00.123Z"),
+        ("2026-04-01T09:30:00.123456+05:30", "2026-04-01T04:00:00.123456Z"),
+    ],
+)
+def test_a_time_is_taken_as_the_log_prints_it(given: str, meant: str) -> None:
+    parsed = {"start": MOMENT.convert(given, None, None)}
+    assert read_filter(parsed).start_time.ToJsonString() == meant
+    assert dt.datetime.fromisoformat(filter_in_words(parsed)["from"]) == parsed["start"]
+    with pytest.raises(click.BadParameter):
+        MOMENT.convert("0001-01-01T00:00:00+14:00", None, None)
