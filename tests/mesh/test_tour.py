@@ -18,7 +18,7 @@ def test_the_tour_plays_to_its_end(tour: Tour) -> None:
         "DENY  CONSENT_WITHDRAWN",
         "VERIFIED: entry",
         "sharing:decision:permit",
-        "column leaf: is not the one that the log signed",
+        "column leaf: is not what the log signed",
     ):
         assert words in tour.told
 
