@@ -233,8 +233,8 @@ async def test_what_somebody_wrote_into_a_backup_is_not_put_back(region: Region)
     await region.back_up(region.settings())
     (keys,) = (region.directory / "backup" / "keys").iterdir()
     whole = keys.read_bytes().splitlines(keepends=True)
-    forged = whole[:-1] + [json.dumps(["keks", {"month": "2026-05", "destroyed": None}]).encode()]
-    forged[-1] += b"\n"
+    row = json.dumps(["keks", {"month": "2026-05", "destroyed": None}])
+    forged = [*whole[:-1], f"{row}\n".encode()]
     ends = [
         whole[-1],  # of what was there before
         json.dumps(
