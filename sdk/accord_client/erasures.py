@@ -54,14 +54,17 @@ class Erasures:
         response = await answer(self._stub.CancelErasure(request, timeout=self._seconds))
         return response.erasure
 
-    async def erasure(self, name: str) -> pb.GetErasureResponse:
-        """An erasure, ``erasures/…``, and the proof of it once it is in the log."""
-        request = pb.GetErasureRequest(name=name)
+    async def erasure(self, name: str, purpose: str) -> pb.GetErasureResponse:
+        """An erasure, ``erasures/…``, and the proof of it once it is in the log.
+
+        That it is read goes on record with the purpose, as of the lists.
+        """
+        request = pb.GetErasureRequest(name=name, purpose=purpose)
         return await answer(self._stub.GetErasure(request, timeout=self._seconds))
 
-    async def erasures(self) -> AsyncIterator[Erasure]:
+    async def erasures(self, purpose: str) -> AsyncIterator[Erasure]:
         """All erasures, newest first."""
-        request = pb.ListErasuresRequest()
+        request = pb.ListErasuresRequest(purpose=purpose)
         while True:
             page = await answer(self._stub.ListErasures(request, timeout=self._seconds))
             for erasure in page.erasures:
@@ -83,9 +86,9 @@ class Erasures:
         response = await answer(self._stub.LiftHold(request, timeout=self._seconds))
         return response.hold
 
-    async def holds(self) -> AsyncIterator[Hold]:
+    async def holds(self, purpose: str) -> AsyncIterator[Hold]:
         """All holds, newest first."""
-        request = pb.ListHoldsRequest()
+        request = pb.ListHoldsRequest(purpose=purpose)
         while True:
             page = await answer(self._stub.ListHolds(request, timeout=self._seconds))
             for hold in page.holds:

@@ -9,6 +9,7 @@ import click
 from accord.audit.v1 import erasure_pb2, erasure_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from accord_client.cli.filters import purpose_option
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Session, emit_json, json_option, run, word
 from accord_client.erasures import Erasures
@@ -32,7 +33,7 @@ def erase() -> None:
     From the asking to the proof:
       accord audit erase ask accounts/nl-… --ground withdrawal
       accord audit erase confirm erasures/…          (another officer)
-      accord audit erase show erasures/… --out erased.tlog-proof
+      accord audit erase show erasures/… --purpose "request 4711" --out erased.tlog-proof
 
     What is left until it is complete, `show` says: a backup may hold the keys until the
     key-encryption key of their month is destroyed (`python -m services.audit rewrap`, then
@@ -74,15 +75,16 @@ def cancel(session: Session, name: str, *, as_json: bool) -> None:
 
 @erase.command()
 @click.argument("name")
+@purpose_option
 @click.option("--out", type=_OUT, help="Write the proof of it to this file.")
 @json_option
 @click.pass_obj
-def show(session: Session, name: str, out: Path | None, *, as_json: bool) -> None:
+def show(session: Session, name: str, purpose: str, out: Path | None, *, as_json: bool) -> None:
     """Show an erasure, what is left of it to do, and where its proof is."""
 
     async def fetch() -> erasure_service_pb2.GetErasureResponse:
         async with Erasures.connect(session.profile) as client:
-            return await client.erasure(name)
+            return await client.erasure(name, purpose)
 
     found = run(fetch)
     if out is not None:
@@ -101,14 +103,15 @@ def show(session: Session, name: str, out: Path | None, *, as_json: bool) -> Non
 
 
 @erase.command(name="list")
+@purpose_option
 @json_option
 @click.pass_obj
-def list_erasures(session: Session, *, as_json: bool) -> None:
+def list_erasures(session: Session, *, purpose: str, as_json: bool) -> None:
     """List erasures, newest first."""
 
     async def fetch() -> list[erasure_pb2.Erasure]:
         async with Erasures.connect(session.profile) as client:
-            return [one async for one in client.erasures()]
+            return [one async for one in client.erasures(purpose)]
 
     found = run(fetch)
     if as_json:
@@ -161,14 +164,15 @@ def lift(session: Session, name: str, *, as_json: bool) -> None:
 
 
 @hold.command(name="list")
+@purpose_option
 @json_option
 @click.pass_obj
-def list_holds(session: Session, *, as_json: bool) -> None:
+def list_holds(session: Session, *, purpose: str, as_json: bool) -> None:
     """List holds, newest first."""
 
     async def fetch() -> list[erasure_pb2.Hold]:
         async with Erasures.connect(session.profile) as client:
-            return [one async for one in client.holds()]
+            return [one async for one in client.holds(purpose)]
 
     found = run(fetch)
     if as_json:

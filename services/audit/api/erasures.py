@@ -12,9 +12,10 @@ from runtime.fault import Fault, invalid
 from runtime.ids import require_home
 from runtime.instants import to_wire
 from runtime.paging import cursor_of, page_size, page_token
-from services.audit.api import convert
+from services.audit.api import convert, filters
 from services.audit.cases.erase_person import Acting, ErasePerson
 from services.audit.cases.keep_holds import KeepHolds
+from services.audit.cases.reading import OnRecord
 from services.audit.cases.show_erasures import ShowErasures, Shown
 from services.audit.domain.erasure import (
     BACKUPS_KEPT,
@@ -41,17 +42,25 @@ _HOLD_KINDS = {erasure_pb2.HoldKind.Value(f"HOLD_KIND_{kind.name}"): kind for ki
 _WIRE_GROUNDS = {ground: number for number, ground in _GROUNDS.items()}
 _WIRE_HOLD_KINDS = {kind: number for number, kind in _HOLD_KINDS.items()}
 
+_READ_ERASURES, _READ_HOLDS = "audit:erasure:read", "audit:hold:read"
+
 
 class ErasureServicer:
     """The door of account, and of privacy officers."""
 
     def __init__(
-        self, region: str, erase: ErasePerson, keep: KeepHolds, show: ShowErasures
+        self,
+        region: str,
+        erase: ErasePerson,
+        keep: KeepHolds,
+        show: ShowErasures,
+        on_record: OnRecord,
     ) -> None:
         self._region = region
         self._erase = erase
         self._keep = keep
         self._show = show
+        self._on_record = on_record
 
     async def erase_person(
         self, request: pb.ErasePersonRequest, call: Call
@@ -86,11 +95,11 @@ class ErasureServicer:
         await self._erase.cancel(_once(call, request.request_id, name), name, _acting(call))
         return pb.CancelErasureResponse(erasure=await self._erasure(name))
 
-    async def get_erasure(
-        self, request: pb.GetErasureRequest, _call: Call
-    ) -> pb.GetErasureResponse:
+    async def get_erasure(self, request: pb.GetErasureRequest, call: Call) -> pb.GetErasureResponse:
         """Return an erasure and the proof of it."""
-        shown = await self._show.erasure(_name(request.name, "erasures"))
+        reader, name = filters.reader(request.purpose, call), _name(request.name, "erasures")
+        shown = await self._show.erasure(name)
+        await self._on_record.decisions(_READ_ERASURES, reader, 1, name)
         response = pb.GetErasureResponse(erasure=_erasure(shown.erasures[0], shown))
         if proof := await self._show.proof(shown.erasures[0]):
             response.proof.CopyFrom(
@@ -107,9 +116,10 @@ class ErasureServicer:
         self, request: pb.ListErasuresRequest, call: Call
     ) -> pb.ListErasuresResponse:
         """List erasures, newest first."""
-        part = _part(request, call)
+        reader, part = filters.reader(request.purpose, call), _part(request, call)
         shown = await self._show.erasures(Part(part.before, part.size + 1))
         page = shown.erasures[: part.size]
+        await self._on_record.decisions(_READ_ERASURES, reader, len(page))
         response = pb.ListErasuresResponse(erasures=[_erasure(one, shown) for one in page])
         if len(shown.erasures) > len(page):
             response.next_page_token = _token(page[-1].name, call)
@@ -135,9 +145,10 @@ class ErasureServicer:
 
     async def list_holds(self, request: pb.ListHoldsRequest, call: Call) -> pb.ListHoldsResponse:
         """List holds, newest first."""
-        part = _part(request, call)
+        reader, part = filters.reader(request.purpose, call), _part(request, call)
         shown = await self._show.holds(Part(part.before, part.size + 1))
         page = shown.holds[: part.size]
+        await self._on_record.decisions(_READ_HOLDS, reader, len(page))
         response = pb.ListHoldsResponse(holds=[_hold(one, shown) for one in page])
         if len(shown.holds) > len(page):
             response.next_page_token = _token(page[-1].name, call)

@@ -55,6 +55,10 @@ class OnRecord:
         """Record that one entry is about to be shown."""
         await self._write(action, reader, 1, resource=f"entries/{index}")
 
+    async def decisions(self, action: str, reader: Reader, given: int, name: str = "") -> None:
+        """Record that erasures or holds are about to be shown, or the one of that name."""
+        await self._write(action, reader, given, resource=name)
+
     async def own(self, action: str, reader: Reader, account: str, given: int) -> None:
         """Record that somebody reads what concerns themselves; `account` is empty for an app."""
         await self._write(action, reader, given, account=account)

@@ -27,6 +27,7 @@ _KINDS = {erasure_pb2.HoldKind.Value(f"HOLD_KIND_{word.name}"): word for word in
 _HOLDS = {erasure_pb2.HoldState.Value(f"HOLD_STATE_{word.name}"): word for word in HoldState}
 _WIRE_GROUNDS = {word: number for number, word in _GROUNDS.items()}
 _WIRE_KINDS = {word: number for number, word in _KINDS.items()}
+_PURPOSE = "erasures"  # the officers' pages of that name say why they are read
 # Destroying keys waits for the log to tell of it.
 _DESTROYING = 8.0
 
@@ -43,7 +44,7 @@ class ErasurePeer:
         async def page(token: str) -> tuple[list[Erasure], str]:
             answer = await self.stub.call(
                 lambda stub: stub.ListErasures,
-                pb.ListErasuresRequest(page_size=PAGE, page_token=token),
+                pb.ListErasuresRequest(page_size=PAGE, page_token=token, purpose=_PURPOSE),
                 timeout=TIMEOUT,
                 actor=officer.token,
             )
@@ -57,7 +58,7 @@ class ErasurePeer:
         async def page(token: str) -> tuple[list[Hold], str]:
             answer = await self.stub.call(
                 lambda stub: stub.ListHolds,
-                pb.ListHoldsRequest(page_size=PAGE, page_token=token),
+                pb.ListHoldsRequest(page_size=PAGE, page_token=token, purpose=_PURPOSE),
                 timeout=TIMEOUT,
                 actor=officer.token,
             )
@@ -69,7 +70,7 @@ class ErasurePeer:
         """Return an erasure."""
         answer = await self.stub.call(
             lambda stub: stub.GetErasure,
-            pb.GetErasureRequest(name=f"erasures/{key}"),
+            pb.GetErasureRequest(name=f"erasures/{key}", purpose=_PURPOSE),
             timeout=TIMEOUT,
             actor=officer.token,
         )

@@ -158,7 +158,7 @@ class Service:
         return await self.confirm((await self.ask(account)).name)
 
     async def show(self, name: str) -> pb.GetErasureResponse:
-        answer = await self.call(pb.GetErasureRequest(name=name), INES)
+        answer = await self.call(pb.GetErasureRequest(name=name, purpose="test"), INES)
         assert isinstance(answer, pb.GetErasureResponse)
         return answer
 

@@ -10,7 +10,13 @@ from datetime import timedelta
 import pytest
 from accord.audit.v1 import erasure_pb2
 from accord.audit.v1 import erasure_service_pb2 as pb
-from accord.audit.v1.entry_pb2 import READABILITY_FULL, READABILITY_NONE, READABILITY_PARTIAL
+from accord.audit.v1.entry_pb2 import (
+    READABILITY_FULL,
+    READABILITY_NONE,
+    READABILITY_PARTIAL,
+    Entry,
+)
+from google.protobuf.message import Message
 from sqlalchemy import func, select
 
 from runtime.db import Database
@@ -19,7 +25,7 @@ from runtime.fault import Fault
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
-from services.audit.store.tables import party_keys, postings
+from services.audit.store.tables import outbox, party_keys, postings
 from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Office, Service
 from tests.contract.audit.log import OFFICER, PERSON, event
 
@@ -56,7 +62,7 @@ async def actions(audit: Service) -> list[tuple[str, str]]:
     return [
         (entry.action, entry.outcome)
         for entry in await audit.entries(producer="audit")
-        if not entry.action.startswith("audit:log:")
+        if not entry.action.endswith(":read")
     ]
 
 
@@ -148,7 +154,7 @@ async def test_a_hold_keeps_a_person_and_both_decisions_are_on_record(audit: Ser
     await audit.confirm(asked.name)
     with pytest.raises(Fault, match="NOT_FOUND"):
         await audit.place(PERSON)
-    listed = await audit.call(pb.ListHoldsRequest(), INES)
+    listed = await audit.call(pb.ListHoldsRequest(purpose="test"), INES)
     assert isinstance(listed, pb.ListHoldsResponse)
     assert [(one.name, one.account, one.state) for one in listed.holds] == [
         (other, OTHER, erasure_pb2.HOLD_STATE_PLACED),
@@ -243,6 +249,35 @@ async def test_a_request_of_one_person_answers_for_no_other(audit: Service) -> N
         await audit.ask(NOBODY, request_id=str(uuid.UUID(int=2)))
 
 
+async def test_who_reads_erasures_and_holds_says_why_and_is_on_record(audit: Service) -> None:
+    asked = await audit.ask(PERSON)
+    await audit.place(PERSON)
+    await audit.show(asked.name)
+    reads: tuple[tuple[Message, str], ...] = (
+        (pb.GetErasureRequest(name=asked.name), "audit:erasure:read"),
+        (pb.ListErasuresRequest(), "audit:erasure:read"),
+        (pb.ListHoldsRequest(), "audit:hold:read"),
+    )
+    for request, action in reads:
+        with pytest.raises(Fault, match="INVALID_FIELD") as refusal:
+            await audit.call(request, INES)
+        assert [field for field, _ in refusal.value.violations] == ["purpose"]
+        request.purpose = "request 4711"  # type: ignore[attr-defined]  # each has one
+        await audit.call(request, INES)
+        said: Entry | None = None
+        while said is None:  # until the relay has carried it
+            own = await audit.entries(producer="audit")
+            said = next((e for e in own if e.action == action and "4711" in str(e.fields)), None)
+        assert said.actor.endswith(INES)
+        assert PERSON not in str(said)
+    database = Database(audit.settings.key_database)
+    await database.write(outbox.drop)
+    await database.close()
+    for request, _ in reads:
+        with pytest.raises(Fault, match="UNAVAILABLE"):
+            await audit.call(request, INES)
+
+
 async def test_what_was_called_off_can_be_asked_for_again(audit: Service) -> None:
     asked = await audit.ask(PERSON)
     request = pb.CancelErasureRequest(request_id=str(uuid.uuid4()), name=asked.name)
@@ -253,9 +288,11 @@ async def test_what_was_called_off_can_be_asked_for_again(audit: Service) -> Non
         await audit.confirm(asked.name)
     audit.bench.clock.advance(timedelta(seconds=1))
     await audit.erase(PERSON)
-    page = await audit.call(pb.ListErasuresRequest(page_size=1), INES)
+    page = await audit.call(pb.ListErasuresRequest(page_size=1, purpose="test"), INES)
     assert isinstance(page, pb.ListErasuresResponse)
-    rest = await audit.call(pb.ListErasuresRequest(page_token=page.next_page_token), INES)
+    rest = await audit.call(
+        pb.ListErasuresRequest(page_token=page.next_page_token, purpose="more"), INES
+    )
     assert isinstance(rest, pb.ListErasuresResponse)
     assert [one.name for one in rest.erasures] == [asked.name]
     assert not rest.next_page_token

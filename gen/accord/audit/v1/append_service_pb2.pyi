@@ -78,7 +78,9 @@ class NewEntry(_message.Message):
     32 lower-case hexadecimal digits, unique in the log.
     """
     event: _event_pb2.EventName.ValueType
-    """Required. What happened. Stays readable for ever: names no one."""
+    """Required. What happened: an event whose name begins with the producer's. Stays readable for ever:
+    names no one.
+    """
     outcome: _builtins.str
     """Required. How it ended: `[a-z][a-z0-9_-]*`, at most 32 characters. Stays readable for ever."""
     trace_id: _builtins.str

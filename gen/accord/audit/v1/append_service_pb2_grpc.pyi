@@ -45,7 +45,7 @@ class AppendServiceStub:
     cannot pass unseen.
 
     Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
-    not know, or numbers that are not consecutive),
+    not know, an event of another service than the caller, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
@@ -70,7 +70,7 @@ class AppendServiceAsyncStub(AppendServiceStub):
     cannot pass unseen.
 
     Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
-    not know, or numbers that are not consecutive),
+    not know, an event of another service than the caller, or numbers that are not consecutive),
     ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
     holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
     `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try
@@ -98,7 +98,7 @@ class AppendServiceServicer(metaclass=_abc_1.ABCMeta):
         cannot pass unseen.
 
         Fails with INVALID_FIELD (a malformed entry, the name of an event that this release of audit does
-        not know, or numbers that are not consecutive),
+        not know, an event of another service than the caller, or numbers that are not consecutive),
         ENTRY_TOO_LARGE (an entry beyond 65,535 bytes when sealed), SEQUENCE_GAP (metadata `expected`
         holds the number to go on from), SEQUENCE_REUSED (same number, other content; metadata
         `sequence`), EVENT_ID_REUSED (same event under another number), OVERLOADED (the queue is full; try

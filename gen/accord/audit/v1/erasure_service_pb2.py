@@ -28,7 +28,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/audit/v1/erasure_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1d\x61\x63\x63ord/audit/v1/erasure.proto\x1a\"accord/audit/v1/read_service.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"{\n\x12\x45rasePersonRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x06ground\x18\x03 \x01(\x0e\x32\x1e.accord.audit.v1.ErasureGroundB\x04\xe2\x41\x01\x02\"@\n\x13\x45rasePersonResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"z\n\x11\x41skErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x06ground\x18\x03 \x01(\x0e\x32\x1e.accord.audit.v1.ErasureGroundB\x04\xe2\x41\x01\x02\"?\n\x12\x41skErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"E\n\x15\x43onfirmErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x16\x43onfirmErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"D\n\x14\x43\x61ncelErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"B\n\x15\x43\x61ncelErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"\'\n\x11GetErasureRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"w\n\x12GetErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\x12\x36\n\x05proof\x18\x02 \x01(\x0b\x32\'.accord.audit.v1.ProveInclusionResponse\"H\n\x13ListErasuresRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"[\n\x14ListErasuresResponse\x12*\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x18.accord.audit.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x10PlaceHoldRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x04hold\x18\x02 \x01(\x0b\x32\x15.accord.audit.v1.HoldB\x04\xe2\x41\x01\x02\"8\n\x11PlaceHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.accord.audit.v1.Hold\"?\n\x0fLiftHoldRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"7\n\x10LiftHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.accord.audit.v1.Hold\"E\n\x10ListHoldsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"R\n\x11ListHoldsResponse\x12$\n\x05holds\x18\x01 \x03(\x0b\x32\x15.accord.audit.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x81\x08\n\x0e\x45rasureService\x12j\n\x0b\x45rasePerson\x12#.accord.audit.v1.ErasePersonRequest\x1a$.accord.audit.v1.ErasePersonResponse\"\x10\x90\x02\x02\x8a\xb5\x18\t\n\x07\x61\x63\x63ount\x12l\n\nAskErasure\x12\".accord.audit.v1.AskErasureRequest\x1a#.accord.audit.v1.AskErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12x\n\x0e\x43onfirmErasure\x12&.accord.audit.v1.ConfirmErasureRequest\x1a\'.accord.audit.v1.ConfirmErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12u\n\rCancelErasure\x12%.accord.audit.v1.CancelErasureRequest\x1a&.accord.audit.v1.CancelErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12n\n\nGetErasure\x12\".accord.audit.v1.GetErasureRequest\x1a#.accord.audit.v1.GetErasureResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12t\n\x0cListErasures\x12$.accord.audit.v1.ListErasuresRequest\x1a%.accord.audit.v1.ListErasuresResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12i\n\tPlaceHold\x12!.accord.audit.v1.PlaceHoldRequest\x1a\".accord.audit.v1.PlaceHoldResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x66\n\x08LiftHold\x12 .accord.audit.v1.LiftHoldRequest\x1a!.accord.audit.v1.LiftHoldResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12k\n\tListHolds\x12!.accord.audit.v1.ListHoldsRequest\x1a\".accord.audit.v1.ListHoldsResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/audit/v1/erasure_service.proto\x12\x0f\x61\x63\x63ord.audit.v1\x1a\x1d\x61\x63\x63ord/audit/v1/erasure.proto\x1a\"accord/audit/v1/read_service.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"{\n\x12\x45rasePersonRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x06ground\x18\x03 \x01(\x0e\x32\x1e.accord.audit.v1.ErasureGroundB\x04\xe2\x41\x01\x02\"@\n\x13\x45rasePersonResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"z\n\x11\x41skErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x06ground\x18\x03 \x01(\x0e\x32\x1e.accord.audit.v1.ErasureGroundB\x04\xe2\x41\x01\x02\"?\n\x12\x41skErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"E\n\x15\x43onfirmErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x16\x43onfirmErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\"D\n\x14\x43\x61ncelErasureRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"B\n\x15\x43\x61ncelErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\">\n\x11GetErasureRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"w\n\x12GetErasureResponse\x12)\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x18.accord.audit.v1.Erasure\x12\x36\n\x05proof\x18\x02 \x01(\x0b\x32\'.accord.audit.v1.ProveInclusionResponse\"_\n\x13ListErasuresRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07purpose\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"[\n\x14ListErasuresResponse\x12*\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x18.accord.audit.v1.Erasure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"W\n\x10PlaceHoldRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12)\n\x04hold\x18\x02 \x01(\x0b\x32\x15.accord.audit.v1.HoldB\x04\xe2\x41\x01\x02\"8\n\x11PlaceHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.accord.audit.v1.Hold\"?\n\x0fLiftHoldRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"7\n\x10LiftHoldResponse\x12#\n\x04hold\x18\x01 \x01(\x0b\x32\x15.accord.audit.v1.Hold\"\\\n\x10ListHoldsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07purpose\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"R\n\x11ListHoldsResponse\x12$\n\x05holds\x18\x01 \x03(\x0b\x32\x15.accord.audit.v1.Hold\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x81\x08\n\x0e\x45rasureService\x12j\n\x0b\x45rasePerson\x12#.accord.audit.v1.ErasePersonRequest\x1a$.accord.audit.v1.ErasePersonResponse\"\x10\x90\x02\x02\x8a\xb5\x18\t\n\x07\x61\x63\x63ount\x12l\n\nAskErasure\x12\".accord.audit.v1.AskErasureRequest\x1a#.accord.audit.v1.AskErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12x\n\x0e\x43onfirmErasure\x12&.accord.audit.v1.ConfirmErasureRequest\x1a\'.accord.audit.v1.ConfirmErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12u\n\rCancelErasure\x12%.accord.audit.v1.CancelErasureRequest\x1a&.accord.audit.v1.CancelErasureResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12n\n\nGetErasure\x12\".accord.audit.v1.GetErasureRequest\x1a#.accord.audit.v1.GetErasureResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12t\n\x0cListErasures\x12$.accord.audit.v1.ListErasuresRequest\x1a%.accord.audit.v1.ListErasuresResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x12i\n\tPlaceHold\x12!.accord.audit.v1.PlaceHoldRequest\x1a\".accord.audit.v1.PlaceHoldResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12\x66\n\x08LiftHold\x12 .accord.audit.v1.LiftHoldRequest\x1a!.accord.audit.v1.LiftHoldResponse\"\x15\x90\x02\x02\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x12k\n\tListHolds\x12!.accord.audit.v1.ListHoldsRequest\x1a\".accord.audit.v1.ListHoldsResponse\"\x17\x90\x02\x01\x8a\xb5\x18\x10\n\x06portal\x1a\x02\x02\x03\"\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,10 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELERASUREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
   _globals['_GETERASUREREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETERASUREREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETERASUREREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_GETERASUREREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\002'
   _globals['_LISTERASURESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTERASURESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTERASURESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTERASURESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTERASURESREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_LISTERASURESREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\002'
   _globals['_PLACEHOLDREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_PLACEHOLDREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_PLACEHOLDREQUEST'].fields_by_name['hold']._loaded_options = None
@@ -73,6 +77,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTHOLDSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTHOLDSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTHOLDSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTHOLDSREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_LISTHOLDSREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\002'
   _globals['_ERASURESERVICE'].methods_by_name['ErasePerson']._loaded_options = None
   _globals['_ERASURESERVICE'].methods_by_name['ErasePerson']._serialized_options = b'\220\002\002\212\265\030\t\n\007account'
   _globals['_ERASURESERVICE'].methods_by_name['AskErasure']._loaded_options = None
@@ -108,25 +114,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELERASURERESPONSE']._serialized_start=778
   _globals['_CANCELERASURERESPONSE']._serialized_end=844
   _globals['_GETERASUREREQUEST']._serialized_start=846
-  _globals['_GETERASUREREQUEST']._serialized_end=885
-  _globals['_GETERASURERESPONSE']._serialized_start=887
-  _globals['_GETERASURERESPONSE']._serialized_end=1006
-  _globals['_LISTERASURESREQUEST']._serialized_start=1008
-  _globals['_LISTERASURESREQUEST']._serialized_end=1080
-  _globals['_LISTERASURESRESPONSE']._serialized_start=1082
-  _globals['_LISTERASURESRESPONSE']._serialized_end=1173
-  _globals['_PLACEHOLDREQUEST']._serialized_start=1175
-  _globals['_PLACEHOLDREQUEST']._serialized_end=1262
-  _globals['_PLACEHOLDRESPONSE']._serialized_start=1264
-  _globals['_PLACEHOLDRESPONSE']._serialized_end=1320
-  _globals['_LIFTHOLDREQUEST']._serialized_start=1322
-  _globals['_LIFTHOLDREQUEST']._serialized_end=1385
-  _globals['_LIFTHOLDRESPONSE']._serialized_start=1387
-  _globals['_LIFTHOLDRESPONSE']._serialized_end=1442
-  _globals['_LISTHOLDSREQUEST']._serialized_start=1444
-  _globals['_LISTHOLDSREQUEST']._serialized_end=1513
-  _globals['_LISTHOLDSRESPONSE']._serialized_start=1515
-  _globals['_LISTHOLDSRESPONSE']._serialized_end=1597
-  _globals['_ERASURESERVICE']._serialized_start=1600
-  _globals['_ERASURESERVICE']._serialized_end=2625
+  _globals['_GETERASUREREQUEST']._serialized_end=908
+  _globals['_GETERASURERESPONSE']._serialized_start=910
+  _globals['_GETERASURERESPONSE']._serialized_end=1029
+  _globals['_LISTERASURESREQUEST']._serialized_start=1031
+  _globals['_LISTERASURESREQUEST']._serialized_end=1126
+  _globals['_LISTERASURESRESPONSE']._serialized_start=1128
+  _globals['_LISTERASURESRESPONSE']._serialized_end=1219
+  _globals['_PLACEHOLDREQUEST']._serialized_start=1221
+  _globals['_PLACEHOLDREQUEST']._serialized_end=1308
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=1310
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=1366
+  _globals['_LIFTHOLDREQUEST']._serialized_start=1368
+  _globals['_LIFTHOLDREQUEST']._serialized_end=1431
+  _globals['_LIFTHOLDRESPONSE']._serialized_start=1433
+  _globals['_LIFTHOLDRESPONSE']._serialized_end=1488
+  _globals['_LISTHOLDSREQUEST']._serialized_start=1490
+  _globals['_LISTHOLDSREQUEST']._serialized_end=1582
+  _globals['_LISTHOLDSRESPONSE']._serialized_start=1584
+  _globals['_LISTHOLDSRESPONSE']._serialized_end=1666
+  _globals['_ERASURESERVICE']._serialized_start=1669
+  _globals['_ERASURESERVICE']._serialized_end=2694
 # @@protoc_insertion_point(module_scope)

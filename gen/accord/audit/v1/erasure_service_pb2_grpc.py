@@ -33,6 +33,9 @@ class ErasureServiceStub:
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     def __init__(self, channel):
@@ -96,6 +99,9 @@ class ErasureServiceServicer:
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     def ErasePerson(self, request, context):
@@ -253,6 +259,9 @@ class ErasureService:
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     @staticmethod

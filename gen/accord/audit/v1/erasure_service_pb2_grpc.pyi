@@ -34,6 +34,9 @@ class ErasureServiceStub:
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     @_typing.overload
@@ -105,6 +108,9 @@ class ErasureServiceAsyncStub(ErasureServiceStub):
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -172,6 +178,9 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
 
     People and guests are erased. Staff, apps and services are not: that they acted is kept by law, and
     an account that is staff is kept as staff.
+
+    Reading is on record, as that of the log is: who read, why and how much is durable before the answer
+    leaves, and what cannot be recorded is not shown: such a call fails with UNAVAILABLE.
     """
 
     @_abc_1.abstractmethod

@@ -181,6 +181,8 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     """A hold ended. Fields: pseudonym, kind, reference."""
     EVENT_NAME_AUDIT_HOLD_ASK: _EventName.ValueType  # 4032
     """An officer asked to end a hold. Fields: pseudonym, kind, reference."""
+    EVENT_NAME_AUDIT_HOLD_READ: _EventName.ValueType  # 4033
+    """Somebody read holds, and whom they keep. Fields: purpose, entries."""
     EVENT_NAME_AUDIT_PRODUCER_GAP: _EventName.ValueType  # 4040
     """A producer went on beyond the number that is due: something it sent is missing. Fields: producer,
     expected, given.
@@ -189,6 +191,8 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     """A key that signs the log or wraps others took over from another. Fields: kind, key."""
     EVENT_NAME_AUDIT_KEY_DESTROY: _EventName.ValueType  # 4051
     """A key that wrapped others was destroyed, after they were wrapped anew. Fields: kind, key."""
+    EVENT_NAME_AUDIT_ERASURE_READ: _EventName.ValueType  # 4060
+    """Somebody read erasures, and whom those that wait are about. Fields: purpose, entries."""
 
 class EventName(_EventName, metaclass=_EventNameEnumTypeWrapper):
     """What happened."""
@@ -336,6 +340,8 @@ EVENT_NAME_AUDIT_HOLD_LIFT: EventName.ValueType  # 4031
 """A hold ended. Fields: pseudonym, kind, reference."""
 EVENT_NAME_AUDIT_HOLD_ASK: EventName.ValueType  # 4032
 """An officer asked to end a hold. Fields: pseudonym, kind, reference."""
+EVENT_NAME_AUDIT_HOLD_READ: EventName.ValueType  # 4033
+"""Somebody read holds, and whom they keep. Fields: purpose, entries."""
 EVENT_NAME_AUDIT_PRODUCER_GAP: EventName.ValueType  # 4040
 """A producer went on beyond the number that is due: something it sent is missing. Fields: producer,
 expected, given.
@@ -344,6 +350,8 @@ EVENT_NAME_AUDIT_KEY_ROTATE: EventName.ValueType  # 4050
 """A key that signs the log or wraps others took over from another. Fields: kind, key."""
 EVENT_NAME_AUDIT_KEY_DESTROY: EventName.ValueType  # 4051
 """A key that wrapped others was destroyed, after they were wrapped anew. Fields: kind, key."""
+EVENT_NAME_AUDIT_ERASURE_READ: EventName.ValueType  # 4060
+"""Somebody read erasures, and whom those that wait are about. Fields: purpose, entries."""
 Global___EventName: _TypeAlias = EventName  # noqa: Y015
 
 TEXT_FIELD_NUMBER: _builtins.int
