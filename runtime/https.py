@@ -7,19 +7,27 @@ roots of the region, or against those of `trust`. uvicorn tells an application n
 connection itself puts the holder into the scope of each of its requests, under a key that no header
 can reach.
 
+Whoever connects must say what he wants: without a whole request head within seconds a connection
+ends, and one network address has so many of them and no more. What rests between two requests
+takes nobody's place: the limit is of requests.
+
 Certificates and roots are read at each handshake, as on the gRPC port. Nothing is resumed, and a
 connection ends at its age, so that a certificate is looked at again.
 """
 
 import asyncio
+import ipaddress
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self, cast
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, cast
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runtime.call import Caller
@@ -32,21 +40,41 @@ CALLER = "accord.caller"  # key of the scope: the Caller whom the certificate na
 _MAX_HEAD = 16 * 1024  # bytes of request line and headers
 _IDLE_S = 30
 _BACKLOG = 512
+_CONNECTIONS = 4096  # of everybody
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a port puts up with."""
+
+    head_s: float = 5  # to shake hands, and as much for each request's head, from its first byte on
+    per_peer: int = 128  # connections of an address; of IPv6, of a /64. A gateway is one address
 
 
 class Https:
     """Serves an application on a port; the port is open from the first and closed by `close`."""
 
     def __init__(
-        self, settings: GrpcSettings, listen: str, app: ASGIApp, trust: Trust | None = None
+        self,
+        settings: GrpcSettings,
+        listen: str,
+        app: ASGIApp,
+        trust: Trust | None = None,
+        *,
+        anonymous: bool = True,
+        bounds: Bounds = Bounds(),
     ) -> None:
+        """Open the port; without `anonymous` it is shut to whoever shows no certificate."""
         self._socket = _listening(listen)
         credentials = settings.credentials
         trusted = trust or OneRegion(credentials, settings.region)
+        port = _Port(
+            trusted, settings.max_connection_age_s, settings.max_concurrent_rpcs, bounds, anonymous
+        )
         config = uvicorn.Config(
             app,
             loop="none",
-            http=_connection(trusted, settings.max_connection_age_s),
+            http=type("Connection", (_Connection,), {"port": port}),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -54,12 +82,11 @@ class Https:
             proxy_headers=False,
             server_header=False,
             h11_max_incomplete_event_size=_MAX_HEAD,
-            limit_concurrency=settings.max_concurrent_rpcs,
             timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=settings.drain_s,
             ssl_context_factory=lambda *_: _following(credentials, trusted),
         )
-        self._server = _Server(config)
+        self._server = _Server(config, bounds.head_s)
 
     def __enter__(self) -> Self:
         return self
@@ -84,44 +111,123 @@ class Https:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: the process has its own."""
+    """Uvicorn without its signal handlers, and with a bound on handshakes."""
+
+    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
+        super().__init__(config)
+        self._handshake_s = handshake_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on sockets that are open; uvicorn itself leaves handshakes a minute."""
+        await self.lifespan.startup()
+        loop, config = asyncio.get_running_loop(), self.config
+
+        def connected() -> asyncio.Protocol:
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return made
+
+        self.servers = [
+            await loop.create_server(
+                connected,
+                sock=each,
+                ssl=config.ssl,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=self._handshake_s,
+                ssl_shutdown_timeout=self._handshake_s,
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-def _connection(trust: Trust, age_s: int) -> type[H11Protocol]:
-    """Make the protocol of a port: who holds the connection, and for how long."""
+@dataclass(frozen=True, slots=True)
+class _Port:
+    """What the connections of a port have in common."""
 
-    class Connection(H11Protocol):
-        def connection_made(
-            self,
-            transport: asyncio.Transport,  # type: ignore[override]  # as uvicorn has it
-        ) -> None:
-            super().connection_made(transport)
-            # uvicorn types what ASGI calls a mapping; Starlette does not.
-            app: Any = self.app
-            self.app = cast("Any", _held(app, _holder(transport, trust)))
-            self._end = self.loop.call_later(age_s, self._retire)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._end.cancel()
-            super().connection_lost(exc)
-
-        def _retire(self) -> None:
-            if not self.transport.is_closing():
-                self.shutdown()
-
-    return Connection
+    trust: Trust
+    age_s: int
+    requests: int  # at a time
+    bounds: Bounds
+    anonymous: bool
+    peers: Counter[str] = field(default_factory=Counter)  # their connections
 
 
-def _held(app: ASGIApp, caller: Caller | None) -> ASGIApp:
-    async def held(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[CALLER] = caller
-        await app(scope, receive, send)
+class _Connection(H11Protocol):
+    """A connection of a port: who holds it, and for how long."""
 
-    return held
+    port: ClassVar[_Port]
+
+    def connection_made(
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]  # as uvicorn has it
+    ) -> None:
+        super().connection_made(transport)
+        # uvicorn types what ASGI calls a mapping; Starlette does not.
+        app: Any = self.app
+        self._holder = _holder(transport, self.port.trust)
+        self.app = cast("Any", self._held(app))
+        self._end = self.loop.call_later(self.port.age_s, self._retire)
+        self._peer = _network(self.client[0] if self.client else "")
+        peers = self.port.peers
+        peers[self._peer] += 1
+        self._late: asyncio.TimerHandle | None = None
+        if (
+            peers[self._peer] > self.port.bounds.per_peer
+            or len(self.connections) > _CONNECTIONS
+            or not (self.port.anonymous or _shows_certificate(transport))
+        ):
+            transport.abort()
+        else:
+            self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_head()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of a request that came with the one before."""
+        super().on_response_complete()
+        if self.conn.trailing_data[0]:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end.cancel()
+        if self._late is not None:
+            self._late.cancel()
+        peers = self.port.peers
+        peers[self._peer] -= 1
+        if not peers[self._peer]:
+            del peers[self._peer]
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        """Bound how long a head may take: what is complete has begun a request."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self._late is not None:
+                self._late.cancel()
+                self._late = None
+        elif self._late is None:
+            self._late = self.loop.call_later(self.port.bounds.head_s, self.transport.abort)
+
+    def _held(self, app: ASGIApp) -> ASGIApp:
+        async def held(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[CALLER] = self._holder
+            if len(self.tasks) > self.port.requests:
+                await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
+            else:
+                await app(scope, receive, send)
+
+        return held
+
+    def _retire(self) -> None:
+        if not self.transport.is_closing():
+            self.shutdown()
 
 
 def _holder(transport: asyncio.Transport, trust: Trust) -> Caller | None:
@@ -129,6 +235,24 @@ def _holder(transport: asyncio.Transport, trust: Trust) -> Caller | None:
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
     certificate = connection.getpeercert(binary_form=True) if connection else None
     return trust.holder(certificate) if certificate else None
+
+
+def _shows_certificate(transport: asyncio.Transport) -> bool:
+    connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    return connection is not None and bool(connection.getpeercert(binary_form=True))
+
+
+def _network(address: str) -> str:
+    """Return what one holder has: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _following(credentials: Credentials, trust: Trust) -> ssl.SSLContext:

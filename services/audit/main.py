@@ -35,6 +35,7 @@ from services.audit.api.tiles import TileServicer
 from services.audit.api.tiles_https import application
 from services.audit.api.witness import witness_application
 from services.audit.cases.append_entries import AppendEntries
+from services.audit.cases.begin_log import BeginLog
 from services.audit.cases.destroy_kek import DestroyKek
 from services.audit.cases.erase_person import ErasePerson
 from services.audit.cases.gaps import Gaps
@@ -132,7 +133,11 @@ async def assembled(
         sequencer = Sequencer(
             lock,
             lambda: AppendEntries(stored, keys, envelope, signer, gaps),
-            beside=[publisher, RecordKeys(stored, signer, record, clock)],
+            beside=[
+                publisher,
+                BeginLog(stored, own_events),
+                RecordKeys(stored, signer, record, clock),
+            ],
             changed=lambda here: server.offer(_APPEND, here=here),
             committed=growth.grown,
         )

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from runtime.authority import Authority
-from runtime.https import CALLER, Https
+from runtime.https import CALLER, Bounds, Https
 from runtime.server import Server
 from runtime.settings import GrpcSettings
 from runtime.testing import ANY_PORT, Bench
@@ -36,10 +36,13 @@ async def who(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(bench: Bench, **settings: Any) -> AsyncIterator[str]:
+async def serving(
+    bench: Bench, *, bounds: Bounds | None = None, anonymous: bool = True, **settings: Any
+) -> AsyncIterator[str]:
     """Serve for the length of a block."""
     told = bench.settings(GrpcSettings, "sharing", **settings)
-    with Https(told, ANY_PORT, who) as door:
+    bounds = bounds or Bounds()
+    with Https(told, ANY_PORT, who, anonymous=anonymous, bounds=bounds) as door:
         task = asyncio.create_task(door.run())
         yield f"https://127.0.0.1:{door.port}"
         task.cancel()
@@ -95,6 +98,80 @@ async def test_a_connection_ends_at_its_age(tmp_path: Path) -> None:
         writer.close()
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
+
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    origin: str, context: ssl.SSLContext | None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    port = int(origin.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    yield reader, writer
+    writer.transport.abort()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        await writer.wait_closed()
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Read until the other side has ended the connection, however it does."""
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            return await reader.read()
+    return b""
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", REQUEST + b"GET / HT"])
+async def test_who_does_not_say_what_he_wants_is_not_waited_for(
+    tmp_path: Path, begun: bytes
+) -> None:
+    """Neither at first nor after a request: of an idle connection it would be thirty seconds."""
+    bench = Bench(tmp_path)
+    async with (
+        serving(bench, bounds=Bounds(head_s=0.5)) as origin,
+        connected(origin, tls(bench, "")) as (reader, writer),
+    ):
+        writer.write(begun)
+        answer = await rest(reader)
+        assert answer.startswith(b"HTTP/1.1 200") is begun.startswith(REQUEST)
+
+
+async def test_who_does_not_shake_hands_is_not_waited_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with (
+        serving(bench, bounds=Bounds(head_s=0.5)) as origin,
+        connected(origin, None) as (reader, _),
+    ):
+        assert await rest(reader) == b""
+
+
+async def test_one_address_has_so_many_connections_and_no_more(tmp_path: Path) -> None:
+    """And those that rest take no request's place."""
+    bench = Bench(tmp_path)
+    bounds = Bounds(head_s=60, per_peer=3)
+    async with (
+        serving(bench, bounds=bounds, max_concurrent_rpcs=1) as origin,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(3):
+            kept = connected(origin, tls(bench, ""))
+            reader, writer = await stack.enter_async_context(kept)
+            writer.write(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        async with connected(origin, tls(bench, "")) as (reader, _):
+            assert await rest(reader) == b""
+
+
+async def test_a_port_may_be_shut_to_whoever_shows_no_certificate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bounds = Bounds(head_s=60)
+    async with serving(bench, bounds=bounds, anonymous=False) as origin:
+        async with connected(origin, tls(bench, "")) as (reader, _):
+            assert await rest(reader) == b""
+        async with httpx.AsyncClient(verify=tls(bench, "app/mi-store")) as client:
+            assert (await client.get(origin)).status_code == 200
 
 
 async def test_only_tls_1_3_is_spoken(tmp_path: Path) -> None:
