@@ -32,7 +32,7 @@ from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH
 
 _MODE = 0o444  # nobody has a reason to write to a file that is there,
 _GROWING = 0o644  # but for the history
-_AT_ONCE = 4000  # checkpoints added at once
+_AT_ONCE = 1000  # checkpoints added at once
 _TAIL = 1 << 20  # bytes; holds many notes, whatever the number of their cosignatures
 
 P = ParamSpec("P")
@@ -237,13 +237,13 @@ class TileDirectory:
             try:
                 rest = iter(notes)
                 while some := list(islice(rest, _AT_ONCE)):
-                    added = b""
+                    added = []
                     for note in some:
                         stated = self._stated(note)
                         if last is None or self._follows(last, stated):
-                            added += json.dumps(note).encode() + b"\n"
+                            added.append(json.dumps(note) + "\n")
                             last = stated
-                    _write_all(file, added)
+                    _write_all(file, "".join(added).encode())
                 os.fsync(file.fileno())
             except OSError:
                 # A full disk takes part of a line: the next one must not be written behind it.
