@@ -35,6 +35,9 @@ def erase() -> None:
       accord audit erase confirm erasures/…          (another officer)
       accord audit erase show erasures/… --purpose "request 4711" --out erased.tlog-proof
 
+    What arrives about the person afterwards has new keys. The erasure cannot tell, it no longer
+    knows whose it is: ask again for the same account later; NOT_FOUND says that nothing came.
+
     What is left until it is complete, `show` says: a backup may hold the keys until the
     key-encryption key of their month is destroyed (`python -m services.audit rewrap`, then
     `destroy-kek`). It proves that the keys were destroyed here, not that no copy of them or of what
