@@ -30,11 +30,9 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Dialect,
-    Engine,
     Integer,
     MetaData,
     Table,
-    create_engine,
     event,
     make_url,
     text,
@@ -43,6 +41,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
+from runtime.engines import POSTGRES_LANES, READERS, URGENT, engine
 from runtime.fault import Fault
 
 T = TypeVar("T")
@@ -51,12 +50,10 @@ Unit = Callable[[Connection], T]
 _GROUP = 256  # units that share one commit at most
 _QUEUE = 4096  # units that may wait before callers are refused
 _ATTEMPTS = 6  # runs of a unit that loses serialization races
-_READERS = 4
-_URGENT = 2  # readers for what is short and must not wait
 # Rows in one INSERT: the large number while there are so many, then the small one; each count up to
 # that is a statement that the driver keeps prepared.
 _MANY_ROWS, _ROWS = 256, 64
-_POSTGRES_LANES = 4
+_STATEMENT_S = 120  # on PostgreSQL; a unit's statements take milliseconds, the longest queries 10 s
 _RETRY_AFTER = timedelta(milliseconds=200)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -161,20 +158,24 @@ class Database:
     """A database and the threads that talk to it. Open one per URL and process.
 
     With `secure_delete`, SQLite writes zeros over what is deleted: its file keeps none of it.
+    PostgreSQL ends a statement after `statement_s`, so that none holds its thread for ever; None is
+    for what an operator runs over whole databases. What the URL says of these bounds holds instead.
     """
 
-    def __init__(self, url: str, *, secure_delete: bool = False) -> None:
+    def __init__(
+        self, url: str, *, secure_delete: bool = False, statement_s: float | None = _STATEMENT_S
+    ) -> None:
         self.dialect = make_url(url).get_backend_name()
-        self._writer = _engine(url, write=True)
+        self._writer = engine(url, statement_s, write=True)
         if secure_delete and self.dialect == "sqlite":
             erase = "PRAGMA secure_delete=ON"
             event.listen(self._writer, "connect", lambda driver, _: driver.execute(erase))
-        self._reader = _engine(url, write=False)
+        self._reader = engine(url, statement_s, write=False)
         self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(maxsize=_QUEUE)
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="db-read")
-        self._urgent = ThreadPoolExecutor(_URGENT, thread_name_prefix="db-urgent")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="db-read")
+        self._urgent = ThreadPoolExecutor(URGENT, thread_name_prefix="db-urgent")
         # SQLite has one writer; PostgreSQL gains from a few that overlap their round trips.
-        lanes = 1 if self.dialect == "sqlite" else _POSTGRES_LANES
+        lanes = 1 if self.dialect == "sqlite" else POSTGRES_LANES
         self._lanes = [
             threading.Thread(target=self._lane, name=f"db-write-{n}", daemon=True)
             for n in range(lanes)
@@ -335,55 +336,6 @@ def _run_under_savepoint(tx: Connection, unit: Unit[object]) -> object:
         savepoint.rollback()
         return _Failure(error)
     return value
-
-
-def _engine(url: str, *, write: bool) -> Engine:
-    if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(
-            url, pool_size=_READERS + _URGENT, connect_args={"check_same_thread": False}
-        )
-        event.listen(engine, "connect", _prepare_writer if write else _prepare_reader)
-        event.listen(engine, "begin", _begin_immediate if write else _begin_deferred)
-        return engine
-    if write:
-        return create_engine(
-            url, isolation_level="SERIALIZABLE", pool_size=_POSTGRES_LANES, pool_pre_ping=True
-        )
-    engine = create_engine(
-        url,
-        isolation_level="REPEATABLE READ",
-        pool_size=_READERS + _URGENT,
-        pool_pre_ping=True,
-    )
-    return engine.execution_options(postgresql_readonly=True)
-
-
-def _prepare_writer(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver's comes too late
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "busy_timeout=5000",
-        # Pages that many commits write again and again go from the log into the file together.
-        "wal_autocheckpoint=10000",
-        "cache_size=-32768",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _prepare_reader(connection: Any, _record: object) -> None:  # noqa: ANN401  the driver's own
-    connection.isolation_level = None
-    for pragma in ("query_only=ON", "busy_timeout=5000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_deferred(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
 
 
 def _lost_race(error: DBAPIError) -> bool:

@@ -53,7 +53,7 @@ async def back_up(settings: AuditSettings, out: Path, clock: Clock, report: Repo
     lock = FileLock(out / "lock")
     if not await lock.take():
         raise NotReadyError(f"another backup to {out} is running")
-    keys = Database(settings.key_database)
+    keys = Database(settings.key_database, statement_s=None)
     try:
         source, target = TileDirectory(settings.tile_directory), TileDirectory(out / _LOG)
         checkpoint = await CopyLog(known, source, target)(report)
@@ -138,7 +138,8 @@ async def _stopped(settings: AuditSettings, clock: Clock) -> AsyncIterator[_Stor
             )
     lock = sequencer_lock(settings.database)
     taken = await lock.take()
-    log, keys = Database(settings.database), Database(settings.key_database, secure_delete=True)
+    log = Database(settings.database, statement_s=None)
+    keys = Database(settings.key_database, secure_delete=True, statement_s=None)
     try:
         if not taken:
             raise NotReadyError("the audit service is running on this database: stop it first")

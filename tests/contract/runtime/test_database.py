@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, Table, Text, func, select, text, update
+from sqlalchemy import Column, Connection, Table, Text, func, make_url, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from runtime.db import BigInt, Database, Instant, insert_missing, metadata
@@ -190,3 +190,18 @@ async def test_a_database_that_is_away_is_unavailable(db: Database, database_url
     with pytest.raises(Fault, match="UNAVAILABLE"):
         await away.write(lambda tx: tx.execute(text("SELECT 1")))
     await away.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_postgresql_ends_a_statement_that_holds_its_thread(database_url: str) -> None:
+    """And a bound that the URL states is the one that holds."""
+    bounded = Database(database_url, statement_s=0.2)
+    for run in (bounded.read, bounded.write):
+        with pytest.raises(Fault) as ended:
+            await run(lambda tx: tx.execute(text("SELECT pg_sleep(30)")).all())
+        assert ended.value.reason == "UNAVAILABLE"
+    await bounded.close()
+    url = make_url(database_url).update_query_dict({"options": "-c statement_timeout=7s"})
+    said = Database(url.render_as_string(hide_password=False))
+    assert await said.read(lambda tx: tx.execute(text("SHOW statement_timeout")).scalar()) == "7s"
+    await said.close()
