@@ -19,6 +19,7 @@ KEYS = frozenset(
         "event", "level", "timestamp", "service", "region", "logger", "trace_id", "method", "code",
         "reason", "count", "state", "address", "task", "exception", "status", "route",
         "duration_ms", "producer", "sequence", "expected", "first_entry", "published", "month",
+        "at",
     }
 )  # fmt: skip
 
