@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from services.audit.store.key_encryption import create_key
 from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import entries
 from tests.contract.audit.recovering import Region, content, count, published_log
@@ -78,6 +79,18 @@ async def test_a_backup_is_taken_and_put_back_as_it_is_written(region: Region) -
     region.tiles.mkdir()
     assert "30 entries, verified" in await typed(restore, region, told)
     assert await count(told["ACCORD_DATABASE_URL"], entries) == 30
+
+
+@pytest.mark.timeout(180)
+async def test_a_month_of_erasures_is_ended_as_it_is_written(region: Region) -> None:
+    await published_log(region, 30)
+    (kek,) = region.directory.glob("*.kek")
+    create_key(region.directory, "2099-01")
+    *_, month = commands("Erasing a person")
+    block = month.replace("2026-10", kek.stem)
+    printed = await typed(block, region, environment(region, region.url, "keys.db"))
+    assert f"The key of {kek.stem} is destroyed" in printed
+    assert not kek.exists()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
