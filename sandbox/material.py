@@ -172,7 +172,7 @@ class Material:
         return file
 
     def witness(self, name: str) -> Path:
-        """Return a file of what the region knows of others: `roots`, `logs`, `policy`."""
+        """Return a file of what the region knows of others: `roots`, `logs`, `policy`, `pins`."""
         return self.home / "witness" / name
 
     def write_witnesses(self, others: Sequence[tuple["Material", str]], enough: int) -> None:
@@ -183,6 +183,7 @@ class Material:
         self.witness("roots").mkdir(mode=0o700, parents=True, exist_ok=True)
         log_key = self.key("log.vkey").read_text().strip()
         logs, policy = list[str](), [f"log {log_key}"]
+        pins = [self.log_key.read_text().strip()]  # what the portal verifies with
         for other, origin in others:
             shutil.copyfile(other.trust_bundle, self.witness("roots") / f"{other.region}.pem")
             logs += [
@@ -190,10 +191,12 @@ class Material:
             ]
             vkey = other.key("witness.vkey").read_text().strip()
             policy.append(f"witness {other.region} {vkey} {origin}")
+            pins.append(vkey)
         members = " ".join(other.region for other, _ in others)
         policy += [f"group regions {enough} {members}", "quorum regions"]
         self.witness("logs").write_text("\n".join(logs) + "\n")
         self.witness("policy").write_text("\n".join(policy) + "\n")
+        self.witness("pins").write_text("\n".join(pins) + "\n")
 
     def pin_log_key(self, made: Path) -> None:
         """Keep the log's public key apart from the log, as an auditor would."""

@@ -272,7 +272,7 @@ class Mesh:
                     "portal_origin": self.portal,
                     "provider_origins": self.providers,
                     "form_key_file": material.make_key("portal-form.key"),
-                    "log_key_file": material.log_key,
+                    "log_key_file": material.witness("pins") if self._meets else material.log_key,
                 }
             case "sharing":
                 # The very file that the data centers use.

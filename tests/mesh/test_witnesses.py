@@ -16,6 +16,7 @@ from accord.audit.v1.read_service_pb2 import ListEntriesRequest
 from accord_client.cli import cli
 from accord_client.cli.session import Exit
 from accord_client.clients import Audit
+from accord_client.note import parse_keys
 from click.testing import CliRunner, Result
 
 from sandbox.mesh import Mesh, Ports
@@ -96,6 +97,15 @@ def test_every_region_has_its_log_cosigned_by_the_others(regions: Regions) -> No
     for name in NAMES:
         seen = published(regions, name, lambda seen: seen.size > 0 and bool(seen.by))
         assert seen.by == set(NAMES) - {name}
+
+
+def test_the_portal_is_told_which_keys_cosign(regions: Regions) -> None:
+    pinned = parse_keys(regions["nl"].material.witness("pins").read_text())
+    assert [(key.name, key.algorithm.cosigns) for key in pinned] == [
+        ("nl.accord.internal/audit", False),
+        ("in.accord.internal/witness", True),
+        ("sg.accord.internal/witness", True),
+    ]
 
 
 def test_an_auditor_with_the_policy_is_told_who_cosigned(regions: Regions, tmp_path: Path) -> None:
