@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,6 +42,9 @@ def _arguments() -> argparse.Namespace:
         help="make a new key of the log; the one of now signs too, until `retire`",
     )
     retire = commands.add_parser("retire", help="destroy the log's older keys, keep their vkeys")
+    retire.add_argument(
+        "--size", type=int, help="entries of the log until which they count: of its checkpoint now"
+    )
     commands.add_parser(
         "rewrap",
         help="wrap parties' keys of older months under the newest; may run beside the service",
@@ -74,7 +78,9 @@ def run() -> None:
             sys.stdout.write(vkey_path(path).read_text())
         case "retire":
             for key in _refused_or(
-                retire_log_keys, arguments.log_key_file, log_origin(arguments.region)
+                partial(retire_log_keys, size=arguments.size),
+                arguments.log_key_file,
+                log_origin(arguments.region),
             ):
                 sys.stdout.write(f"{key}\n")
         case "rewrap":

@@ -21,7 +21,7 @@ async def open_log(log: LogStore, signer: LogKeys) -> tuple[Edge, Checkpoint]:
             raise LogDamagedError(f"{size} entries are stored, and no checkpoint")
         return head.edge, await log.grow(Growth(0, (), (), EMPTY_ROOT), signer)
     try:
-        checkpoint = Checkpoint.read(head.note, signer)
+        checkpoint = Checkpoint.read(head.note, signer, newest=True)
     except MalformedNoteError as error:
         raise LogDamagedError(f"the newest checkpoint cannot be trusted: {error}") from error
     if size != checkpoint.size:

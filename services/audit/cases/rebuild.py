@@ -13,7 +13,7 @@ from services.audit.domain.entry import SealedEntry, StoredEntry
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Frontier, leaf_hash
-from services.audit.domain.note import lines_of
+from services.audit.domain.note import MalformedNoteError, lines_of
 from services.audit.domain.ports import Envelope, Growth, LogStore, Refill, Report
 from services.audit.domain.tiles import TILE_HEIGHT, Edge, Tile
 
@@ -50,6 +50,10 @@ class Rebuild:
         newest = await self._published.newest()
         if newest is None:
             raise LogDamagedError("no checkpoint was ever published there")
+        try:
+            Checkpoint.read(newest.note, self._known, newest=True)
+        except MalformedNoteError as error:
+            raise LogDamagedError(f"the newest checkpoint cannot be trusted: {error}") from error
         there = await self._refill.size()
         if there > newest.size:
             raise LogDamagedError(

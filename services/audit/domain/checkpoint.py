@@ -34,10 +34,21 @@ class Checkpoint:
         return cls(keys.origin, size, root, sign_note(text, keys.signers))
 
     @classmethod
-    def read(cls, note: str, log: KnownLog) -> "Checkpoint":
-        """Read a checkpoint that a key of `log` stands for; else MalformedNoteError."""
-        text = open_note(note, log.verifiers).text
-        origin, size, root = read_text(text)
+    def read(cls, note: str, log: KnownLog, *, newest: bool = False) -> "Checkpoint":
+        """Read a checkpoint that a key of `log` stands for; else MalformedNoteError.
+
+        A key that was retired stands for what it signed in its time, else who has stolen it could
+        go on. Where that was not put down, it stands for no checkpoint that is to be the newest.
+        """
+        opened = open_note(note, log.verifiers)
+        origin, size, root = read_text(opened.text)
+        unknown = -1 if newest else MAX_SIZE
+        until = (log.ended.get(each.key, MAX_SIZE) for each in opened.signatures)
+        if size > max(unknown if each is None else each for each in until):
+            raise MalformedNoteError(
+                f"of {size} entries, and signed by a retired key alone: `retire --size` puts down "
+                "up to which size such a key counts"
+            )
         if origin != log.origin:
             raise MalformedNoteError(f"the checkpoint is not of {log.origin}")
         return cls(origin, size, root, note)

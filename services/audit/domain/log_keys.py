@@ -3,7 +3,8 @@
 Every key of a log has the log's name; the key id in a signature line tells which one it was.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.audit.domain.note import Signer, Verifier, VerifierKey
 
@@ -14,6 +15,8 @@ class KnownLog:
 
     origin: str
     verifiers: tuple[Verifier, ...]
+    # Keys that sign no more, and up to which size of the log they count; None where nobody said.
+    ended: Mapping[VerifierKey, int | None] = field(default_factory=dict, kw_only=True, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

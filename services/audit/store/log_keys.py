@@ -2,7 +2,8 @@
 
 `log.key` is always the newest. While a change lasts, the one before it lies beside it as
 `log-<key id>.key` and signs too, so that whoever has pinned it still can verify. Afterwards its
-secret is destroyed and `log-<key id>.vkey` stays: what it signed keeps its proof. Each step can be
+secret is destroyed and `log-<key id>.vkey` stays: what it signed keeps its proof, up to the size of
+the log that `log-<key id>.size` says. Each step can be
 repeated after a crash: at every moment at least one whole key is there.
 
 Who steals a key can sign a second history; who loses all of them can no longer extend the log, and
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.audit.domain.checkpoint import read_size
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.note import MalformedNoteError, VerifierKey
 from services.audit.store.note_key import NoteKey, NoteVerifier, write_vkey
@@ -32,10 +34,14 @@ def load_log_keys(path: Path, origin: str) -> LogKeys:
     if len(signers) > _MAX_SIGNERS:
         raise ValueError(f"beside {path} more than one older key signs: retire them")
     known = dict.fromkeys(signers)
+    ended: dict[VerifierKey, int | None] = {}
     for file in _beside(path, "vkey"):
-        known.setdefault(_read_vkey(file, origin))
+        old = _read_vkey(file, origin)
+        known.setdefault(old)
+        if old not in signers:
+            ended[old] = _read_size(file.with_suffix(".size"))
     verifiers = tuple(signers.get(key) or NoteVerifier(key) for key in known)
-    return LogKeys(origin, verifiers, tuple(signers.values()))
+    return LogKeys(origin, verifiers, tuple(signers.values()), ended=ended)
 
 
 def create_log_key(path: Path, origin: str) -> None:
@@ -65,12 +71,18 @@ def rotate_log_key(path: Path, origin: str) -> None:
     write_vkey(path, new.key)
 
 
-def retire_log_keys(path: Path, origin: str) -> list[VerifierKey]:
-    """Destroy every older key; return which they were. They still verify what they have signed."""
+def retire_log_keys(path: Path, origin: str, size: int | None = None) -> list[VerifierKey]:
+    """Destroy every older key; return which they were. They still verify what they have signed.
+
+    `size` is how large the log was when each of those last signed of which that is not put down.
+    """
     keys = load_log_keys(path, origin)
     retired = [signer.key for signer in keys.signers[1:]]
     for key in retired:
         write_vkey(_older(path, key), key)
+    if size is not None:
+        for key in [*retired, *(key for key, until in keys.ended.items() if until is None)]:
+            _older(path, key).with_suffix(".size").write_text(f"{size}\n")
     _sync(path.parent)
     for file in _beside(path, "key"):
         file.unlink()
@@ -95,6 +107,15 @@ def _read_vkey(file: Path, origin: str) -> VerifierKey:
     if key.name != origin:
         raise ValueError(f"{file} holds the key of {key.name}, not of {origin}")
     return key
+
+
+def _read_size(file: Path) -> int | None:
+    if not file.exists():
+        return None
+    try:
+        return read_size(file.read_text().strip())
+    except (UnicodeDecodeError, MalformedNoteError) as error:
+        raise ValueError(f"{file} holds no size of a log") from error
 
 
 def _sync(directory: Path) -> None:

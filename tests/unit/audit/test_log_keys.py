@@ -117,3 +117,25 @@ def test_more_than_one_older_key_that_signs_is_refused(path: Path) -> None:
         NoteKey.create(path.with_name(name), ORIGIN)
     with pytest.raises(ValueError, match="retire them"):
         load_log_keys(path, ORIGIN)
+
+
+def test_a_retired_key_counts_for_what_it_signed_in_its_time_alone(path: Path) -> None:
+    """Else whoever has stolen it could go on with the log."""
+    stolen = load_log_keys(path, ORIGIN)
+    old, forged = (Checkpoint.sign(stolen, size, bytes(32)) for size in (7, 8))
+    rotate_log_key(path, ORIGIN)
+    retire_log_keys(path, ORIGIN)
+    keys = load_log_keys(path, ORIGIN)
+    assert Checkpoint.read(old.note, keys) == old
+    with pytest.raises(MalformedNoteError, match="retired key alone"):
+        Checkpoint.read(old.note, keys, newest=True)
+    retire_log_keys(path, ORIGIN, 7)
+    keys = load_log_keys(path, ORIGIN)
+    assert Checkpoint.read(old.note, keys, newest=True) == old
+    for newest in (False, True):
+        with pytest.raises(MalformedNoteError, match="retired key alone"):
+            Checkpoint.read(forged.note, keys, newest=newest)
+    retire_log_keys(path, ORIGIN, 100)  # what is put down stays
+    assert load_log_keys(path, ORIGIN).ended == keys.ended
+    ours = Checkpoint.sign(keys, 9, bytes(32))
+    assert Checkpoint.read(ours.note, keys, newest=True) == ours
