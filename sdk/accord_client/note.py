@@ -172,15 +172,14 @@ def open_note(data: bytes, keys: Sequence[VerifierKey]) -> Note:
     text, lines = split_note(data)
     known = {(key.name, key.key_id): key for key in keys}
     signatures: dict[tuple[str, bytes], Signature] = {}
-    signers = [_parse_signature_line(line) for line in lines]
-    for name, blob in signers:
-        identity = (name, blob[:_KEY_ID_BYTES])
-        key = known.get(identity)
+    signers = [parse_signature_line(line) for line in lines]
+    for name, key_id, signature in signers:
+        key = known.get((name, key_id))
         if key is not None:
-            signatures[identity] = Signature(key, key.verify(text, blob[_KEY_ID_BYTES:]))
+            signatures[name, key_id] = Signature(key, key.verify(text, signature))
     if not signatures:
         pinned = ", ".join(f"{key.name} ({key.key_id.hex()})" for key in keys)
-        found = ", ".join(f"{name} ({blob[:_KEY_ID_BYTES].hex()})" for name, blob in signers[:5])
+        found = ", ".join(f"{name} ({key_id.hex()})" for name, key_id, _ in signers[:5])
         message = f"no pinned key signed this note: it is signed by {found}; pinned are {pinned}"
         raise VerificationError("signature", message)
     return Note(text, tuple(signatures.values()))
@@ -205,14 +204,15 @@ def split_note(data: bytes) -> tuple[str, list[str]]:
     return text + "\n", lines
 
 
-def _parse_signature_line(line: str) -> tuple[str, bytes]:
+def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
+    """Name, key id and signature of a line; raises VerificationError(``format``)."""
     parts = line.split(" ")
     if len(parts) != 3 or parts[0] != "—" or not _is_name(parts[1]):  # noqa: PLR2004 -- dash, name, blob
         raise VerificationError("format", "a signature line reads: dash, name, base64")
     blob = decode_base64(parts[2], "format")
     if len(blob) <= _KEY_ID_BYTES:
         raise VerificationError("format", "a signature line holds no signature")
-    return parts[1], blob
+    return parts[1], blob[:_KEY_ID_BYTES], blob[_KEY_ID_BYTES:]
 
 
 def _is_name(text: str) -> bool:

@@ -67,12 +67,17 @@ class Trust:
         """The keys that may speak for a log."""
         return self.keys or (self.policy.logs if self.policy else ())
 
+    @property
+    def known(self) -> Sequence[VerifierKey]:
+        """The keys with which a note is opened: those of logs, and of the policy's witnesses."""
+        witnesses = self.policy.witnesses.values() if self.policy else ()
+        return tuple(dict.fromkeys((*self.log_keys, *witnesses)))
+
     def open(self, note: bytes) -> Attested:
         """Verifies a note and judges it; that a quorum is not met is said, not raised.
 
         Raises VerificationError(``format``, ``signature`` or ``policy``).
         """
         policy = self.policy
-        witnesses = policy.witnesses.values() if policy else ()
-        checkpoint = Checkpoint.open(note, tuple(dict.fromkeys((*self.log_keys, *witnesses))))
+        checkpoint = Checkpoint.open(note, self.known)
         return Attested(checkpoint, policy.judge(checkpoint) if policy else None)

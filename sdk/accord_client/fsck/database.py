@@ -12,9 +12,11 @@ What is checked, and how a finding is named:
 6. **Tiles.** Every full tile is there, and its hashes and root are those of the entries.
 7. **Checkpoints.** Each, signed or published, is signed by a pinned key, and its size and root are
    those of the entries before it; together they cover every entry.
+8. **Beside the log.** What ``fsck/beside.py`` says: schema, what was cosigned for others, times.
 
-Not covered by any signature: when a checkpoint was signed or published, cosignatures of the logs of
-others, and bytes of a file that belong to no row and no index.
+A signature whose key was not given is noted as not verified. Not to be seen: a checkpoint that was
+left out and that a later one covers, a time that is off by less than its neighbours, and bytes of a
+file that belong to no row and no index.
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ from pathlib import Path
 from accord.audit.v1.log_entry_pb2 import LogEntry
 
 from accord_client.failure import VerificationError
+from accord_client.fsck.beside import check_beside
 from accord_client.fsck.bundles import WIDTH, Stored, tree_root
 from accord_client.fsck.pool import checked
 from accord_client.fsck.postings import Postings, Tally
 from accord_client.fsck.report import Progress, Report
 from accord_client.fsck.rows import Database, Row, UnreadableError
+from accord_client.fsck.signatures import Signatures
 from accord_client.fsck.tree import TreeCheck
 from accord_client.merkle import HASH_SIZE, leaf_hash
 from accord_client.note import VerifierKey
@@ -161,6 +165,7 @@ class _Check:
         self._database = database
         self._trust = trust
         self._report = report
+        self._signatures = Signatures(trust, report)
         self._statements: dict[int, dict[bytes, str]] = {}
 
     def run(self, progress: Progress, processes: int) -> None:
@@ -169,6 +174,8 @@ class _Check:
             report.add("file", what)
         for table in ("checkpoints", "published"):
             self._read_checkpoints(table)
+        check_beside(self._database, self._signatures)
+        self._signatures.tell()
         if not self._statements:
             report.add("checkpoints", "none of them verifies with the pinned keys")
         covered = report.covered = max(self._statements, default=0)
@@ -202,11 +209,13 @@ class _Check:
         for size, note in self._rows(rows, table):
             where = f"{table}, row of size {size}, column note"
             self._report.checkpoints += table == "checkpoints"
+            data = str(note).encode(errors="surrogateescape")
             try:
-                attested = self._trust.open(str(note).encode(errors="surrogateescape"))
+                attested = self._trust.open(data)
             except VerificationError as error:
                 self._report.add(where, str(error))
                 continue
+            self._signatures.look(data, where, verified=True)
             checkpoint = attested.checkpoint
             if checkpoint.size != size:
                 self._report.add(where, f"the note states size {checkpoint.size}")

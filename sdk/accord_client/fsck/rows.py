@@ -34,6 +34,11 @@ class Database:
         return {"_address": self._address, "_connection": None}
 
     @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite's."""
+        return not self._postgresql
+
+    @property
     def _postgresql(self) -> bool:
         return self._address.startswith(POSTGRESQL)
 

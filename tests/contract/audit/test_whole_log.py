@@ -58,6 +58,12 @@ async def test_a_stranger_finds_database_and_files_whole(made: Published) -> Non
     assert (files.findings, files.entries, files.covered) == ([], SIZE, SIZE)
 
 
+async def test_the_schema_that_a_copy_is_held_against_is_the_one_that_is_made(log: Log) -> None:
+    report = await check(log)
+    where = [finding.where for finding in report.findings]
+    assert not any("schema" in one or "version" in one for one in where), where
+
+
 def _unguard(tx: Connection) -> None:
     """What only the owner of the tables can do."""
     if tx.dialect.name == "postgresql":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from accord_client.entry import parse_entry
@@ -37,7 +37,11 @@ def number_path(number: int) -> str:
 
 
 def publish(
-    directory: Path, entries: Sequence[bytes], sizes: Iterable[int], signer: Signer, tail: str = ""
+    directory: Path,
+    entries: Sequence[bytes],
+    sizes: Iterable[int],
+    signer: Signer,
+    cosign: Callable[[str], str] = lambda _: "",
 ) -> None:
     """Writes a log of all ``entries``, with a history of checkpoints of ``sizes`` before it."""
     row = [leaf_hash(leaf) for leaf in entries]
@@ -55,6 +59,6 @@ def publish(
     notes = []
     for size in [*sizes, len(entries)]:
         text = checkpoint_text(size, root_of(hashes[:size]))
-        notes.append(f"{text}\n{signer.line(text)}{tail}")
+        notes.append(f"{text}\n{signer.line(text)}{cosign(text)}")
     place(directory, "checkpoint", notes[-1].encode())
     place(directory, "checkpoints.jsonl", "".join(json.dumps(n) + "\n" for n in notes).encode())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,27 @@ from accord_client.cli import cli
 from accord_client.cli.session import Exit
 from accord_client.entry import parse_entry, postings_of
 from accord_client.fsck import Report, check_log
+from accord_client.fsck.beside import VERSION
+from accord_client.fsck.database import check_database
 from accord_client.fsck.report import NoLogError
+from accord_client.fsck.rows import Database
 from accord_client.merkle import leaf_hash, root_of
+from accord_client.note import Algorithm
+from accord_client.policy import Policy
+from accord_client.trust import Trust
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.authority import Authority
-from tests.unit.sdk.evidence import ORIGIN, Signer, checkpoint_text, entry
+from tests.unit.sdk.evidence import ORIGIN, WITNESS, Signer, checkpoint_text, entry
 
-LOG = Signer(ORIGIN)
+LOG, OTHER = Signer(ORIGIN), Signer("in.accord.internal/audit")
 SIZE = 600
-SCHEMA = """
-CREATE TABLE entries (
-  log_index INTEGER NOT NULL PRIMARY KEY, event_time INTEGER NOT NULL, producer TEXT NOT NULL,
-  sequence INTEGER NOT NULL, event_id BLOB NOT NULL UNIQUE, leaf_hash BLOB NOT NULL,
-  leaf BLOB NOT NULL, UNIQUE (producer, sequence)) STRICT;
-CREATE TABLE postings (
-  segment INTEGER NOT NULL, facet INTEGER NOT NULL, key BLOB NOT NULL, log_index INTEGER NOT NULL,
-  PRIMARY KEY (segment, facet, key, log_index)) STRICT, WITHOUT ROWID;
-CREATE TABLE stretches (
-  number INTEGER NOT NULL PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL) STRICT;
-CREATE TABLE tiles (
-  level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, root BLOB NOT NULL,
-  PRIMARY KEY (level, number)) STRICT;
-CREATE TABLE checkpoints (
-  size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL, signed_at INTEGER NOT NULL) STRICT;
-CREATE TABLE published (
-  size INTEGER NOT NULL PRIMARY KEY, note TEXT NOT NULL, published_at INTEGER NOT NULL) STRICT;
-"""
+ANNA = Signer(WITNESS, Algorithm.COSIGNATURE)
+TRUST = Trust((LOG.key,), Policy.parse(f"witness anna {ANNA.key}\nquorum anna\n".encode()))
+SCHEMA = files("accord_client.fsck").joinpath("schema.sql").read_text()
+SIGNED = 1_750_000_000_000_000
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +63,24 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             for facet, key in postings_of(message):
-                connection.execute("INSERT INTO postings VALUES (0, ?, ?, ?)", (facet, key, index))
+                connection.execute("INSERT INTO postings VALUES (?, 0, ?, ?)", (index, facet, key))
         for number in range(SIZE // 256):
             tile = hashes[number * 256 : (number + 1) * 256]
             row_ = (0, number, b"".join(tile), root_of(tile))
             connection.execute("INSERT INTO tiles VALUES (?, ?, ?, ?)", row_)
         for size in (0, 1, 100, 256, 300, 555, SIZE):
             text = checkpoint_text(size, root_of(hashes[:size]))
-            note = f"{text}\n{LOG.line(text)}"
-            connection.execute("INSERT INTO checkpoints VALUES (?, ?, 0)", (size, note))
+            note, moment = f"{text}\n{LOG.line(text)}", SIGNED + size
+            connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?)", (size, note, moment))
             if size in (100, SIZE):
-                connection.execute("INSERT INTO published VALUES (?, ?, 0)", (size, note))
+                note += ANNA.line(text, at=moment // 10**6)
+                connection.execute("INSERT INTO published VALUES (?, ?, ?)", (size, note, moment))
+        for size, follows in ((7, -1), (9, 7)):
+            text = checkpoint_text(size, bytes(32), OTHER.name)
+            note = f"{text}\n{OTHER.line(text)}{ANNA.line(text, at=SIGNED // 10**6)}"
+            row__ = (OTHER.name, size, follows, bytes(32), note, SIGNED + size)
+            connection.execute("INSERT INTO witnessed VALUES (?, ?, ?, ?, ?, ?)", row__)
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (VERSION,))
     return file
 
 
@@ -93,8 +93,20 @@ def copy(pristine: Path, tmp_path: Path) -> Path:
 
 def change(file: Path, sql: str, *values: object) -> Report:
     with closing(sqlite3.connect(file)) as connection, connection:
+        triggers = connection.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         assert connection.execute(sql, values).rowcount == 1
+        for _, made in triggers:
+            connection.execute(made)
     return check_log(file, [LOG.key])
+
+
+def check(file: Path) -> Report:
+    return check_database(Database(str(file)), TRUST)
 
 
 def names(report: Report) -> list[str]:
@@ -143,11 +155,11 @@ def test_under_what_an_entry_is_found_is_held_against_its_bytes(copy: Path) -> N
     report = change(copy, "DELETE FROM postings WHERE log_index = 17 AND facet = 1")
     assert [str(f) for f in report.findings] == [f"postings, row {PERSON}/17: the row is missing"]
     other = f"1/{(b'q' * 16).hex()}"
-    report = change(copy, "INSERT INTO postings VALUES (0, 1, ?, 17)", b"q" * 16)
+    report = change(copy, "INSERT INTO postings VALUES (17, 0, 1, ?)", b"q" * 16)
     assert names(report) == [f"postings, row {PERSON}/17", f"postings, row {other}/17"]
-    change(copy, "INSERT INTO postings VALUES (0, 1, ?, 17)", b"p" * 16)
+    change(copy, "INSERT INTO postings VALUES (17, 0, 1, ?)", b"p" * 16)
     change(copy, "DELETE FROM postings WHERE key = ?", b"q" * 16)
-    report = change(copy, "INSERT INTO postings VALUES (0, 1, ?, 6000)", b"p" * 16)
+    report = change(copy, "INSERT INTO postings VALUES (6000, 0, 1, ?)", b"p" * 16)
     assert names(report) == [f"postings, row {PERSON}/6000"]
     change(copy, "DELETE FROM postings WHERE log_index = 6000")
     report = change(copy, "UPDATE postings SET segment = 7 WHERE log_index = 3 AND facet = 1")
@@ -246,6 +258,9 @@ def test_a_number_left_out_by_a_producer_is_named(copy: Path) -> None:
     assert "producer sharing is at number 602, expected 601" in whats
 
 
+_STATEMENTS = "SELECT sql FROM sqlite_schema ORDER BY name"
+
+
 def content(file: Path) -> list[list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
         return [
@@ -254,6 +269,10 @@ def content(file: Path) -> list[list[tuple[Any, ...]]]:
             connection.execute("SELECT size, note FROM checkpoints ORDER BY size").fetchall(),
             connection.execute("SELECT size, note FROM published ORDER BY size").fetchall(),
             connection.execute("SELECT * FROM postings ORDER BY 1, 2, 3, 4").fetchall(),
+            connection.execute(
+                "SELECT origin, size, follows, root FROM witnessed ORDER BY 1, 2"
+            ).fetchall(),
+            [(" ".join(str(row[0]).split()),) for row in connection.execute(_STATEMENTS)],
         ]
 
 
@@ -270,7 +289,7 @@ def test_whatever_byte_of_the_file_flips_no_other_content_passes_as_whole(
     changed[place] ^= data.draw(st.integers(1, 255))
     file = tmp_path / "flipped.db"
     file.write_bytes(bytes(changed))
-    if not check_log(file, [LOG.key]).findings:
+    if not check(file).findings:
         assert content(file) == content(pristine)
 
 
@@ -339,3 +358,53 @@ def test_the_command_says_whole_or_names_what_is_not(copy: Path, tmp_path: Path)
     result = CliRunner().invoke(cli, ["audit", "fsck", str(copy), "--key", str(key)])
     assert result.exit_code == Exit.REFUSED
     assert "entries, row 5, column event_time" in result.output
+
+
+@pytest.mark.parametrize(
+    ("sql", "named"),
+    [
+        (
+            "UPDATE published SET published_at = published_at - 61000000 WHERE size = 600",
+            "published, row of size 600, column published_at",
+        ),
+        (
+            "UPDATE checkpoints SET signed_at = 1 << 60 WHERE size = 600",
+            "checkpoints, row of size 600, column signed_at",
+        ),
+        ("UPDATE witnessed SET witnessed_at = 0 WHERE size = 7", "witnessed, row of size 7"),
+        ("UPDATE witnessed SET size = 8 WHERE size = 7", "/8, column size"),
+        ("UPDATE witnessed SET follows = 6 WHERE size = 9", "/9, column follows"),
+        ("UPDATE witnessed SET root = zeroblob(31) WHERE size = 9", "/9, column root"),
+        ("UPDATE witnessed SET origin = 'other' WHERE size = 9", "other/9, column origin"),
+        ("UPDATE witnessed SET note = replace(note, 'sg.', 'nl.') WHERE size = 9", "signature 2"),
+        ("UPDATE published SET note = replace(note, 'sg.', 'nl.') WHERE size = 100", "signature 2"),
+        ("UPDATE alembic_version SET version_num = '0002'", "alembic_version"),
+    ],
+)
+def test_what_stands_beside_the_log_is_held_to_what_it_says(
+    copy: Path, sql: str, named: str
+) -> None:
+    assert check(copy).findings == []
+    change(copy, sql)
+    assert any(named in where for where in names(check(copy)))
+
+
+def test_a_trigger_that_was_altered_or_taken_away_is_named(copy: Path) -> None:
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("DROP TRIGGER entries_no_update")
+        connection.execute("DROP TRIGGER tiles_no_delete")
+        connection.execute(
+            "CREATE TRIGGER tiles_no_delete BEFORE DELETE ON tiles BEGIN SELECT 1; END"
+        )
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    assert {str(finding) for finding in check(copy).findings} == {
+        "sqlite_schema, trigger entries_no_update: is missing",
+        "sqlite_schema, trigger tiles_no_delete: is not as a log has it",
+        "sqlite_schema, table notes: is none of a log",
+    }
+
+
+def test_signatures_that_no_given_key_verifies_are_noted_by_place(copy: Path) -> None:
+    told = check_log(copy, [LOG.key]).notes
+    assert any("published, row of size 100, column note, signature 2 to " in note for note in told)
+    assert any(OTHER.name in note and note.endswith(": 2") for note in check(copy).notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -25,6 +26,9 @@ ANNA = Signer(WITNESS, Algorithm.COSIGNATURE)
 TRUST = Trust((LOG.key,))
 SIZE = 700
 SIZES = (0, 1, 100, 256, 300, 512, 600)
+MOMENT = 1_750_000_000
+POLICY = Policy.parse(f"witness anna {ANNA.key}\nquorum anna\n".encode())
+WITNESSED = Trust((LOG.key,), POLICY)
 
 
 def check(directory: Path, trust: Trust = TRUST) -> Report:
@@ -38,7 +42,7 @@ def names(report: Report) -> list[str]:
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("log")
-    publish(directory, leaves(SIZE), SIZES, LOG)
+    publish(directory, leaves(SIZE), SIZES, LOG, lambda text: ANNA.line(text, at=MOMENT))
     return directory
 
 
@@ -90,7 +94,7 @@ def test_every_flipped_bit_of_every_file_is_found_and_named(
     file = data.draw(st.sampled_from(paths))
     flip(file, data.draw(st.integers(0, 8 * file.stat().st_size - 1)))
     name = file.relative_to(directory).as_posix()
-    assert any(where.startswith(name) for where in names(check(directory))), name
+    assert any(where.startswith(name) for where in names(check(directory, WITNESSED))), name
     shutil.rmtree(directory)
 
 
@@ -240,13 +244,12 @@ def test_a_checkpoint_of_another_key_twice_or_out_of_order_is_named(copy: Path) 
 def test_the_quorum_of_the_newest_checkpoint_is_asked_for(tmp_path: Path) -> None:
     policy = Policy.parse(f"witness anna {ANNA.key}\nquorum anna\n".encode())
     made = leaves(10)
-    text = checkpoint_text(10, root_of(map(leaf_hash, made)))
     publish(tmp_path, made, [5], LOG)
     report = check(tmp_path, Trust((LOG.key,), policy))
     assert names(report) == ["checkpoint"]
     assert any("2 older checkpoints" in told for told in report.notes)
     shutil.rmtree(tmp_path)
-    publish(tmp_path, made, [], LOG, ANNA.line(text, at=1_750_000_000))
+    publish(tmp_path, made, [], LOG, lambda text: ANNA.line(text, at=MOMENT))
     assert check(tmp_path, Trust((LOG.key,), policy)).findings == []
 
 
@@ -279,3 +282,24 @@ def test_a_million_findings_are_not_listed_one_by_one(copy: Path) -> None:
     report = rewrite(copy, made)
     assert len(report.findings) == 1_000
     assert report.unnamed > 1_000
+
+
+@pytest.mark.parametrize("part", ["name", "id", "signature"])
+def test_a_cosignature_that_was_altered_is_found_though_no_quorum_asks_for_it(
+    copy: Path, part: str
+) -> None:
+    file = copy / "checkpoints.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    note = json.loads(lines[3])
+    head, dash, blob = note.rpartition(f"— {ANNA.name} ")
+    raw = bytearray(base64.b64decode(blob))
+    raw[0 if part == "id" else 40] ^= part != "name"
+    name = dash.replace("sg.", "sh.") if part == "name" else dash
+    lines[3] = json.dumps(f"{head}{name}{base64.b64encode(raw).decode()}\n") + "\n"
+    file.write_text("".join(lines))
+    (finding,) = check(copy, WITNESSED).findings
+    assert finding.where.startswith("checkpoints.jsonl, line 4")
+    told = check(copy).notes
+    assert "not verified: no policy was given" in told
+    assert any("checkpoints.jsonl, line 4" in note for note in told) or part == "signature"
+    assert any("checkpoint, signature 2 to checkpoints.jsonl, line 8" in note for note in told)

@@ -1,0 +1,31 @@
+-- The log's database as SQLite describes it, a statement a line: what `accord audit fsck` holds a
+-- copy against. tests/contract/audit/test_whole_log.py keeps it equal to what migrations make.
+CREATE TABLE alembic_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num) );
+CREATE TABLE entries ( log_index INTEGER NOT NULL, event_time INTEGER NOT NULL, producer TEXT NOT NULL, sequence INTEGER NOT NULL, event_id BLOB NOT NULL, leaf_hash BLOB NOT NULL, leaf BLOB NOT NULL, CONSTRAINT pk_entries PRIMARY KEY (log_index), CONSTRAINT uq_entries_producer_sequence UNIQUE (producer, sequence), CONSTRAINT uq_entries_event_id UNIQUE (event_id) ) STRICT;
+CREATE TABLE postings ( log_index INTEGER NOT NULL, segment INTEGER NOT NULL, facet INTEGER NOT NULL, "key" BLOB NOT NULL, CONSTRAINT pk_postings PRIMARY KEY (segment, facet, "key", log_index), CONSTRAINT ck_postings_ck_postings_segment CHECK (segment = log_index >> 16) ) WITHOUT ROWID, STRICT;
+CREATE TABLE stretches ( number INTEGER NOT NULL, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, CONSTRAINT pk_stretches PRIMARY KEY (number) ) STRICT;
+CREATE TABLE tiles ( level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, root BLOB NOT NULL, CONSTRAINT pk_tiles PRIMARY KEY (level, number) ) STRICT;
+CREATE TABLE checkpoints ( size INTEGER NOT NULL, note TEXT NOT NULL, signed_at INTEGER NOT NULL, CONSTRAINT pk_checkpoints PRIMARY KEY (size) ) STRICT;
+CREATE TABLE published ( size INTEGER NOT NULL, note TEXT NOT NULL, published_at INTEGER NOT NULL, CONSTRAINT pk_published PRIMARY KEY (size) ) STRICT;
+CREATE TABLE witnessed ( origin TEXT NOT NULL, size INTEGER NOT NULL, follows INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, witnessed_at INTEGER NOT NULL, CONSTRAINT pk_witnessed PRIMARY KEY (origin, size), CONSTRAINT uq_witnessed_origin_follows UNIQUE (origin, follows), CONSTRAINT ck_witnessed_ck_witnessed_grows CHECK (follows < size) ) STRICT;
+CREATE TRIGGER entries_no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries: the log takes inserts alone'); END;
+CREATE TRIGGER entries_no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries: the log takes inserts alone'); END;
+CREATE TRIGGER entries_only_append BEFORE INSERT ON entries WHEN NEW.log_index <> (SELECT COALESCE(MAX(log_index) + 1, 0) FROM entries) OR EXISTS (SELECT 1 FROM entries WHERE event_id = NEW.event_id) OR EXISTS (SELECT 1 FROM entries WHERE producer = NEW.producer AND sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'entries: the log grows at its end alone'); END;
+CREATE TRIGGER postings_no_update BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings: the log takes inserts alone'); END;
+CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings: the log takes inserts alone'); END;
+CREATE TRIGGER postings_only_append BEFORE INSERT ON postings WHEN NEW.log_index < (SELECT COALESCE(MAX(size), 0) FROM checkpoints) OR NEW.log_index > (SELECT COALESCE(MAX(log_index), -1) FROM entries) BEGIN SELECT RAISE(ABORT, 'postings: the log grows at its end alone'); END;
+CREATE TRIGGER stretches_no_update BEFORE UPDATE ON stretches BEGIN SELECT RAISE(ABORT, 'stretches: the log takes inserts alone'); END;
+CREATE TRIGGER stretches_no_delete BEFORE DELETE ON stretches BEGIN SELECT RAISE(ABORT, 'stretches: the log takes inserts alone'); END;
+CREATE TRIGGER stretches_only_append BEFORE INSERT ON stretches WHEN NEW.number <> (SELECT COALESCE(MAX(number) + 1, 0) FROM stretches) OR (NEW.number + 1) << 12 > (SELECT COALESCE(MAX(log_index) + 1, 0) FROM entries) BEGIN SELECT RAISE(ABORT, 'stretches: the log grows at its end alone'); END;
+CREATE TRIGGER tiles_no_update BEFORE UPDATE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles: the log takes inserts alone'); END;
+CREATE TRIGGER tiles_no_delete BEFORE DELETE ON tiles BEGIN SELECT RAISE(ABORT, 'tiles: the log takes inserts alone'); END;
+CREATE TRIGGER tiles_only_append BEFORE INSERT ON tiles WHEN EXISTS (SELECT 1 FROM tiles WHERE level = NEW.level AND number = NEW.number) BEGIN SELECT RAISE(ABORT, 'tiles: the log grows at its end alone'); END;
+CREATE TRIGGER checkpoints_no_update BEFORE UPDATE ON checkpoints BEGIN SELECT RAISE(ABORT, 'checkpoints: the log takes inserts alone'); END;
+CREATE TRIGGER checkpoints_no_delete BEFORE DELETE ON checkpoints BEGIN SELECT RAISE(ABORT, 'checkpoints: the log takes inserts alone'); END;
+CREATE TRIGGER checkpoints_only_append BEFORE INSERT ON checkpoints WHEN NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM checkpoints) BEGIN SELECT RAISE(ABORT, 'checkpoints: the log grows at its end alone'); END;
+CREATE TRIGGER published_no_update BEFORE UPDATE ON published BEGIN SELECT RAISE(ABORT, 'published: the log takes inserts alone'); END;
+CREATE TRIGGER published_no_delete BEFORE DELETE ON published BEGIN SELECT RAISE(ABORT, 'published: the log takes inserts alone'); END;
+CREATE TRIGGER published_only_append BEFORE INSERT ON published WHEN NEW.size <= (SELECT COALESCE(MAX(size), -1) FROM published) BEGIN SELECT RAISE(ABORT, 'published: the log grows at its end alone'); END;
+CREATE TRIGGER witnessed_no_update BEFORE UPDATE ON witnessed BEGIN SELECT RAISE(ABORT, 'witnessed: the log takes inserts alone'); END;
+CREATE TRIGGER witnessed_no_delete BEFORE DELETE ON witnessed BEGIN SELECT RAISE(ABORT, 'witnessed: the log takes inserts alone'); END;
+CREATE TRIGGER witnessed_only_append BEFORE INSERT ON witnessed WHEN NEW.follows <> (SELECT COALESCE(MAX(size), -1) FROM witnessed WHERE origin = NEW.origin) BEGIN SELECT RAISE(ABORT, 'witnessed: the log grows at its end alone'); END;
