@@ -75,6 +75,10 @@ def test_a_person_and_an_app_are_shown_their_own_and_others_are_not(
     assert any(entry.action == "sharing:decision:permit" for entry in listed.entries)
     assert tour.account not in str(listed)
     assert arjun.account not in str(listed)
+    registered = ListEntriesRequest(filter=EntryFilter(account=arjun.account))
+    logged(
+        region, lambda found: "account:account:register" in {e.action for e in found}, registered
+    )
     assert "You registered" in arjun.browser.open("/record").text
     of_others = ListEntriesRequest(filter=EntryFilter(account=tour.account))
     (others, *_) = logged(region, bool, of_others)
