@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from runtime.authority import Authority
 from tests.unit.sdk.evidence import ORIGIN, Signer, checkpoint_text, entry, proof_file
 
 LOG = Signer(ORIGIN)
@@ -200,3 +201,28 @@ def test_a_time_is_taken_as_the_log_prints_it(given: str, meant: str) -> None:
     assert dt.datetime.fromisoformat(filter_in_words(parsed)["from"]) == parsed["start"]
     with pytest.raises(click.BadParameter):
         MOMENT.convert("0001-01-01T00:00:00+14:00", None, None)
+
+
+@pytest.mark.parametrize(
+    ("log", "code", "says"),
+    [
+        ("nowhere", Exit.BAD_INPUT, "there is no log at"),
+        ("empty", Exit.BAD_INPUT, "neither checkpoint nor checkpoints.jsonl"),
+        ("random", Exit.BAD_INPUT, "not a database"),
+        ("https://127.0.0.1:1/log", Exit.UNAVAILABLE, "cannot be reached"),
+    ],
+)
+def test_where_there_is_no_log_the_command_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, code: Exit, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("random").write_bytes(b"anything" * 1000)
+    Path("key").write_text(f"{Signer(ORIGIN).key}\n")
+    Path("token").write_text("t" * 40)
+    Path("trust.pem").write_bytes(Authority.create("nl.accord.internal").pem)
+    given = ["--region", "nl", "--trust-bundle-file", "trust.pem"]
+    words = ["audit", "fsck", log, "--key", "key", "--token-file", "token"]
+    result = CliRunner().invoke(cli, [*given, *words])
+    assert result.exit_code == code, result.output
+    assert says in result.stderr

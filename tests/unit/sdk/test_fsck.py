@@ -27,7 +27,6 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.authority import Authority
 from tests.unit.sdk.evidence import ORIGIN, WITNESS, Signer, checkpoint_text, entry
 
 LOG, OTHER = Signer(ORIGIN), Signer("in.accord.internal/audit")
@@ -321,31 +320,6 @@ def test_a_log_whose_file_no_longer_opens_is_still_a_log(copy: Path) -> None:
     data[0] ^= 1
     copy.write_bytes(data)
     assert "file" in names(check_log(copy, [LOG.key]))
-
-
-@pytest.mark.parametrize(
-    ("log", "code", "says"),
-    [
-        ("nowhere", Exit.BAD_INPUT, "there is no log at"),
-        ("empty", Exit.BAD_INPUT, "neither checkpoint nor checkpoints.jsonl"),
-        ("random", Exit.BAD_INPUT, "not a database"),
-        ("https://127.0.0.1:1/log", Exit.UNAVAILABLE, "cannot be reached"),
-    ],
-)
-def test_where_there_is_no_log_the_command_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, code: Exit, says: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("empty").mkdir()
-    Path("random").write_bytes(b"anything" * 1000)
-    Path("key").write_text(f"{LOG.key}\n")
-    Path("token").write_text("t" * 40)
-    Path("trust.pem").write_bytes(Authority.create("nl.accord.internal").pem)
-    given = ["--region", "nl", "--trust-bundle-file", "trust.pem"]
-    words = ["audit", "fsck", log, "--key", "key", "--token-file", "token"]
-    result = CliRunner().invoke(cli, [*given, *words])
-    assert result.exit_code == code, result.output
-    assert says in result.stderr
 
 
 def test_the_command_says_whole_or_names_what_is_not(copy: Path, tmp_path: Path) -> None:
