@@ -123,7 +123,7 @@ class _Server(uvicorn.Server):
         loop, config = asyncio.get_running_loop(), self.config
 
         def connected() -> asyncio.Protocol:
-            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]
+            made: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # of ours
                 config=config, server_state=self.server_state, app_state=self.lifespan.state
             )
             return made
@@ -219,7 +219,7 @@ class _Connection(H11Protocol):
         async def held(scope: Scope, receive: Receive, send: Send) -> None:
             scope[CALLER] = self._holder
             if len(self.tasks) > self.port.requests:
-                await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
+                await service_unavailable(scope, receive, send)  # type: ignore[arg-type]  # as above
             else:
                 await app(scope, receive, send)
 
