@@ -274,7 +274,7 @@ async def test_who_reads_erasures_and_holds_says_why_and_is_on_record(audit: Ser
     await database.write(outbox.drop)
     await database.close()
     for request, _ in reads:  # a table that is gone is a bug on PostgreSQL, a fault on SQLite
-        with pytest.raises(Fault, match="UNAVAILABLE|INTERNAL"):
+        with pytest.raises(Fault, match=r"UNAVAILABLE|INTERNAL"):
             await audit.call(request, INES)
 
 
