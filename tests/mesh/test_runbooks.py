@@ -89,14 +89,14 @@ def test_a_person_is_erased_as_it_is_written(region: Mesh, tmp_path: Path) -> No
     place, *lift = holding.replace("ACCOUNT", account).splitlines(keepends=True)
     held = re.search(r"holds/\S+", typed(place, region, tmp_path))
     assert held is not None
-    purpose, ask, *then = erasing.replace("ACCOUNT", account).splitlines(keepends=True)
-    refused = typed(purpose + ask, region, tmp_path, fails=True)
+    ask, *then = erasing.replace("ACCOUNT", account).splitlines(keepends=True)
+    refused = typed(ask, region, tmp_path, fails=True)
     assert "ERASURE_HELD" in refused
     assert "C-09-2026" in refused
     typed("".join(lift).replace("HOLD", held[0]), region, tmp_path)
 
-    asked = re.search(r"erasures/\S+", typed(purpose + ask, region, tmp_path))
+    asked = re.search(r"erasures/\S+", typed(ask, region, tmp_path))
     assert asked is not None
-    printed = typed(purpose + "".join(then).replace("ERASURE", asked[0]), region, tmp_path)
+    printed = typed("".join(then).replace("ERASURE", asked[0]), region, tmp_path)
     assert "VERIFIED" in printed
     assert "audit:person:erase" in printed
