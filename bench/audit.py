@@ -28,7 +28,7 @@ from bench._cosigned import cosigned
 from bench._fill import fill, trace_of
 from bench._load import connect, latencies, percentile, report
 from bench._region import NAME, STORES, Region, region
-from bench._verify import verify
+from bench._verify import MILLION, verify
 from runtime.db import Database
 from runtime.ids import event_id as new_event_id
 from runtime.ids import new_account
@@ -117,12 +117,15 @@ async def measure(store: str, amount: int, large: int) -> None:
     accounts = [new_account(NAME) for _ in range(PEOPLE)]
     with region(store) as here:
         rate = await _appended(here, accounts, amount)
-        here.end("audit")
+    with region(store) as here:
+        await _filled(here, accounts, min(large, MILLION))
         verify(here.directory / "tiles", (_pinned(here),), store)
     with region(store) as here:
         await cosigned(here, made(decisions(accounts), amount // 4, _COSIGNED_BATCH))
     with region(store) as here:
+        began = time.monotonic()
         await _filled(here, accounts, large)
+        report("fill_s", time.monotonic() - began, "s", store)
         entries = decisions(accounts, large + 1)
         requests = made(entries, _WARM_UP, BATCH), made(entries, amount, BATCH)
         port = here.start("audit")
@@ -155,7 +158,6 @@ async def _appended(here: Region, accounts: Sequence[str], amount: int) -> float
 async def _filled(here: Region, accounts: Sequence[str], size: int) -> None:
     """Fill a log before its service starts."""
     here.migrate("audit")
-    began = time.monotonic()
     keys = Database(here.url("keys"))
     await fill(
         here.url("audit"),
@@ -166,7 +168,6 @@ async def _filled(here: Region, accounts: Sequence[str], size: int) -> None:
         size=size,
     )
     await keys.close()
-    report("fill_s", time.monotonic() - began, "s", here.store)
 
 
 async def _queried(
