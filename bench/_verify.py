@@ -1,7 +1,7 @@
 """Measures the check of a whole log offline: `verify_million_s`.
 
 It is the check of `accord audit fsck DIRECTORY`, of 2^20 entries that were filled in as
-`bench/_fill.py` says; nothing is extrapolated, and of a smaller log the figure is called `verify_s`.
+`bench/_fill.py` says. Nothing is extrapolated: of a smaller log the figure is called `verify_s`.
 Every file of the published log is read, every entry hashed and parsed, every producer followed,
 every tile recomputed and every checkpoint verified. Openings are not part of it: they are not in
 the log. Bundles, which hold them, are checked by `accord audit verify`, which is not measured here.
