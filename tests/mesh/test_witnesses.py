@@ -6,9 +6,11 @@ Audit alone runs in each: what its auditors read is itself on record, and makes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,6 +82,20 @@ def published(
     )
 
 
+def settled(regions: Regions, name: str, wait_s: float = 2.0) -> Seen:
+    """The published checkpoint that no other has followed for a while."""
+    newest = published(regions, name, lambda _: True)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            size = newest.size
+            newest = published(regions, name, partial(_is_beyond, size), wait_s)
+    return newest
+
+
+def _is_beyond(size: int, seen: Seen) -> bool:
+    return seen.size > size
+
+
 def grow(regions: Regions, name: str) -> None:
     """Reads the log, which is on record."""
 
@@ -148,9 +164,10 @@ def test_a_witness_that_is_away_blocks_as_the_policy_says_and_comes_back_by_itse
     regions: Regions,
 ) -> None:
     grow(regions, "nl")
-    before = published(regions, "nl", lambda seen: seen.size > 0 and len(seen.by) == 2)
+    published(regions, "nl", lambda seen: seen.size > 0 and len(seen.by) == 2)
     away = regions["sg"].process("audit")
     away.kill()
+    before = settled(regions, "nl")
     grow(regions, "nl")
     with pytest.raises(TimeoutError):
         published(regions, "nl", lambda seen: seen.size > before.size and bool(seen.by), wait_s=5)
