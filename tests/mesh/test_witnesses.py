@@ -34,6 +34,7 @@ from tests.mesh.records import profile
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.xdist_group("regions")  # three regions are started once, and in turn
 _PATIENCE_S = 60.0
 NAMES = ("nl", "in", "sg")
 # A witness of others, which cosigns none of these logs.
@@ -183,6 +184,7 @@ def test_where_one_suffices_another_may_be_away(regions: Regions) -> None:
     nl.meet([regions["in"], regions["sg"]], enough=1)
     regions["sg"].process("audit").kill()
     nl.restart("audit")
+    grow(regions, "nl")
     before = published(regions, "nl", lambda seen: seen.size > 0)
     grow(regions, "nl")
     after = published(regions, "nl", lambda seen: seen.size > before.size)
