@@ -8,6 +8,7 @@ import hmac
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -93,7 +94,10 @@ def destroy_key(directory: Path, month: str) -> None:
 
     What the file system, the disk or a snapshot keep of it is not in the hands of a program.
     """
-    path = directory / f"{month}.kek"
+    # Under a name that nobody reads: half written over it would keep every month from loading.
+    path = directory / f"{month}.kek.destroyed"
+    with suppress(FileNotFoundError):
+        (directory / f"{month}.kek").rename(path)
     try:
         descriptor = os.open(path, os.O_WRONLY)
     except FileNotFoundError:
