@@ -44,7 +44,6 @@ NEXT = "2026-07"
 # What is known of the person, in every place where an event may say something.
 CANARIES = ("lien@example.org", "+31-6-1234-5678", "orders/lien-4711", "Liên Nguyễn")
 T = TypeVar("T")
-_OPEN = os.open
 WHO = ("accounts/nl-0123456789abcdefghjkmnpqrs",)
 
 
@@ -269,11 +268,9 @@ async def test_who_goes_away_leaves_no_destroyed_key_behind(office: Office) -> N
             await log.close()
 
 
-def _read_only(path: str | Path, flags: int, *more: int) -> int:
-    """Open a file as a mount does that is read-only."""
-    if flags & (os.O_WRONLY | os.O_RDWR) and str(path).endswith(".kek"):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-    return _OPEN(path, flags, *more)
+def _read_only(path: Path, _target: Path) -> None:
+    """Rename a file as a mount does that is read-only."""
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
 
 async def test_a_months_key_is_destroyed_only_when_nothing_needs_it(
@@ -295,7 +292,7 @@ async def test_a_months_key_is_destroyed_only_when_nothing_needs_it(
         kek = tmp_path / "kek" / f"{MONTH}.kek"
         copy = kek.read_bytes()
         with monkeypatch.context() as mount:
-            mount.setattr("services.audit.store.key_encryption.os.open", _read_only)
+            mount.setattr(Path, "rename", _read_only)
             with pytest.raises(OSError, match=kek.name):
                 await destroy_kek(office.settings, MONTH)
         assert (await audit.show(erased.name)).erasure.state == erasure_pb2.ERASURE_STATE_ERASED
