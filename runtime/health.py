@@ -10,6 +10,7 @@ channels pass by the replicas that do not serve it.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import grpc
@@ -33,6 +34,9 @@ _INTERVAL_S = 5.0
 _STARTING_INTERVAL_S = 0.05  # until first ready, so that a mesh is up as soon as it can be
 _PROBE_TIMEOUT_S = 4.5
 _LAST_S = 0.25  # kept of the time of a call that watches, so that it ends well
+
+_ASK_S = 1.0  # for the health of another process of ours; the kubelet waits for 2 s
+_ASKERS = 4  # questions answered at a time
 
 Probe = Callable[[], Awaitable[None]]
 SERVICE = DESCRIPTOR.services_by_name["Health"]
@@ -130,6 +134,35 @@ class Health:
         except (Fault, TimeoutError, OSError):
             return False
         return True
+
+
+def serve_health_of(addresses: Sequence[str], listen: str) -> grpc.Server:
+    """Serve the health of processes that tell theirs at `addresses`: the worst of their answers.
+
+    It is asked for anew each time. From threads, for a process that has no event loop.
+    """
+
+    def check(request: HealthCheckRequest, context: grpc.ServicerContext) -> HealthCheckResponse:
+        answer = HealthCheckResponse()
+        for address in addresses:
+            with grpc.insecure_channel(address) as channel:
+                try:
+                    answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_ASK_S)
+                except grpc.RpcError as error:
+                    context.abort(error.code(), "one of the processes does not tell")
+            if answer.status != HealthCheckResponse.SERVING:
+                break
+        return answer
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        check, HealthCheckRequest.FromString, HealthCheckResponse.SerializeToString
+    )
+    server = grpc.server(ThreadPoolExecutor(_ASKERS), options=(("grpc.so_reuseport", 0),))
+    handlers = grpc.method_handlers_generic_handler(SERVICE.full_name, {"Check": handler})
+    server.add_generic_rpc_handlers((handlers,))
+    server.add_insecure_port(listen)
+    server.start()
+    return server
 
 
 class HealthDoor:

@@ -65,7 +65,7 @@ class Https:
         bounds: Bounds = Bounds(),
     ) -> None:
         """Open the port; without `anonymous` it is shut to whoever shows no certificate."""
-        self._socket = _listening(listen)
+        self._socket = _listening(listen, shared=settings.processes > 1)
         credentials = settings.credentials
         trusted = trust or OneRegion(credentials, settings.region)
         port = _Port(
@@ -285,8 +285,10 @@ def _context(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
     return context
 
 
-def _listening(listen: str) -> socket.socket:
+def _listening(listen: str, *, shared: bool) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=_BACKLOG)
+    return socket.create_server(
+        (host, int(port)), family=family, backlog=_BACKLOG, reuse_port=shared
+    )

@@ -12,14 +12,14 @@ from typing import Any
 
 import structlog
 
-from runtime.telemetry import current_trace
+from runtime.telemetry import current_trace, instance
 
 KEYS = frozenset(
     {
-        "event", "level", "timestamp", "service", "region", "logger", "trace_id", "method", "code",
-        "reason", "count", "state", "address", "task", "exception", "status", "route",
-        "duration_ms", "producer", "sequence", "expected", "first_entry", "published", "month",
-        "at",
+        "event", "level", "timestamp", "service", "region", "instance", "logger", "trace_id",
+        "method", "code", "reason", "count", "state", "address", "task", "exception", "status",
+        "route", "duration_ms", "producer", "sequence", "expected", "first_entry", "published",
+        "month", "at",
     }
 )  # fmt: skip
 
@@ -73,7 +73,7 @@ def _origin(service: str, region: str) -> structlog.typing.Processor:
     def add(
         _logger: object, _name: str, event: structlog.typing.EventDict
     ) -> structlog.typing.EventDict:
-        event["service"], event["region"] = service, region
+        event["service"], event["region"], event["instance"] = service, region, instance()
         return event
 
     return add

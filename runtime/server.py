@@ -115,7 +115,7 @@ class Server:
         settings = self._settings
         self.add(REFLECTION, Reflection(self._names), _REFLECTION_RULE)
         server = grpc.aio.server(
-            options=_options(settings.max_connection_age_s, settings.drain_s),
+            options=_options(settings),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         server.add_generic_rpc_handlers(tuple(self._handlers))
@@ -249,14 +249,15 @@ def _deadline(stated: float | None) -> float:
     return time.monotonic() + remaining - SHAVE_S
 
 
-def _options(age_s: int, grace_s: int) -> Sequence[tuple[str, int]]:
+def _options(settings: GrpcSettings) -> Sequence[tuple[str, int]]:
     return (
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_concurrent_streams", 256),
-        ("grpc.max_connection_age_ms", age_s * 1000),
-        ("grpc.max_connection_age_grace_ms", grace_s * 1000),
+        ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
+        ("grpc.max_connection_age_grace_ms", settings.drain_s * 1000),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-        ("grpc.so_reuseport", 0),
+        # Only with processes of our own: two services would share a port by mistake.
+        ("grpc.so_reuseport", int(settings.processes > 1)),
     )

@@ -6,7 +6,7 @@ per setting and exit status 78 (EX_CONFIG), before a port is opened.
 
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import Field, FilePath, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,6 +66,15 @@ class GrpcSettings(ServiceSettings):
         default=30, ge=1, le=3600, description="bounds how long a revoked certificate still serves"
     )
     drain_s: int = Field(default=10, ge=1, le=300, description="grace for calls at shutdown")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="processes behind the port, of account or sharing on PostgreSQL: one a core",
+    )
+
+    # The settings that name ports on which all processes listen.
+    doors: ClassVar[tuple[str, ...]] = ("listen",)
 
 
 class DatabaseSettings(GrpcSettings):
@@ -83,6 +92,8 @@ class DatabaseSettings(GrpcSettings):
         if (self.database_url is None) == (self.database_url_file is None):
             raise ValueError("set exactly one of database_url and database_url_file")
         check_database_url(self.database_url, self.database)
+        if self.processes > 1 and self.database.startswith("sqlite"):
+            raise ValueError("processes: on SQLite a service is one process")
         return self
 
     @property

@@ -5,10 +5,13 @@ each call (W3C Trace Context) and its ids stand in each audit record; the audit 
 travels this way, since telemetry may drop.
 """
 
+import os
 import re
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from functools import cache
 from typing import Self
+from uuid import uuid4
 
 import structlog
 from opentelemetry import trace
@@ -46,12 +49,26 @@ _LONGEST_STATE = 512
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
+@cache
+def instance() -> str:
+    """Return what tells this process from every other, of this service and of its other starts."""
+    return str(uuid4())
+
+
+os.register_at_fork(after_in_child=instance.cache_clear)
+
+
 class Telemetry:
     """The tracer and meters of one process. Make one in main, `close` it last."""
 
     def __init__(self, service: str, region: str, endpoint: str | None) -> None:
         resource = Resource.create(
-            {"service.name": service, "service.namespace": "accord", "cloud.region": region}
+            {
+                "service.name": service,
+                "service.namespace": "accord",
+                "service.instance.id": instance(),
+                "cloud.region": region,
+            }
         )
         self._traces: TracerProvider | None = None
         self._tracer: Tracer | None = None

@@ -92,6 +92,12 @@ class AuditSettings(DatabaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _one_process(self) -> "AuditSettings":
+        if self.processes > 1:
+            raise ValueError("processes: one process appends, and a replica of it stands by")
+        return self
+
+    @model_validator(mode="after")
     def _door_whole(self) -> "AuditSettings":
         if self.tools_tokens_file is not None and self.tools_listen is None:
             raise ValueError("tools_tokens_file serves nothing without tools_listen")

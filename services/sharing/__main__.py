@@ -4,8 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import uvloop
-
+from runtime import processes
 from runtime.process import NotReadyError
 from runtime.seal import make_key
 from runtime.settings import load
@@ -31,7 +30,7 @@ def run() -> None:
         case "keygen":
             make_key(arguments.sealing_key_file)
         case _:
-            uvloop.run(main.serve(load(SharingSettings)))
+            processes.run("sharing", load(SharingSettings), main.serve)
 
 
 def _check_config() -> None:

@@ -1,6 +1,6 @@
 """What the sharing service is told, as environment variables `ACCORD_…`."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, FilePath, StringConstraints, model_validator
 
@@ -52,6 +52,8 @@ class SharingSettings(SealingSettings):
     )
     account_address: str = Field(pattern=ADDRESS, description="account's mTLS port")
     audit_address: str = Field(pattern=ADDRESS, description="audit's mTLS port")
+
+    doors: ClassVar[tuple[str, ...]] = ("listen", "tools_listen")
 
     @model_validator(mode="after")
     def _door_whole(self) -> Self:
