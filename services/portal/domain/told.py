@@ -23,7 +23,7 @@ class Told:
         """Return the key of the decision that it is about, or ""."""
         entry = self.entry
         name = entry.value("decision.name") or entry.value("decision") or entry.resource
-        kind, _, key = name.partition("/")
+        kind, _, key = name.partition(":")[0].partition("/")  # of a batch, a line begins with it
         return key if kind == "decisions" else ""
 
 

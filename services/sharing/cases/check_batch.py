@@ -1,7 +1,7 @@
 """Decides many questions on one state of the facts, as one record with a section for each."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from runtime.event import Decision as Stated
@@ -83,7 +83,7 @@ def _unknown(questions: Sequence[Question], facts: Sequence[Facts | None]) -> Fa
 def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Event]:
     """Describe the batch, split as entries are bounded: each person in a section of their own.
 
-    What is about nobody needs no key of its own: it stands in the fields, a line a decision.
+    What is about nobody needs no key of its own: it stands in the fields.
     """
     first = decisions[0]
     said = (
@@ -94,43 +94,66 @@ def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Ev
         )
         for decision in decisions
     )
-    return [
-        acting.event(
-            action="sharing:decision:batch",
-            outcome="recorded",
-            time=first.time,
-            resource=stem,
-            recipients=[part.recipient for part in parts],
-            contracts=[part.contract for part in parts],
-            decision=Stated(stem, rulebook=first.rulebook_digest),
-            fields={"token": first.token}
-            | _lines([part.section.fields for part in parts if not part.section.account]),
-            sections=tuple(part.section for part in parts if part.section.account),
+    events = []
+    for parts in in_entries(said):
+        sections = _joined(part.section for part in parts)
+        fields = {"token": first.token}
+        for section in sections:
+            if not section.account:
+                fields |= section.fields
+        events.append(
+            acting.event(
+                action="sharing:decision:batch",
+                outcome="recorded",
+                time=first.time,
+                resource=stem,
+                recipients=[part.recipient for part in parts],
+                contracts=[part.contract for part in parts],
+                decision=Stated(stem, rulebook=first.rulebook_digest),
+                fields=fields,
+                sections=tuple(section for section in sections if section.account),
+            )
         )
-        for parts in in_entries(said)
+    return events
+
+
+def _joined(sections: Iterable[Section]) -> list[Section]:
+    """Say what is about one person in one section, a line a decision.
+
+    What was asked under an order has a section of its own, which can be withheld.
+    """
+    lines: dict[tuple[str, str], list[str]] = {}
+    for section in sections:
+        fields = section.fields
+        under = fields.get("instrument", "")
+        lines.setdefault((section.account, under), []).append(fields["decision"])
+    return [
+        Section(
+            account,
+            {"decision": "\n".join(said)} | ({"instrument": under} if under else {}),
+        )
+        for (account, under), said in lines.items()
     ]
 
 
-def _lines(said: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {
-        name: "\n".join(each.get(name, "") for each in said) for name in (said[0] if said else ())
-    }
-
-
 def _said(decision: Decision) -> dict[str, str]:
-    """Say in few fields what was asked and answered, since each is sealed by itself.
+    """Say in one line what was asked and answered, since each value is sealed by itself.
 
-    `asked`: service, purpose, recipient, destination, categories, relation, with blanks between;
-    `answer`: outcome, reasons, the contract's version, each clause, with semicolons between;
-    `instrument`: the order that was named, if any.
+    The decision's name, a colon, and with semicolons between: the outcome; each reason; the version
+    of the contract; each clause; service, purpose, recipient, destination, categories and the order
+    that was named, with blanks between; the relation. That is last, since apps word it as they
+    like: nothing that it holds can pass for an answer. By `instrument` the log knows what the
+    person must not be told.
     """
     question, answer = decision.question, decision.answer
+    asked = (
+        f"{question.service} {question.purpose} {question.recipient} {question.destination}"
+        f" {','.join(question.categories)} {question.instrument}"
+    )
     reasons = [found.reason for found in answer.findings]
     clauses = sorted(answer.citations)
-    return {
-        "decision": decision.name,
-        "asked": f"{question.service} {question.purpose} {question.recipient}"
-        f" {question.destination} {','.join(question.categories)} {question.relation}",
-        "answer": "; ".join([answer.outcome, *reasons, answer.contract, *clauses]),
-        **({"instrument": question.instrument} if question.instrument else {}),
-    }
+    said = (answer.outcome, *reasons, answer.contract, *clauses, asked, question.relation)
+    line = {"decision": f"{decision.name}: {'; '.join(said)}"}
+    if question.instrument and question.holder:
+        line["instrument"] = question.instrument
+    return line

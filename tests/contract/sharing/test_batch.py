@@ -215,19 +215,38 @@ async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Shar
     (batch,) = entries(sharing.url)[before:]
     assert (text_of(batch.event), batch.outcome) == ("sharing:decision:batch", "recorded")
     assert not batch.account
-    personal = [question.account for question in questions if question.account]
-    assert [section.account for section in batch.sections] == personal
-    first = {field.name: field.value for field in batch.sections[0].fields}
-    assert first["decision"] == responses[0].decision.name
-    assert first["asked"].startswith("mi_store delivery recipients/dhl DE contact.name,")
-    assert first["answer"].startswith("PERMIT; contracts/")
+    assert [section.account for section in batch.sections] == [sharing.person, questions[3].account]
+    lines = [field.value.split("\n") for section in batch.sections for field in section.fields]
+    told = [[line.partition(": ")[0] for line in said] for said in lines]
+    names = [response.decision.name for response in responses]
+    assert told == [[names[n] for n in (0, 1, 2, 5, 6)], [names[3]]]
+    answer, contract, clause, asked, relation = (
+        lines[0][0].removeprefix(f"{names[0]}: ").split("; ")
+    )
+    assert (answer, relation) == ("PERMIT", questions[0].relation)
+    assert contract == responses[0].decision.contract
+    assert clause == responses[0].decision.grounds[0].citation
+    assert asked.startswith("mi_store delivery recipients/dhl DE contact.name,")
     assert list(batch.recipients) == ["recipients/dhl"]
     assert [name.count("/") for name in batch.contracts] == [1]  # the contract, of no one version
     assert batch.decision.rulebook_digest == responses[0].decision.rulebook_digest
     assert batch.app == "app/mi-store"
     about_nobody = {field.name: field.value for field in batch.fields}
-    assert about_nobody["decision"] == responses[4].decision.name
-    assert about_nobody["answer"].startswith("GAP; ")
+    assert about_nobody["decision"].startswith(f"{names[4]}: GAP; ")
+
+
+async def test_what_an_order_asked_for_stands_apart_from_what_else_is_about_the_person(
+    world: World,
+) -> None:
+    sharing = world.sharing
+    before = len(entries(sharing.url))
+    asked = [about(world, "known", each) for each in (LAW, {}, LAW, FRAUD)]
+    await ask(sharing, asked)
+    (batch,) = entries(sharing.url)[before:]
+    fields = [{field.name: field.value for field in each.fields} for each in batch.sections]
+    assert [each.get("instrument") for each in fields] == [world.order, None]
+    assert [each["decision"].count("\n") for each in fields] == [1, 1]
+    assert {each.account for each in batch.sections} == {sharing.person}
 
 
 async def test_a_large_batch_is_told_in_as_many_entries_as_the_log_needs(
@@ -255,9 +274,9 @@ async def test_a_large_batch_about_nobody_is_told_together_as_well(sharing: Shar
     told = entries(sharing.url)[before:]
     assert 1 < len(told) < 10
     fields = [{field.name: field.value for field in each.fields} for each in told]
-    names = [name for each in fields for name in each["decision"].split("\n")]
-    assert names == [response.decision.name for response in responses]
-    assert all(each["answer"].count("\n") == each["asked"].count("\n") for each in fields)
+    lines = [line for each in fields for line in each["decision"].split("\n")]
+    names = [response.decision.name for response in responses]
+    assert [line.partition(": ")[0] for line in lines] == names
 
 
 @pytest.mark.parametrize(

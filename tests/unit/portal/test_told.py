@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from services.audit.domain.own import PERSON
 from services.portal.api.catalog import load_catalogs
 from services.portal.domain.language import LANGUAGES
 from services.portal.domain.told import tell
-from services.portal.domain.trace import Entry, Readability
+from services.portal.domain.trace import Entry, Readability, Section
 
 ANNA = "accounts/nl-anna"
 
@@ -65,5 +66,9 @@ def test_looks_at_the_own_record_that_follow_each_other_are_one() -> None:
 def test_a_decision_is_named_by_its_key() -> None:
     (told,) = tell([_entry(1, "sharing:decision:deny", resource="decisions/nl-1")])
     assert told.decision == "nl-1"
+    line = (("decision", "decisions/nl-1-3: PERMIT; contracts/a/versions/1; mi_store delivery"),)
+    batch = replace(_entry(1, "sharing:decision:batch"), sections=[Section(ANNA, line)])
+    (told,) = tell([batch])
+    assert told.decision == "nl-1-3"
     (told,) = tell([_entry(1, "account:link:add", resource=f"{ANNA}/links/x")])
     assert told.decision == ""
