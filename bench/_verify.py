@@ -82,15 +82,14 @@ def _leaves() -> Iterator[bytes]:
             trace_id=os.urandom(16),
             span_id=os.urandom(8),
             account_pseudonym=bytes(16),
-            actor_pseudonym=b"a" * 16,
-            own_sections=2,
+            actor="spiffe://nl.accord.internal/app/mi-store",
+            app="app/mi-store",
+            own_sections=1,
         )
         entry.event_time.FromMicroseconds(1_750_000_000_000_000 + number)
         random = os.urandom(_FIELDS * 32 + _SEALED)
         section = entry.sections.add(pseudonym=bytes(16), sealed=random[_FIELDS * 32 :])
         section.commitments.extend(random[at * 32 : at * 32 + 32] for at in range(_FIELDS))
-        actor = entry.sections.add(pseudonym=b"a" * 16, sealed=random[:120])
-        actor.commitments.append(random[:32])
         yield entry.SerializeToString(deterministic=True)
 
 

@@ -14,10 +14,10 @@ from runtime.ids import event_id
 LARGEST = 65_535  # bytes of an entry of the log, sealed
 ROOM = 60_000  # of these, what the sections of one event may take together
 # Upper bounds of what sealing adds: to an event, to each of its sections, to each value, to each
-# name that it is found by.
+# name that it is found by; a name in clear takes less.
 _HEADER, _SECTION, _VALUE, _TAG = 320, 55, 72, 20
 _MEMBER = _VALUE + len("@decision.citations")
-_OWN_SECTIONS = 4
+_OWN_SECTIONS = 3
 
 # Of Trace.flags, as OpenTelemetry's Span.flags has them.
 PARENT_KNOWN, PARENT_REMOTE = 0x100, 0x200
@@ -96,7 +96,6 @@ class Event:
             self.account,
             self.actor,
             self.on_behalf_of,
-            self.app,
             self.resource,
             self.trace.state,
             decision.name,
@@ -108,7 +107,7 @@ class Event:
             "\n".join(self.contracts),
         )
         own = sum(_MEMBER + _length(member) for member in members if member)
-        tags = _TAG * (len(self.recipients) + len(self.contracts))
+        tags = _TAG * (len(self.recipients) + len(self.contracts)) + _length(self.app)
         sections = sum(section.size for section in self.sections)
         return _HEADER + _OWN_SECTIONS * _SECTION + own + tags + _values(self.fields) + sections
 

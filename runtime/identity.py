@@ -33,6 +33,12 @@ def holder(ids: Sequence[str], region: str) -> Caller:
     return caller
 
 
+def is_workload(name: str) -> bool:
+    """Tell whether a name is the SPIFFE id of an app or a service, and so names no person."""
+    caller = parse(name) if name.startswith("spiffe://") else None
+    return caller is not None and caller.kind != "staff"
+
+
 @lru_cache(maxsize=1024)
 def parse(spiffe_id: str) -> Caller | None:
     """Return the caller that a SPIFFE id names, None when it is not of our grammar."""

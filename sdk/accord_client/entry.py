@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -18,6 +19,8 @@ _SECOND = 1_000_000_000  # nanoseconds
 _SHORT, _LONG = 16, 32  # bytes of ids, pseudonyms and tags; of hashes
 _MAYBE_SHORT, _ALL_LONG = frozenset((0, _SHORT)), frozenset((_LONG,))
 _TRACES = {(0, 0), (16, 0), (16, 8)}
+_APP = re.compile(r"(?:app|svc)/[a-z0-9][a-z0-9_-]{0,62}")
+_WORKLOAD = re.compile(rf"spiffe://[a-z]{{2}}\.accord\.internal/{_APP.pattern}")
 
 
 class Facet(IntEnum):
@@ -72,10 +75,14 @@ def _names(entry: LogEntry) -> str:
         len(entry.account_pseudonym),
         len(entry.actor_pseudonym),
         len(entry.on_behalf_of_pseudonym),
-        len(entry.app_tag),
     )
     if not _MAYBE_SHORT.issuperset(one):
-        return "pseudonym or tag"
+        return "pseudonym"
+    # Whatever else stood there in clear might name a person.
+    if entry.actor and (entry.actor_pseudonym or not _WORKLOAD.fullmatch(entry.actor)):
+        return "actor"
+    if entry.app and not _APP.fullmatch(entry.app):
+        return "app"
     for tags in (entry.recipient_tags, entry.contract_tags):
         if tags and ({*map(len, tags)} != {_SHORT} or len(set(tags)) != len(tags)):
             return "tag"
@@ -104,8 +111,10 @@ def postings_of(entry: LogEntry) -> Iterator[tuple[Facet, bytes]]:
         yield Facet.PERSON, pseudonym
     if entry.actor_pseudonym:
         yield Facet.ACTOR, entry.actor_pseudonym
-    if entry.app_tag:
-        yield Facet.APP, entry.app_tag
+    elif entry.actor:
+        yield Facet.ACTOR, entry.actor.encode()
+    if entry.app:
+        yield Facet.APP, entry.app.encode()
     if entry.trace_id:
         yield Facet.TRACE, entry.trace_id
     for tag in entry.recipient_tags:

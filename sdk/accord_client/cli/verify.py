@@ -165,6 +165,8 @@ def _verify_proof(stream: IO[bytes], _size: int, trust: Trust, *, as_json: bool)
         (
             ("what", f"{verified.action} → {entry.outcome}"),
             ("when", verified.event_time.isoformat()),
+            ("by", entry.actor),
+            ("through", entry.app),
             ("trace", entry.trace_id.hex()),
             *verified.shown,
         )
@@ -207,6 +209,8 @@ def _proof_as_json(verified: VerifiedEntry) -> dict[str, object]:
         "outcome": verified.entry.outcome,
         "event_time": verified.event_time.isoformat(),
         "trace_id": verified.entry.trace_id.hex(),
+        "actor": verified.entry.actor,
+        "app": verified.entry.app,
         "shown": dict(verified.shown),
         "sections": [dict(shown) for shown in verified.shown_of_several.values()],
         "commitments": verified.commitments,

@@ -9,8 +9,8 @@ from runtime.instants import from_wire, to_wire
 from services.audit.domain.entry import FORMAT, SealedEntry, Section
 
 # Tags of the wire format: number << 3 | 2, length-delimited; the fixed lengths stand with theirs.
-_SECTION = b"\x92\x01"  # LogEntry.sections
-_DESTROYED = b"\x9a\x01"  # LogEntry.destroyed
+_SECTION = b"\x9a\x01"  # LogEntry.sections
+_DESTROYED = b"\xa2\x01"  # LogEntry.destroyed
 _PSEUDONYM, _COMMITMENT, _SEALED = b"\x0a\x10", b"\x12\x20", b"\x1a"
 
 
@@ -34,7 +34,8 @@ class LogEntryEnvelope:
             account_pseudonym=entry.account_pseudonym,
             actor_pseudonym=entry.actor_pseudonym,
             on_behalf_of_pseudonym=entry.behalf_pseudonym,
-            app_tag=entry.app_tag,
+            actor=entry.actor,
+            app=entry.app,
             own_sections=entry.own_sections,
             recipient_tags=entry.recipient_tags,
             contract_tags=entry.contract_tags,
@@ -69,7 +70,8 @@ class LogEntryEnvelope:
             account_pseudonym=message.account_pseudonym,
             actor_pseudonym=message.actor_pseudonym,
             behalf_pseudonym=message.on_behalf_of_pseudonym,
-            app_tag=message.app_tag,
+            actor=message.actor,
+            app=message.app,
             recipient_tags=tuple(message.recipient_tags),
             contract_tags=tuple(message.contract_tags),
             own_sections=message.own_sections,

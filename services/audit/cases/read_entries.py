@@ -91,7 +91,10 @@ def _filter(wanted: Wanted, keys: Mapping[str, PartyKeys]) -> Filter:
     if wanted.account:
         facets[Facet.PERSON] = [keys[wanted.account].pseudonym]
     if wanted.actor:
-        facets[Facet.ACTOR] = [keys[wanted.actor].pseudonym]
+        acting = keys.get(wanted.actor)
+        facets[Facet.ACTOR] = [acting.pseudonym if acting else wanted.actor.encode()]
+    if wanted.app:
+        facets[Facet.APP] = [wanted.app.encode()]
     if wanted.trace_id:
         facets[Facet.TRACE] = [bytes.fromhex(wanted.trace_id)]
     if wanted.action_prefix:
@@ -100,7 +103,6 @@ def _filter(wanted: Wanted, keys: Mapping[str, PartyKeys]) -> Filter:
         facets[Facet.OUTCOME] = [wanted.outcome.encode()]
     organisation = keys.get(ORGANISATION)
     tagged = (
-        (Facet.APP, wanted.app),
         (Facet.RECIPIENT, wanted.recipient),
         (Facet.CONTRACT, wanted.contract),
     )

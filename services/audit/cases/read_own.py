@@ -9,7 +9,7 @@ from services.audit.domain import own
 from services.audit.domain.entry import Facet, OpenedEntry, StoredEntry
 from services.audit.domain.faults import no_entry
 from services.audit.domain.ports import Filter, Keys, LogStore, PartyKeys, Selection
-from services.audit.domain.sealing import ORGANISATION, open_entry, tag
+from services.audit.domain.sealing import open_entry
 
 _LOOKS = 10  # how often one page looks on past entries that are not shown
 _ORDERS = 200  # entries about legal instruments in one look
@@ -62,29 +62,18 @@ class ReadOwn:
 
     async def of_app(self, app: Caller, *, after: int | None, size: int) -> Page:
         """Return entries of what the app did or what came through it, newest first."""
-        found = await self._found(await self._of_app(app), after, size)
+        found = await self._found(_of_app(app), after, size)
         fitting = fitting_part(found.entries)
         cut = len(fitting) < len(found.entries)
         cursor = fitting[-1].index if cut else found.more
-        return Page(await self._for_app(fitting, app), cursor)
+        return Page(await self._for_app(fitting), cursor)
 
     async def one_of_app(self, app: Caller, index: int) -> OpenedEntry:
         """Return an entry of those; NOT_FOUND for any other, whether it exists or not."""
         stored = await self._log.by_index(index)
-        keys = await self._of_app(app)
-        if stored is None or not keys & set(stored.sealed.postings):
+        if stored is None or not _of_app(app) & set(stored.sealed.postings):
             raise no_entry(str(index))
-        return (await self._for_app([stored], app))[0]
-
-    async def _of_app(self, app: Caller) -> frozenset[tuple[Facet, bytes]]:
-        """Return under what an app's entries are found: as who acts, and as what was called."""
-        keys = await self._keys.find([app.spiffe_id, ORGANISATION])
-        found = set[tuple[Facet, bytes]]()
-        if acting := keys.get(app.spiffe_id):
-            found.add((Facet.ACTOR, acting.pseudonym))
-        if organisation := keys.get(ORGANISATION):
-            found.add((Facet.APP, tag(organisation, Facet.APP, f"app/{app.name}")))
-        return frozenset(found)
+        return (await self._for_app([stored]))[0]
 
     async def _key(self, name: str) -> PartyKeys | None:
         return (await self._keys.find([name])).get(name)
@@ -131,13 +120,13 @@ class ReadOwn:
             return None
         return open_entry(self._origin, stored, _only(mine), _own(mine), seen.__contains__)
 
-    async def _for_app(self, stored: Sequence[StoredEntry], app: Caller) -> list[OpenedEntry]:
+    async def _for_app(self, stored: Sequence[StoredEntry]) -> list[OpenedEntry]:
         keys = await self._keys.of(
             {section.pseudonym for entry in stored for section in entry.sealed.sections}
         )
         shown = []
         for each in stored:
-            seen = own.of_app(open_entry(self._origin, each, keys), app.spiffe_id)
+            seen = own.of_app(open_entry(self._origin, each, keys))
             shown.append(open_entry(self._origin, each, keys, None, seen.__contains__))
         return shown
 
@@ -145,6 +134,12 @@ class ReadOwn:
 def _under(mine: PartyKeys) -> frozenset[tuple[Facet, bytes]]:
     """Return under what a person's own entries are found: as whom they are about, as who acts."""
     return frozenset({(Facet.PERSON, mine.pseudonym), (Facet.ACTOR, mine.pseudonym)})
+
+
+def _of_app(app: Caller) -> frozenset[tuple[Facet, bytes]]:
+    """Return under what an app's entries are found: as who acts, and as what called."""
+    acting, called = app.spiffe_id.encode(), f"app/{app.name}".encode()
+    return frozenset({(Facet.ACTOR, acting), (Facet.APP, called)})
 
 
 def _only(mine: PartyKeys) -> Mapping[bytes, PartyKeys]:

@@ -62,9 +62,10 @@ class SealedEntry(NamedTuple):
     time: datetime
     trace: Trace  # without its state, which is sealed
     account_pseudonym: bytes  # empty without an account
-    actor_pseudonym: bytes  # empty without an actor
+    actor_pseudonym: bytes  # of the person or member of staff who acted; else empty
     behalf_pseudonym: bytes  # of whom the actor acted for; empty when for no one else
-    app_tag: bytes  # empty without an app
+    actor: str  # SPIFFE id of the workload that acted; else empty
+    app: str  # empty without an app
     recipient_tags: tuple[bytes, ...]
     contract_tags: tuple[bytes, ...]
     own_sections: int  # how many come before those about one person among several
@@ -86,15 +87,17 @@ class SealedEntry(NamedTuple):
     def postings(self) -> Iterator[tuple[Facet, bytes]]:
         """Return under what the entry is found, each pair once.
 
-        Pseudonyms and tags are 16 bytes, as is a trace id; an event's number is two, big-endian; an
-        outcome is its text.
+        Pseudonyms and tags are 16 bytes, as is a trace id; an event's number is two, big-endian;
+        names of workloads, which are longer than pseudonyms, and outcomes are their text.
         """
         for pseudonym in self.people:
             yield Facet.PERSON, pseudonym
         if self.actor_pseudonym:
             yield Facet.ACTOR, self.actor_pseudonym
-        if self.app_tag:
-            yield Facet.APP, self.app_tag
+        elif self.actor:
+            yield Facet.ACTOR, self.actor.encode()
+        if self.app:
+            yield Facet.APP, self.app.encode()
         if self.trace.trace_id:
             yield Facet.TRACE, bytes.fromhex(self.trace.trace_id)
         for tag in self.recipient_tags:

@@ -3,7 +3,8 @@
 A person sees what lies sealed under their own key and is meant for them. That shuts out the names
 of others and of staff, whose sections have other keys; what is said of third parties in a person's
 own section (a note of an officer, a guardian's name) is left out by name. The dates and purposes of
-looking someone up are theirs to know, who looked is not: CJEU C-579/21, Pankki S.
+looking someone up are theirs to know, who looked is not: CJEU C-579/21, Pankki S. Which workload
+asked is no such name: it stands in the entry in clear.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,8 +12,8 @@ from datetime import date
 
 from services.audit.domain.entry import OpenedEntry, Opening
 
-_CONSENT = "service purposes categories recipients notice language method indicator app"
-_ASKED = "service recipients purpose categories destination app"
+_CONSENT = "service purposes categories recipients notice language method indicator"
+_ASKED = "service recipients purpose categories destination"
 _DECIDED = "decision.name decision.outcome decision.reasons decision.citations decision.rulebook"
 _ANSWERED = f"{_DECIDED} contract contracts decision answer"
 # By the beginning of the event's name: which values a person may see, the entry's own members
@@ -24,7 +25,7 @@ PERSON: Mapping[str, str] = {
     "account:session:": "provider",
     "account:staff:accept": "role",
     "sharing:decision:": f"{_ASKED} {_ANSWERED} relation asked",
-    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time app",
+    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
     "sharing:consent:": _CONSENT,
     "sharing:preference:": "kind value recipients",
     "sharing:subject:": "status jurisdiction",
@@ -45,7 +46,7 @@ ORDERS = tuple(number.to_bytes(2) for number in (2070, 2071, 2072))  # the keys 
 # or was answered, without whom it is about: what it has forgotten of people, it does not get here.
 _APP: Mapping[str, str] = {
     "sharing:decision:": f"{_ASKED} {_ANSWERED}",
-    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time app",
+    "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
     "sharing:consent:": _CONSENT,
     "audit:log:": "purpose entries app",
     "audit:proof:": "purpose entries app",
@@ -71,8 +72,8 @@ def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening
     """
     action = opened.event.action
     allowed = _allowed(PERSON, action)
-    if allowed is None and opened.event.actor:  # which their own key alone has opened
-        return frozenset(each for each in opened.openings if each.name == "@actor")
+    if allowed is None and (acted := [each for each in opened.openings if each.name == "@actor"]):
+        return frozenset(acted)
     if allowed is None or (secret and action.startswith(_BETRAYING) and not _reads_own(opened)):
         return None
     if action.startswith(_ORDERS) and opened.event.resource in secret:
@@ -82,14 +83,10 @@ def of_person(opened: OpenedEntry, secret: Collection[str]) -> frozenset[Opening
     return frozenset(each for each in opened.openings if _name(each) in allowed | _ALWAYS)
 
 
-def of_app(opened: OpenedEntry, spiffe_id: str) -> frozenset[Opening]:
+def of_app(opened: OpenedEntry) -> frozenset[Opening]:
     """Return which openings an app may see of an entry of what it did or what came through it."""
     allowed = _allowed(_APP, opened.event.action) or frozenset()
-    return frozenset(
-        each
-        for each in opened.openings
-        if _name(each) in allowed or (each.name == "@actor" and each.value == spiffe_id)
-    )
+    return frozenset(each for each in opened.openings if _name(each) in allowed)
 
 
 def _reads_own(opened: OpenedEntry) -> bool:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from runtime.event import Decision, Event, Trace
 from runtime.event import Section as Said
 from runtime.event_names import number_of
+from runtime.identity import is_workload
 from services.audit.domain.entry import (
     FORMAT,
     Facet,
@@ -31,7 +32,7 @@ from services.audit.domain.ports import PartyKeys
 # Seals what concerns no party at all. No producer can name it: names do not begin with '@'.
 ORGANISATION = "@organisation"
 # The event's own members among the fields of a section. A list has a line feed between its parts.
-_ACCOUNT, _ACTOR, _BEHALF, _APP = "@account", "@actor", "@on_behalf_of", "@app"
+_ACCOUNT, _ACTOR, _BEHALF = "@account", "@actor", "@on_behalf_of"
 _RESOURCE, _RECIPIENTS, _CONTRACTS = "@resource", "@recipients", "@contracts"
 _DECISION = "@decision."
 _STATE = "@tracestate"
@@ -47,8 +48,9 @@ _IN_CLEAR = {"audit:person:erase": "pseudonym", "audit:key:destroy": "key"}
 
 def parties(event: Event) -> tuple[str, ...]:
     """Return whose keys sealing needs; some of them more than once."""
-    organisation = not event.account or event.app or event.recipients or event.contracts
-    named = (event.account, event.actor, event.on_behalf_of, organisation and ORGANISATION)
+    organisation = not event.account or event.recipients or event.contracts
+    actor = "" if is_workload(event.actor) else event.actor
+    named = (event.account, actor, event.on_behalf_of, organisation and ORGANISATION)
     return (
         *(str(party) for party in named if party),
         *(section.account for section in event.sections),
@@ -60,6 +62,7 @@ def seal(
 ) -> SealedEntry:
     """Seal an event for the log `origin` with the keys of its parties."""
     event = submission.event
+    workload = event.actor if is_workload(event.actor) else ""
     own = _own_parts(event)
     parts = [*own.items(), *_others(event)]
     place = _place(origin, event.event_id)
@@ -81,9 +84,10 @@ def seal(
         event.time,
         Trace(trace.trace_id, trace.span_id, trace.flags) if trace.state else trace,
         keys[event.account].pseudonym if event.account else b"",
-        keys[event.actor].pseudonym if event.actor else b"",
+        keys[event.actor].pseudonym if event.actor and not workload else b"",
         keys[event.on_behalf_of].pseudonym if event.on_behalf_of else b"",
-        tag(keys[ORGANISATION], Facet.APP, event.app) if event.app else b"",
+        workload,
+        event.app,
         tuple(tag(keys[ORGANISATION], Facet.RECIPIENT, name) for name in event.recipients),
         tuple(tag(keys[ORGANISATION], Facet.CONTRACT, name) for name in event.contracts),
         len(own),
@@ -93,7 +97,7 @@ def seal(
 
 
 def tag(organisation: PartyKeys, facet: Facet, name: str) -> bytes:
-    """Return by what an entry is found that is about an app, a recipient or a contract."""
+    """Return by what an entry is found that is about a recipient or a contract."""
     return organisation.tag(_TAG_CONTEXT + bytes((facet,)) + name.encode())
 
 
@@ -134,9 +138,9 @@ def open_entry(
         outcome=sealed.outcome,
         time=sealed.time,
         account=values.pop(_ACCOUNT, ""),
-        actor=values.pop(_ACTOR, ""),
+        actor=sealed.actor or values.pop(_ACTOR, ""),
         on_behalf_of=values.pop(_BEHALF, ""),
-        app=values.pop(_APP, ""),
+        app=sealed.app,
         resource=values.pop(_RESOURCE, ""),
         recipients=_parted(values.pop(_RECIPIENTS, "")),
         contracts=_parted(values.pop(_CONTRACTS, "")),
@@ -167,8 +171,10 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
     """
     event, sealed = submission.event, opened.stored.sealed
     trace, logged = event.trace, sealed.trace
-    header = (event.event_id, event.action, event.outcome, event.time)
-    if header != (sealed.event_id, sealed.action, sealed.outcome, sealed.time):
+    header = (event.event_id, event.action, event.outcome, event.time, event.app)
+    if header != (sealed.event_id, sealed.action, sealed.outcome, sealed.time, sealed.app):
+        return False
+    if sealed.actor != (event.actor if is_workload(event.actor) else ""):
         return False
     if (trace.trace_id, trace.span_id, trace.flags) != (
         logged.trace_id,
@@ -207,12 +213,10 @@ def _own_parts(event: Event) -> dict[str, dict[str, str]]:
     parts = {subject: members}
     if event.account:
         members[_ACCOUNT] = event.account
-    if event.actor:
+    if event.actor and not is_workload(event.actor):
         parts.setdefault(event.actor, {})[_ACTOR] = event.actor
     if event.on_behalf_of:
         parts.setdefault(event.on_behalf_of, {})[_BEHALF] = event.on_behalf_of
-    if event.app:
-        parts.setdefault(ORGANISATION, {})[_APP] = event.app
     if event.resource:
         members[_RESOURCE] = event.resource
     if event.recipients:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from runtime.identity import is_workload
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -23,14 +25,15 @@ class Wanted:
 
     @property
     def parties(self) -> Mapping[str, str]:
-        """Return whom it names, by the name of the filter."""
-        given = {"account": self.account, "actor": self.actor}
+        """Return which people and staff it names, by the name of the filter."""
+        given = {"account": self.account, "actor": None if self._of_workload else self.actor}
         return {role: name for role, name in given.items() if name is not None}
 
     @property
     def impersonal(self) -> Mapping[str, str | datetime]:
-        """Return the filters that name nobody, by their names."""
+        """Return the filters that name no person, by their names."""
         given = {
+            "actor": self.actor if self._of_workload else None,
             "app": self.app,
             "recipient": self.recipient,
             "contract": self.contract,
@@ -42,3 +45,7 @@ class Wanted:
             "producer": self.producer,
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def _of_workload(self) -> bool:
+        return self.actor is not None and is_workload(self.actor)

@@ -110,9 +110,12 @@ def _verified_entry(verified: VerifiedEntry) -> Entry:
         span_id=header.span_id.hex(),
         readability=_readability(len(verified.openings), verified.commitments),
         account=values.get("@account", ""),
-        actor=values.get("@actor", ""),
+        actor=header.actor or values.get("@actor", ""),
         resource=values.get("@resource", ""),
-        fields=_without_members(verified.shown),
+        fields=[
+            *([("app", header.app)] if header.app else ()),
+            *_without_members(verified.shown),
+        ],
         sections=[
             _section(several.get(number, ()))
             for number in range(header.own_sections, len(header.sections))

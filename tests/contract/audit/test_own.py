@@ -141,10 +141,10 @@ async def test_a_person_is_shown_themselves_and_neither_others_nor_staff(
     page = await own.of_person(PERSON, after=None, size=50)
     for opened in page.entries:
         text = shown(opened)
-        for name in (OTHER, OFFICER, "ines", SECRET, APP, RIVAL):
+        for name in (OTHER, OFFICER, "ines", SECRET):
             assert name not in text, (opened.stored.index, name)
     by_index = {opened.stored.index: opened.event for opened in page.entries}
-    assert by_index[0].account == PERSON
+    assert (by_index[0].account, by_index[0].actor) == (PERSON, APP)
     assert by_index[0].fields["purpose"] == "delivery"
     assert (by_index[2].fields["purposes"], by_index[2].actor) == ("marketing", "")
     assert [section.fields["asked"] for section in by_index[5].sections] == ["mine"]
@@ -162,6 +162,7 @@ async def test_an_app_is_shown_what_it_asked_and_not_about_whom(filled: Log, own
             for name in (PERSON, OTHER, OFFICER, "order-4711", "mine", SECRET):
                 assert name not in text, (opened.stored.index, name)
             assert opened.event.actor in {each, ""}
+            assert not {"@actor", "@on_behalf_of"} & {each.name for each in opened.openings}
     (_, batch) = (await own.of_app(app(RIVAL), after=None, size=50)).entries
     assert [section.fields["answer"] for section in batch.event.sections] == ["PERMIT", "DENY"]
     permit = await own.one_of_app(app(APP), 0)

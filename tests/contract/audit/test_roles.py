@@ -208,7 +208,7 @@ async def test_an_own_proof_holds_and_opens_what_is_ones_own(filled: Audit) -> N
         size, root = proof.checkpoint.size, proof.checkpoint.root_hash
         assert included(2, size, leaf_hash(proof.entry.leaf), proof.proof, root)
         opened = {opening.value for opening in proof.openings}
-        expected = {PERSON, "PERMIT"} if token else {APP, "PERMIT", "DENY"}
+        expected = {PERSON, "PERMIT"} if token else {"PERMIT", "DENY"}
         assert expected <= opened
         assert not opened & ({OTHER, "DENY", APP} if token else {OTHER, PERSON})
 

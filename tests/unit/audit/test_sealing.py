@@ -32,6 +32,7 @@ patient = settings(deadline=None, derandomize=True, suppress_health_check=[Healt
 ORIGIN = "nl.accord.internal/audit"
 PERSON, OTHER, CHILD = "accounts/nl-person", "accounts/nl-other", "accounts/nl-child"
 OFFICER = "spiffe://nl.accord.internal/staff/officer/ana"
+APP = "spiffe://nl.accord.internal/app/mi-store"
 KEYS = {
     party: StoredPartyKeys(secrets.token_bytes(64), secrets.token_bytes(16))
     for party in (PERSON, OTHER, CHILD, OFFICER, ORGANISATION)
@@ -45,7 +46,7 @@ EVENTS = st.builds(
     outcome=st.just("permit"),
     time=st.datetimes(timezones=st.just(UTC)),
     account=st.sampled_from(["", PERSON]),
-    actor=st.sampled_from(["", PERSON, OFFICER]),
+    actor=st.sampled_from(["", PERSON, OFFICER, APP]),
     on_behalf_of=st.sampled_from(["", CHILD]),
     app=st.sampled_from(["", "app/mi-store"]),
     resource=st.sampled_from(["", "orders/1"]),
@@ -122,7 +123,7 @@ def test_invariant_4_no_value_stands_in_clear_in_an_entry(event: Event) -> None:
         account=event.account,
         actor=event.actor,
         on_behalf_of=event.on_behalf_of,
-        app="app/canary",
+        app=event.app,
         resource=event.resource,
         recipients=("recipients/canary",),
         contracts=("contracts/canary",),
@@ -134,7 +135,8 @@ def test_invariant_4_no_value_stands_in_clear_in_an_entry(event: Event) -> None:
     leaf = stored(marked).leaf
     assert b"canary" not in leaf.lower()
     assert b"accounts/" not in leaf
-    assert b"spiffe" not in leaf
+    assert leaf.count(b"spiffe") == (event.actor == APP)
+    assert b"staff" not in leaf
     assert b"contracts/" not in leaf
 
 
@@ -153,6 +155,40 @@ def test_each_party_reads_and_loses_its_own_part_alone() -> None:
     nobody = opened(event)
     assert nobody.readability is Readability.NONE
     assert nobody.event.action == event.action
+
+
+def test_a_workload_is_named_in_clear_and_has_neither_key_nor_section() -> None:
+    for workload in (APP, "spiffe://nl.accord.internal/svc/account"):
+        event = Event(
+            "sharing:decision:permit", "permit", NOON, PERSON, workload, app="app/mi-store"
+        )
+        assert parties(event) == (PERSON,)
+        sealed = stored(event).sealed
+        assert (sealed.actor, sealed.app, len(sealed.sections)) == (workload, "app/mi-store", 1)
+        assert sealed.actor_pseudonym == b""
+        nobody = opened(event).event
+        assert (nobody.account, nobody.actor, nobody.app) == ("", workload, "app/mi-store")
+        assert (Facet.ACTOR, workload.encode()) in set(sealed.postings)
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [
+        OFFICER,
+        PERSON,
+        "spiffe://nl.accord.internal/app/mi-store/ana",
+        "spiffe://nl.accord.internal/app/Ana",
+        "spiffe://elsewhere.example/app/mi-store",
+        "app/mi-store",
+    ],
+)
+def test_whatever_is_no_workload_of_ours_acts_under_a_pseudonym(actor: str) -> None:
+    event = Event("sharing:decision:permit", "permit", NOON, PERSON, actor)
+    assert set(parties(event)) == {PERSON, actor}
+    keys = {**KEYS, actor: KEYS.get(actor, KEYS[OTHER])}
+    sealed = seal(ORIGIN, "sharing", Submission(1, event), keys)
+    assert (sealed.actor, sealed.actor_pseudonym) == ("", keys[actor].pseudonym)
+    assert actor.encode() not in LogEntryEnvelope().encode(sealed)
 
 
 def test_of_several_people_each_loses_their_own_sections_alone() -> None:
@@ -256,7 +292,8 @@ def test_a_repetition_is_still_known_when_its_keys_are_destroyed() -> None:
     event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "1"})
     entry = opened(event)
     assert same_content(Submission(1, event), entry)
-    assert not same_content(Submission(1, replace(event, outcome="failure")), entry)
+    for other in ({"outcome": "failure"}, {"app": "app/live-chat"}, {"actor": APP}):
+        assert not same_content(Submission(1, replace(event, **other)), entry)  # type: ignore[arg-type]  # any member
 
 
 def test_equal_values_give_unequal_commitments() -> None:
@@ -290,7 +327,7 @@ def test_an_entry_is_found_by_whom_and_what_it_is_about() -> None:
     assert set(postings) == {
         *((Facet.PERSON, KEYS[party].pseudonym) for party in (PERSON, OTHER, CHILD)),
         (Facet.ACTOR, KEYS[PERSON].pseudonym),
-        (Facet.APP, tag(organisation, Facet.APP, "app/mi-store")),
+        (Facet.APP, b"app/mi-store"),
         (Facet.TRACE, bytes.fromhex("ab" * 16)),
         (Facet.RECIPIENT, tag(organisation, Facet.RECIPIENT, "recipients/dhl")),
         (Facet.RECIPIENT, tag(organisation, Facet.RECIPIENT, "recipients/ads")),
@@ -299,8 +336,8 @@ def test_an_entry_is_found_by_whom_and_what_it_is_about() -> None:
         (Facet.OUTCOME, b"done"),
     }
     # The facet is part of what is tagged, and other keys make other tags.
-    assert tag(organisation, Facet.APP, "x") != tag(organisation, Facet.CONTRACT, "x")
-    assert tag(KEYS[PERSON], Facet.APP, "x") != tag(organisation, Facet.APP, "x")
+    assert tag(organisation, Facet.RECIPIENT, "x") != tag(organisation, Facet.CONTRACT, "x")
+    assert tag(KEYS[PERSON], Facet.CONTRACT, "x") != tag(organisation, Facet.CONTRACT, "x")
 
 
 def test_an_erased_person_takes_their_part_and_leaves_the_app() -> None:

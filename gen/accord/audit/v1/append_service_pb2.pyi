@@ -100,8 +100,9 @@ class NewEntry(_message.Message):
     one the organisation's do. At most 200 bytes.
     """
     actor: _builtins.str
-    """Optional. Who acted: an account, a member of staff, an app. Its keys seal its name alone, so that
-    erasing who acted loses no record of what was done. At most 400 bytes.
+    """Optional. Who acted: an account, or the SPIFFE id of a member of staff or a workload. The keys of
+    a person seal their name alone, so that erasing who acted loses no record of what was done. A
+    workload is no person: its id stands in the log in clear. At most 400 bytes.
     """
     on_behalf_of: _builtins.str
     """Optional. Whom the actor acted for, when another: a guardian's child, the person an officer or an
@@ -109,7 +110,7 @@ class NewEntry(_message.Message):
     """
     app: _builtins.str
     """Optional. Workload that called: `app/<name>` or `svc/<name>`; at most 200
-    characters. It is no person: the organisation's keys seal its name.
+    characters. It is no person: its name stands in the log in clear.
     """
     resource: _builtins.str
     """Optional. What was acted on, by resource name. At most 400 bytes."""

@@ -60,7 +60,7 @@ class Field(_message.Message):
     name: _builtins.str
     """Name, unique in its event: `[a-z0-9][a-z0-9_.-]*`, at most 64 characters. Names that begin with
     `@` stand for the event's own members and occur in openings only: `@account`, `@actor`,
-    `@on_behalf_of`, `@app`, `@resource`, `@tracestate`; `@recipients` and `@contracts`, whose values
+    `@on_behalf_of`, `@resource`, `@tracestate`; `@recipients` and `@contracts`, whose values
     are lists; and `@decision.name`, `@decision.outcome`, `@decision.rulebook`, and the lists
     `@decision.reasons` and `@decision.citations`. A list has a line feed between its parts. What is
     empty is not there.

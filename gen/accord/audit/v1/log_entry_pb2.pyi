@@ -26,9 +26,10 @@ class LogEntry(_message.Message):
     leaf hash is SHA-256(0x00 ‖ these bytes); a verifier hashes the bytes it was given and parses them,
     it never re-serialises. At most 65,535 bytes.
 
-    The header is in clear and names no one. Everything about people lies in the sections, one for
-    each party whose keys seal it, so that destroying one party's keys makes that party unreadable and
-    nothing else, while every hash stays what it was.
+    The header is in clear and names no person: workloads by their names, people and staff by
+    pseudonyms. Everything about people lies in the sections, one for each party whose keys seal it, so
+    that destroying one party's keys makes that party unreadable and nothing else, while every hash
+    stays what it was.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -86,7 +87,8 @@ class LogEntry(_message.Message):
     ACCOUNT_PSEUDONYM_FIELD_NUMBER: _builtins.int
     ACTOR_PSEUDONYM_FIELD_NUMBER: _builtins.int
     ON_BEHALF_OF_PSEUDONYM_FIELD_NUMBER: _builtins.int
-    APP_TAG_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    APP_FIELD_NUMBER: _builtins.int
     OWN_SECTIONS_FIELD_NUMBER: _builtins.int
     RECIPIENT_TAGS_FIELD_NUMBER: _builtins.int
     CONTRACT_TAGS_FIELD_NUMBER: _builtins.int
@@ -118,11 +120,17 @@ class LogEntry(_message.Message):
     several: then each of their sections has its own.
     """
     actor_pseudonym: _builtins.bytes
-    """Pseudonym of who acted, 16 bytes; empty when no one in particular did."""
+    """Pseudonym of the person or the member of staff who acted, 16 bytes; empty when a workload did, or
+    no one in particular.
+    """
     on_behalf_of_pseudonym: _builtins.bytes
     """Pseudonym of whom the actor acted for, 16 bytes; empty when for no one else."""
-    app_tag: _builtins.bytes
-    """Tag of the workload that called, 16 bytes; empty when none is known."""
+    actor: _builtins.str
+    """The workload that acted, by its SPIFFE id: `spiffe://<region>.accord.internal/app/<name>` or
+    `…/svc/<name>`; empty when a person or a member of staff did, or no one in particular.
+    """
+    app: _builtins.str
+    """The workload that called: `app/<name>` or `svc/<name>`; empty when none is known."""
     own_sections: _builtins.int
     """How many of the sections are the entry's own. Each one after these says something about one
     person among several.
@@ -143,7 +151,7 @@ class LogEntry(_message.Message):
 
         A tag makes an entry findable by whoever can use the organisation's keys, and names nothing to
         anybody else: HMAC-SHA256 under the organisation's pseudonym key over "accord-audit-tag", a zero
-        byte, one byte (app 3, recipient 5, contract 6) and the name, cut to 16 bytes.
+        byte, one byte (recipient 5, contract 6) and the name, cut to 16 bytes.
         """
 
     @_builtins.property
@@ -156,9 +164,8 @@ class LogEntry(_message.Message):
 
         1. that of the account, or without an account the organisation's: `@account`, `@resource`,
            `@recipients`, `@contracts`, the members of the decision, `@tracestate`, the fields;
-        2. that of the actor: `@actor`;
-        3. that of whom the actor acted for: `@on_behalf_of`;
-        4. that of the organisation: `@app`.
+        2. that of the actor, unless it is a workload: `@actor`;
+        3. that of whom the actor acted for: `@on_behalf_of`.
 
         A name whose party has an earlier section stands there; a party with nothing to say has none.
         Then one for each thing that the event says about one person among several: `@account`, the
@@ -184,7 +191,8 @@ class LogEntry(_message.Message):
         account_pseudonym: _builtins.bytes = ...,
         actor_pseudonym: _builtins.bytes = ...,
         on_behalf_of_pseudonym: _builtins.bytes = ...,
-        app_tag: _builtins.bytes = ...,
+        actor: _builtins.str = ...,
+        app: _builtins.str = ...,
         own_sections: _builtins.int = ...,
         recipient_tags: _abc.Iterable[_builtins.bytes] | None = ...,
         contract_tags: _abc.Iterable[_builtins.bytes] | None = ...,
@@ -193,7 +201,7 @@ class LogEntry(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "actor_pseudonym", b"actor_pseudonym", "app_tag", b"app_tag", "contract_tags", b"contract_tags", "destroyed", b"destroyed", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "on_behalf_of_pseudonym", b"on_behalf_of_pseudonym", "outcome", b"outcome", "own_sections", b"own_sections", "producer", b"producer", "recipient_tags", b"recipient_tags", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_pseudonym", b"account_pseudonym", "actor", b"actor", "actor_pseudonym", b"actor_pseudonym", "app", b"app", "contract_tags", b"contract_tags", "destroyed", b"destroyed", "event", b"event", "event_id", b"event_id", "event_time", b"event_time", "format", b"format", "on_behalf_of_pseudonym", b"on_behalf_of_pseudonym", "outcome", b"outcome", "own_sections", b"own_sections", "producer", b"producer", "recipient_tags", b"recipient_tags", "sections", b"sections", "sequence", b"sequence", "span_id", b"span_id", "trace_flags", b"trace_flags", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
