@@ -16,10 +16,11 @@ from runtime.call import Call
 from runtime.channel import Channel, Peer
 from runtime.errors import from_error
 from runtime.fault import Fault
-from runtime.health import SERVICE
+from runtime.health import SERVICE, serve_health_of
 from runtime.server import Server
 from runtime.settings import GrpcSettings, ServiceSettings
 from runtime.testing import Bench, serving
+from sandbox.mesh import Ports
 
 KEYS = pb.DESCRIPTOR.services_by_name["KeyService"]
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -149,3 +150,31 @@ async def test_a_watch_of_health_ends_well_before_its_time_is_up(tmp_path: Path)
         while await watch.read() is not grpc.aio.EOF:
             pass
         assert await watch.code() is grpc.StatusCode.OK
+
+
+async def test_health_of_several_processes_is_the_worst_of_theirs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    request = health_pb2.HealthCheckRequest(service=KEYS.full_name)
+    async with replicas(bench, 2) as both:
+        addresses = [f"127.0.0.1:{each.server.health_port}" for each in both]
+        port = Ports.free().health["account"]
+        together = serve_health_of(addresses, f"127.0.0.1:{port}")
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+
+            async def until(state: int) -> None:
+                async with asyncio.timeout(10):
+                    while (await stub.Check(request, timeout=5)).status != state:
+                        pass
+
+            for here in (True, False):
+                both[0].server.offer(KEYS, here=here)
+                await until(NOT_SERVING)
+            for each in both:
+                each.server.offer(KEYS, here=True)
+            await until(SERVING)
+            await both[1].server.stop()
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Check(request, timeout=5)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        together.stop(None)
