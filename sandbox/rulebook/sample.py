@@ -102,14 +102,12 @@ def _nameless(each: Recorded, number: int) -> Recorded:
     ]
     return Recorded(
         each.decision,
-        replace(
-            question,
+        question._replace(
             account=account,
             guest=guest,
             relation="named" if question.relation else "",
         ),
-        replace(
-            facts,
+        facts._replace(
             subject=facts.subject and replace(facts.subject, account=account),
             consents=consents,
             preferences=preferences,

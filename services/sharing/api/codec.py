@@ -1,6 +1,7 @@
 """Decisions as the bytes of accord.sharing.v1.Decision, and back."""
 
 from datetime import UTC
+from functools import lru_cache
 
 from accord.sharing.v1 import decision_pb2
 
@@ -9,6 +10,8 @@ from services.sharing.domain.decision import Decision
 from services.sharing.domain.question import Answer, Finding, Ground, Question
 from services.sharing.domain.records import Guest
 from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
+
+_ALIKE = 4096  # pairs of question and answer that are remembered, about 1 kB each
 
 _OUTCOMES: dict[int, Outcome] = {number: word for word, number in encoding.OUTCOMES.items()}
 _BASES: dict[int, Basis] = {number: word for word, number in encoding.BASES.items()}
@@ -26,15 +29,16 @@ class ProtoDecisions:
     def encode(self, decision: Decision) -> bytes:
         """Return the bytes that leave and are kept.
 
-        Fields with a higher number follow those with a lower one, so that the last ones, which the
-        decisions of a batch have in common, are encoded once and put behind.
+        A message may come in pieces, which whoever reads it puts together, as are those within it.
+        So what many decisions have in common is encoded once: what was asked and answered, but for
+        whom and by whose consent; and what all decisions of a batch share.
         """
         d = decision
         common = (d.time, d.rulebook_digest, d.trace_id, d.asker, d.token)
         if common != self._common:
             self._common = common
             self._tail = encoding.circumstances(d).SerializeToString()
-        return encoding.answered(d).SerializeToString() + self._tail
+        return _own(d) + _alike(_of_anybody(d.question), _without_consents(d.answer)) + self._tail
 
     def decode(self, body: bytes) -> Decision:
         """Read a decision again."""
@@ -67,6 +71,49 @@ class ProtoDecisions:
             asker=message.asker,
             token=message.token,
         )
+
+
+def _own(decision: Decision) -> bytes:
+    question = decision.question
+    message = decision_pb2.Decision(name=decision.name)
+    if _rests_on_consent(decision.answer):
+        message.grounds.extend(map(encoding.ground, decision.answer.grounds))
+    asked = message.question
+    asked.account = question.account
+    asked.relation = question.relation
+    if question.guest:
+        asked.guest.jurisdiction = question.guest.jurisdiction
+        asked.guest.session = question.guest.session
+    return message.SerializeToString()
+
+
+@lru_cache(maxsize=_ALIKE)
+def _alike(question: Question, answer: Answer) -> bytes:
+    return encoding.answered(question, answer).SerializeToString()
+
+
+def _of_anybody(question: Question) -> Question:
+    return Question(
+        "",
+        question.service,
+        question.recipient,
+        question.purpose,
+        question.categories,
+        question.destination,
+        "",
+        question.subprocessor,
+        question.instrument,
+        question.signed_in,
+        question.de_identified,
+    )
+
+
+def _without_consents(answer: Answer) -> Answer:
+    return answer._replace(grounds=()) if _rests_on_consent(answer) else answer
+
+
+def _rests_on_consent(answer: Answer) -> bool:
+    return any(ground.consent for ground in answer.grounds)
 
 
 def _question(message: decision_pb2.Question) -> Question:

@@ -19,7 +19,7 @@ from services.sharing.domain.agreement import Agreement
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.notices import NoticeChange
-from services.sharing.domain.question import Finding, Ground, Question
+from services.sharing.domain.question import Answer, Finding, Ground, Question
 from services.sharing.domain.records import (
     Consent,
     ConsentRevision,
@@ -193,16 +193,15 @@ def notice_change(value: NoticeChange) -> preference_pb2.NoticeChange:
 
 def decision(value: Decision) -> decision_pb2.Decision:
     """Encode a decision."""
-    message = answered(value)
+    message = answered(value.question, value.answer)
+    message.name = value.name
     message.MergeFrom(circumstances(value))
     return message
 
 
-def answered(value: Decision) -> decision_pb2.Decision:
+def answered(question: Question, answer: Answer) -> decision_pb2.Decision:
     """Encode what was asked and answered."""
-    answer, question = value.answer, value.question
     message = decision_pb2.Decision(
-        name=value.name,
         outcome=OUTCOMES[answer.outcome],
         reasons=[reason(found) for found in answer.findings],
         permitted_categories=answer.permitted_categories,

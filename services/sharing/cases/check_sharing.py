@@ -1,7 +1,6 @@
 """Decides a question from the facts in memory and puts the answer on the record."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 from runtime.event import Decision as Stated
@@ -60,7 +59,7 @@ def judged(
     for name, question, facts in questions:
         asked = question
         if not question.destination:
-            asked = replace(question, destination=facts.recipient.jurisdiction)
+            asked = question._replace(destination=facts.recipient.jurisdiction)
         answer = decide(rulebook, asked, facts, now)
         decision = Decision(name, asked, answer, now, digest, trace_id, asker, token)
         yield Decided(decision, encode(decision))

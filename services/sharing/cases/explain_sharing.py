@@ -1,6 +1,5 @@
 """Takes a question apart, now or at a past moment; the reading itself is on the record."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from runtime.event import Event
@@ -29,7 +28,7 @@ async def explain_sharing(
         recipient = records.recipients.get(question.recipient)
         if recipient is None:
             raise not_found(question.recipient)
-        asked = replace(question, destination=question.destination or recipient.jurisdiction)
+        asked = question._replace(destination=question.destination or recipient.jurisdiction)
         if as_of is None:
             return asked, facts_now(records, asked, recipient)
         return asked, facts_at(records, asked, recipient, as_of)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from runtime.event import Event
 from services.sharing.domain.question import Answer, Question
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A question and its answer, with what is needed to check it later. Immutable."""
 
     name: str
@@ -22,8 +22,7 @@ class Decision:
     token: str  # how new the facts were
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A decision, and the bytes of it that are kept and leave."""
 
     decision: Decision

@@ -5,7 +5,7 @@ record says, so that a hint tells nobody more than the reason that it goes with.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -235,7 +235,7 @@ def _record_contract(matter: _Matter) -> Iterator[Hint]:
     nothing: frozenset[str] = frozenset()
     silent = Terms(nothing, nothing, nothing, nothing, effective=case.today, expires=case.today)
     blank = Contract("", 0, ContractState.ACTIVE, silent)
-    facts = replace(case.facts, contracts=(blank,))
+    facts = case.facts._replace(contracts=(blank,))
     for found in decide(case.rulebook, case.question, facts, case.now).findings:
         if found.gate >= _CONTRACT and found.outcome is Outcome.GAP:
             yield from _BY_REASON[found.reason](_Matter(case, None, found))

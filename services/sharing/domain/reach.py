@@ -125,7 +125,7 @@ def _prospect(  # noqa: PLR0917  one question in its parts
     if answer.findings:
         # What is permitted alone may rest on several contracts: each category for itself.
         alone = [
-            decide(rulebook, replace(question, categories=(category,)), facts, now)
+            decide(rulebook, question._replace(categories=(category,)), facts, now)
             for category in answer.permitted_categories
         ]
     else:
@@ -146,9 +146,9 @@ def _joined(grounds: Iterable[Ground]) -> tuple[Ground, ...]:
     """Put together the grounds that differ in their categories alone."""
     joined: dict[Ground, tuple[str, ...]] = {}
     for ground in grounds:
-        same = replace(ground, categories=())
+        same = ground._replace(categories=())
         joined[same] = joined.get(same, ()) + ground.categories
-    return tuple(replace(same, categories=categories) for same, categories in joined.items())
+    return tuple(same._replace(categories=categories) for same, categories in joined.items())
 
 
 def _until(contracts: Sequence[Contract], answers: Iterable[Answer], kind: Kind) -> date | None:

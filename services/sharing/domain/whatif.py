@@ -67,7 +67,7 @@ def contract_ended(name: str) -> Change:
             replace(each, state=ContractState.TERMINATED) if each.name == name else each
             for each in facts.contracts
         ]
-        return question, replace(facts, contracts=contracts)
+        return question, facts._replace(contracts=contracts)
 
     return change
 
@@ -80,7 +80,7 @@ def contract_drafted(recipient: str, terms: Terms, replaces: str) -> Change:
             return question, facts
         kept = [each for each in reversed(facts.contracts) if each.name != replaces]
         draft = Contract(replaces or "contracts/draft", 0, ContractState.ACTIVE, terms)
-        return question, replace(facts, contracts=by_effect([*kept, draft]))
+        return question, facts._replace(contracts=by_effect([*kept, draft]))
 
     return change
 
@@ -100,7 +100,7 @@ def consents_withdrawn(purpose: str, recipient: str, now: datetime) -> Change:
             else each
             for each in facts.consents
         ]
-        return question, replace(facts, consents=consents)
+        return question, facts._replace(consents=consents)
 
     return change
 
@@ -112,9 +112,9 @@ def recipient_moved(recipient: str, jurisdiction: str) -> Change:
         if question.recipient != recipient:
             return question, facts
         if question.destination == facts.recipient.jurisdiction:
-            question = replace(question, destination=jurisdiction)
+            question = question._replace(destination=jurisdiction)
         moved = replace(facts.recipient, jurisdiction=jurisdiction)
-        return question, replace(facts, recipient=moved)
+        return question, facts._replace(recipient=moved)
 
     return change
 

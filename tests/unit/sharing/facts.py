@@ -99,13 +99,13 @@ def question(**change: Any) -> Question:
         destination="DE",
         relation="order-4711",
     )
-    return replace(usual, **change)
+    return usual._replace(**change)
 
 
 def facts(kind: str = "service_provider.delivery", **change: Any) -> Facts:
     usual = Facts(recipient(kind), subject(), (contract(),))
-    changed = replace(usual, **change)
-    return replace(changed, contracts=by_effect(changed.contracts))
+    changed = usual._replace(**change)
+    return changed._replace(contracts=by_effect(changed.contracts))
 
 
 def answer(asked: Question, known: Facts, now: datetime = NOW) -> Answer:

@@ -44,7 +44,7 @@ ASKED = question(purpose="direct_marketing", categories=("contact.email",))
 
 def asked_with(*consents: Consent) -> list[str]:
     known = facts("service_provider.advertising", consents=consents)
-    return reasons(replace(ASKED, relation=""), known)
+    return reasons(ASKED._replace(relation=""), known)
 
 
 @pytest.mark.parametrize("state", ConsentState)

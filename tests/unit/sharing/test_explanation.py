@@ -99,11 +99,11 @@ def test_who_follows_the_hints_is_rid_of_the_reason(
 def follow(asked: Question, known: Facts, hint: Hint, now: datetime) -> tuple[Question, Facts]:
     """Do what a hint says, and nothing else."""
     if hint.remedy in ASK:
-        asked = replace(asked, **ASK[hint.remedy](asked, hint))
+        asked = asked._replace(**ASK[hint.remedy](asked, hint))
     if hint.remedy in RECORD:
-        known = replace(known, **RECORD[hint.remedy](known, hint, now))
+        known = known._replace(**RECORD[hint.remedy](known, hint, now))
     elif hint.remedy not in ASK:
-        known = replace(known, contracts=_better(known, hint, now))
+        known = known._replace(contracts=_better(known, hint, now))
     return asked, known
 
 
@@ -203,7 +203,7 @@ def changed(was: Contract, hint: Hint, day: date) -> Contract:
 
 
 def test_one_missing_record_is_one_hint_with_what_it_has_to_say() -> None:
-    (finding, hints), *others = found(explained(MARKETING, replace(ADS, consents=())))
+    (finding, hints), *others = found(explained(MARKETING, ADS._replace(consents=())))
     assert not others
     assert finding.reason is Reason.CONSENT_MISSING
     (hint,) = hints
@@ -213,7 +213,7 @@ def test_one_missing_record_is_one_hint_with_what_it_has_to_say() -> None:
 
 def test_a_consent_that_stands_in_the_way_is_named() -> None:
     refused = consent(ConsentState.REFUSED)
-    (_, (hint,)), *_ = found(explained(MARKETING, replace(ADS, consents=(refused,))))
+    (_, (hint,)), *_ = found(explained(MARKETING, ADS._replace(consents=(refused,))))
     assert hint.resource == refused.name
 
 
@@ -229,14 +229,13 @@ def test_the_choice_to_lift_is_named(
     kind: PreferenceKind, value: str, asked: Question, known: Facts
 ) -> None:
     standing = preference(kind, value)
-    (_, (hint,)), *others = found(explained(asked, replace(known, preferences=(standing,))))
+    (_, (hint,)), *others = found(explained(asked, known._replace(preferences=(standing,))))
     assert not others
     assert (hint.remedy, hint.resource) == (Remedy.LIFT_CHOICE, standing.name)
 
 
 def test_a_new_contract_is_described_whole() -> None:
-    advisor = replace(
-        question(purpose="professional_advice", categories=("order.details",)),
+    advisor = question(purpose="professional_advice", categories=("order.details",))._replace(
         destination="US",
         subprocessor="subco",
     )
@@ -264,24 +263,24 @@ def test_what_no_record_helps_says_so() -> None:
 
 def test_the_day_is_told_on_which_a_contract_begins_or_ended() -> None:
     begins = NOW.date() + timedelta(days=9)
-    early = replace(facts(), contracts=(contract(effective=begins),))
+    early = facts()._replace(contracts=(contract(effective=begins),))
     (_, (hint,)), *_ = found(explained(question(), early))
     assert (hint.remedy, hint.party, hint.day) == (Remedy.WAIT, Party.NOBODY, begins)
 
 
 def test_gates_that_do_not_judge_a_question_say_so() -> None:
-    nobody = replace(
-        question(purpose="statistics", categories=("usage.statistics",)), account="", relation=""
+    nobody = question(purpose="statistics", categories=("usage.statistics",))._replace(
+        account="", relation=""
     )
-    known = replace(facts("service_provider.data_analytics"), subject=None)
+    known = facts("service_provider.data_analytics")._replace(subject=None)
     states = [gate.state.value for gate in explained(nobody, known).gates]
     absent, passed = "not_applicable", "passed"
     assert states == [passed, absent, passed, absent, absent, passed, absent, passed]
 
-    by_law = replace(
-        question(purpose="legal_disclosure", categories=("contact.name",)), instrument="i1"
+    by_law = question(purpose="legal_disclosure", categories=("contact.name",))._replace(
+        instrument="i1"
     )
     ordered = Instrument("i1", ACCOUNT, frozenset({"contact"}), NOW.date(), NOW.date())
-    known = replace(facts("court"), contracts=(), instrument=ordered, subject=subject())
+    known = facts("court")._replace(contracts=(), instrument=ordered, subject=subject())
     states = [gate.state.value for gate in explained(by_law, known).gates]
     assert states == [passed, passed, passed, absent, passed, absent, absent, passed]

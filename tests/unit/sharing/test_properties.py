@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
@@ -207,13 +206,13 @@ def cases(draw: st.DrawFn) -> tuple[Question, Facts, datetime]:
 @given(cases())
 def test_the_engine_agrees_with_a_second_reading(case: tuple[Question, Facts, datetime]) -> None:
     asked, known, now = case  # the reading takes contracts as they were recorded
-    got = answer(asked, replace(known, contracts=by_effect(known.contracts)), now)
+    got = answer(asked, known._replace(contracts=by_effect(known.contracts)), now)
     assert {found.reason for found in got.findings} == reading.reasons(asked, known, now)
     assert got.outcome is reading.outcome(asked, known, now)
     alone = [
         category
         for category in asked.categories
-        if reading.outcome(replace(asked, categories=(category,)), known, now) is Outcome.PERMIT
+        if reading.outcome(asked._replace(categories=(category,)), known, now) is Outcome.PERMIT
     ]
     assert list(got.permitted_categories) == alone
 
@@ -248,7 +247,7 @@ def test_invariant_9_adding_an_objection_never_turns_a_denial_into_a_permit(
     before = answer(asked, known, now).outcome
     chosen = data.draw(preferences(asked))
     assume(chosen.kind is not PreferenceKind.ACCEPTED_NOTICE)
-    after = answer(asked, replace(known, preferences=[*known.preferences, chosen]), now).outcome
+    after = answer(asked, known._replace(preferences=[*known.preferences, chosen]), now).outcome
     order = [Outcome.PERMIT, Outcome.GAP, Outcome.DENY]
     assert order.index(after) >= order.index(before)
 
@@ -270,4 +269,4 @@ def test_invariant_9_narrowing_categories_never_loses_a_permit(
     fewer = data.draw(
         st.lists(st.sampled_from(asked.categories), min_size=1, max_size=5, unique=True)
     )
-    assert answer(replace(asked, categories=tuple(fewer)), known, now).outcome is Outcome.PERMIT
+    assert answer(asked._replace(categories=tuple(fewer)), known, now).outcome is Outcome.PERMIT

@@ -557,6 +557,6 @@ def test_what_is_dated_ahead_counts_from_its_date_on() -> None:
     agreed = facts(ADS, consents=(given,))
     assert reasons(MARKETING, agreed) == ["CONSENT_MISSING"]
     assert reasons(MARKETING, agreed, tomorrow) == []
-    refused = replace(agreed, preferences=(out,))
+    refused = agreed._replace(preferences=(out,))
     assert reasons(MARKETING, refused) == ["CONSENT_MISSING"]
     assert reasons(MARKETING, refused, tomorrow) == ["MARKETING_OPTED_OUT"]

@@ -16,7 +16,7 @@ def test_an_expired_permission_opens_no_border() -> None:
     terms = contract(
         safeguards=frozenset({"ru_cross_border_permission"}), safeguard_details=(ended,)
     )
-    known = replace(facts(), subject=subject(jurisdiction="RU"), contracts=(terms,))
+    known = facts()._replace(subject=subject(jurisdiction="RU"), contracts=(terms,))
     midnight = datetime.combine(LAST + timedelta(days=1), time.min, UTC)
     assert reasons(question(), known, midnight - timedelta(microseconds=1)) == []
     assert reasons(question(), known, midnight) == ["TRANSFER_SAFEGUARD_MISSING"]
@@ -30,10 +30,10 @@ def test_another_safeguard_stands_in_its_place() -> None:
         destinations=frozenset({"US"}),
         safeguard_details=(ended, open_ended),
     )
-    known = replace(facts(), contracts=(terms,))
+    known = facts()._replace(contracts=(terms,))
     later = datetime(2025, 12, 1, tzinfo=UTC)
     assert reasons(question(destination="US"), known, later) == []
     alone = replace(terms, terms=replace(terms.terms, safeguards=frozenset({"bcr"})))
-    assert reasons(question(destination="US"), replace(known, contracts=(alone,)), later) == [
+    assert reasons(question(destination="US"), known._replace(contracts=(alone,)), later) == [
         "TRANSFER_SAFEGUARD_MISSING"
     ]
