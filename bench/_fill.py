@@ -20,12 +20,9 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     Engine,
-    Integer,
     Table,
     create_engine,
     event,
-    literal,
-    select,
     text,
 )
 
@@ -86,7 +83,6 @@ class _Fill:
             with engine.begin() as tx:
                 _insert(tx, tables.entries, self._entries(base, end, start, edge, filled))
                 _insert(tx, tables.postings, self._postings(base, end))
-                self._constant(tx, base, end)
                 rows = ((t.level, t.number, b"".join(t.hashes), t.root) for t in filled)
                 _insert(tx, tables.tiles, rows)
                 _insert(tx, tables.stretches, self._stretches(base, end, start))
@@ -128,27 +124,23 @@ class _Fill:
             yield index, micros, PRODUCER, index + 1, event_id, hash_, leaf
 
     def _postings(self, base: int, end: int) -> Iterator[PostingRow]:
-        """Make a segment's postings in the order of their index."""
+        """Make a segment's postings in the order of their index, a row a bundle and key."""
         segment, people = base // _SEGMENT, len(self.people)
         for number, pseudonym in enumerate(self.people):
             for index in range(base + (number - base) % people, end, people):
-                yield index, segment, int(Facet.PERSON), pseudonym
+                yield segment, int(Facet.PERSON), pseudonym, (index - base).to_bytes(2)
         back = pow(_SPREAD, -1, _SEGMENT)
         for spread in range(_SEGMENT):
-            index = base + spread * back % _SEGMENT
-            if index < end:
-                yield index, segment, int(Facet.TRACE), trace_of(index)
-
-    def _constant(self, tx: Connection, base: int, end: int) -> None:
-        """Insert the postings that are the same for each entry: the database makes them itself."""
-        index = tables.entries.c.log_index
+            place = spread * back % _SEGMENT
+            if base + place < end:
+                yield segment, int(Facet.TRACE), trace_of(base + place), place.to_bytes(2)
         for facet, key in (
             (Facet.EVENT, self.template.event.to_bytes(2)),
             (Facet.OUTCOME, self.template.outcome.encode()),
         ):
-            place = literal(base // _SEGMENT, Integer), literal(int(facet), tables.SmallInt)
-            each = select(index, *place, literal(key)).where(index >= base, index < end)
-            tx.execute(tables.postings.insert().from_select(list(tables.postings.c), each))
+            for first in range(0, end - base, TILE_WIDTH):
+                places = range(first, min(first + TILE_WIDTH, end - base))
+                yield segment, int(facet), key, struct.pack(f">{len(places)}H", *places)
 
     def _stretches(self, base: int, end: int, start: datetime) -> Iterator[tuple[int, int, int]]:
         for first in range(base, end - _STRETCH + 1, _STRETCH):

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
+from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from accord.audit.v1.log_entry_pb2 import LogEntry
 
@@ -24,6 +27,7 @@ Posting = tuple[int, bytes, int]
 """Facet, key, index of the entry."""
 
 _SEGMENT_BITS = 16
+_MOST_BYTES = 2 * WIDTH  # of a row's places, which are all of one bundle
 _MOST_BUNDLES = 64  # whose rows are compared one by one
 
 
@@ -38,9 +42,9 @@ class Tally:
         return sum(self.one((facet, key, index)) for facet, key in postings_of(entry))
 
     def one(self, posting: Posting) -> int:
-        """What one posting adds; its segment is derived from the index."""
+        """What one posting adds."""
         facet, key, index = posting
-        data = facet.to_bytes(8, signed=True) + index.to_bytes(8, signed=True) + key
+        data = facet.to_bytes(8, signed=True) + index.to_bytes(16, signed=True) + key
         return int.from_bytes(hashlib.blake2b(data, digest_size=16, key=self._key).digest())
 
 
@@ -79,12 +83,13 @@ class Postings:
             what = f"differ in {len(differing)} bundles of entries; those of {_MOST_BUNDLES} follow"
             self._report.add("postings", what)
         named = set(differing[:_MOST_BUNDLES])
-        wanted = {posting for bundle in named for posting in self._called_for(bundle)}
-        kept = {posting for posting in self._rows() if posting[2] // WIDTH in named}
+        wanted = Counter(posting for bundle in named for posting in self._called_for(bundle))
+        kept = Counter(posting for posting in self._rows() if posting[2] // WIDTH in named)
         for missing in sorted(wanted - kept, key=_order):
-            self._report.add(_name(missing), "the row is missing")
+            self._report.add(_name(missing), "is missing")
         for foreign in sorted(kept - wanted, key=_order):
-            self._report.add(_name(foreign), "the entry does not say it")
+            what = "is there twice" if foreign in wanted else "the entry does not say it"
+            self._report.add(_name(foreign), what)
 
     def _called_for(self, bundle: int) -> Iterator[Posting]:
         start = bundle * WIDTH
@@ -101,16 +106,28 @@ class Postings:
                 yield facet, key, index
 
     def _rows(self, *, named: bool = False) -> Iterator[Posting]:
-        for segment, facet, key, index in self._database.rows(
-            "SELECT segment, facet, key, log_index FROM postings"
+        for segment, facet, key, places in self._database.rows(
+            "SELECT segment, facet, key, places FROM postings"
         ):
-            if not (isinstance(facet, int) and isinstance(key, bytes) and isinstance(index, int)):
-                if named:
-                    self._report.add("postings", f"a row holds what is none: {segment!r:.20}")
-                continue
-            if named and segment != index >> _SEGMENT_BITS:
-                self._report.add(_name((facet, key, index)), "lies in another segment")
-            yield facet, key, index
+            if not (isinstance(segment, int) and isinstance(facet, int) and isinstance(key, bytes)):
+                found = None
+            else:
+                found = _unpacked(places)
+            if found is not None:
+                for place in found:
+                    yield facet, key, (segment << _SEGMENT_BITS) + place
+            elif named:
+                self._report.add("postings", f"a row holds what is none: {segment!r:.20}")
+
+
+def _unpacked(places: object) -> tuple[int, ...] | None:
+    """The places that a row holds, ascending and of one bundle; None if they are none."""
+    if not isinstance(places, bytes) or len(places) % 2 or not 0 < len(places) <= _MOST_BYTES:
+        return None
+    found = struct.unpack(f">{len(places) // 2}H", places)
+    if found[0] // WIDTH != found[-1] // WIDTH or any(a >= b for a, b in pairwise(found)):
+        return None
+    return found
 
 
 def _order(posting: Posting) -> tuple[int, int, bytes]:
@@ -120,4 +137,4 @@ def _order(posting: Posting) -> tuple[int, int, bytes]:
 
 def _name(posting: Posting) -> str:
     facet, key, index = posting
-    return f"postings, row {facet}/{key.hex()}/{index}"
+    return f"postings, {facet}/{key.hex()}/{index}"

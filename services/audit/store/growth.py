@@ -5,18 +5,18 @@ row counts. SQLite takes many rows in one statement, PostgreSQL takes them by CO
 """
 
 import struct
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from runtime.db import BigInt, copy_rows, insert_rows
 from runtime.instants import to_micros
-from services.audit.domain.entry import Facet, StoredEntry
+from services.audit.domain.entry import StoredEntry
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.ports import Growth
 from services.audit.store.tables import (
+    BUNDLE_BITS,
     SEGMENT_BITS,
     STRETCH_BITS,
     entries,
@@ -28,7 +28,7 @@ from services.audit.store.tables import (
 _ENTRY = [column.name for column in entries.c]
 _POSTING = [column.name for column in postings.c]
 EntryRow = tuple[int, int, str, int, bytes, bytes, bytes]
-PostingRow = tuple[int, int, int, bytes]
+PostingRow = tuple[int, int, bytes, bytes]
 
 _STORED = (
     select(entries.c.log_index, entries.c.leaf_hash, entries.c.leaf)
@@ -44,14 +44,12 @@ _STRETCH = stretches.insert().from_select(
         func.max(entries.c.event_time),
     ).where(entries.c.log_index >= _FIRST, entries.c.log_index < _FIRST + (1 << STRETCH_BITS)),
 )
-_NUMBERS = {facet: int(facet) for facet in Facet}  # plain numbers, which drivers take faster
 
 
 def write(tx: Connection, growth: Growth) -> None:
     """Insert what the log has to store of a growth, but for its checkpoint."""
     entry_rows = [_entry_row(entry) for entry in growth.entries]
-    # In the order of the index: a page that many rows share is visited once.
-    posting_rows = sorted(_posting_rows(growth.entries), key=_in_index)
+    posting_rows = _posting_rows(growth.entries)
     if tx.dialect.name == "postgresql":
         copy_rows(tx, entries, _ENTRY, map(packed_entry, entry_rows))
         copy_rows(tx, postings, _POSTING, map(packed_posting, posting_rows))
@@ -95,22 +93,28 @@ def _entry_row(entry: StoredEntry) -> EntryRow:
     )
 
 
-def _posting_rows(stored: Sequence[StoredEntry]) -> Iterator[PostingRow]:
+def _posting_rows(stored: Sequence[StoredEntry]) -> list[PostingRow]:
+    """Return under what the entries are found, in the order of the index.
+
+    So a page that many rows share is visited once.
+    """
+    under: dict[tuple[int, int, bytes], bytes] = {}
     for entry in stored:
-        index = entry.index
-        segment = index >> SEGMENT_BITS
+        bundle = entry.index >> BUNDLE_BITS
+        place = (entry.index & (1 << SEGMENT_BITS) - 1).to_bytes(2)
         for facet, key in entry.sealed.postings:
-            yield index, segment, _NUMBERS[facet], key
-
-
-def _in_index(row: PostingRow) -> tuple[int, int, bytes, int]:
-    index, segment, facet, key = row
-    return segment, facet, key, index
+            at = (bundle, int(facet), key)
+            under[at] = under.get(at, b"") + place
+    bits = SEGMENT_BITS - BUNDLE_BITS
+    return sorted(
+        (bundle >> bits, facet, key, places) for (bundle, facet, key), places in under.items()
+    )
 
 
 # PostgreSQL's binary format: the number of fields, then each behind its length.
 _PLACE = struct.Struct(">hiqiqi")
 _REST = struct.Struct(">iqi16si32si")
+_UNDER = struct.Struct(">hiiihi")
 
 
 def packed_entry(row: EntryRow) -> bytes:
@@ -124,12 +128,6 @@ def packed_entry(row: EntryRow) -> bytes:
 
 def packed_posting(row: PostingRow) -> bytes:
     """Encode a row for COPY."""
-    index, segment, facet, key = row
-    size = len(key)
-    return _posting(size).pack(len(row), 8, index, 4, segment, 2, facet, size, key)
-
-
-@lru_cache(maxsize=256)
-def _posting(size: int) -> struct.Struct:
-    """Return the layout of a posting whose key has a size; nearly all have the same."""
-    return struct.Struct(f">hiqiiihi{size}s")
+    segment, facet, key, places = row
+    under = _UNDER.pack(len(row), 4, segment, 2, facet, len(key))
+    return b"".join((under, key, len(places).to_bytes(4), places))

@@ -15,7 +15,7 @@ from services.audit.domain.merkle import HASH_SIZE, Node, leaf_hash, tree_hash
 from services.audit.domain.ports import Envelope, Filter, Growth, Head, Selection
 from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
 from services.audit.store.growth import check_entries, write
-from services.audit.store.search import Search
+from services.audit.store.search import Search, indexes
 from services.audit.store.tables import (
     SEGMENT_BITS,
     checkpoints,
@@ -144,11 +144,12 @@ class StoredLog:
         def query(tx: Connection) -> tuple[int, int]:
             last = tx.execute(select(func.max(entries.c.log_index))).scalar()
             size = 0 if last is None else last + 1
-            each = select(func.count(postings.c.log_index.distinct()))
-            under = (postings.c.facet.in_(sorted(facets)), postings.c.key == key)
-            segments = range((size - 1 >> SEGMENT_BITS) + 1) if size else range(0)
-            found = (each.where(postings.c.segment == one, *under) for one in segments)
-            return sum(tx.execute(one).scalar_one() for one in found), size
+            under = select(postings.c.segment, postings.c.places).where(
+                postings.c.facet.in_(sorted(facets)), postings.c.key == key
+            )
+            segments = range((size - 1 >> SEGMENT_BITS) + 1)
+            found = (tx.execute(under.where(postings.c.segment == each)) for each in segments)
+            return sum(len(indexes(rows.tuples())) for rows in found), size
 
         return await self._database.read(query)
 

@@ -1,61 +1,58 @@
 """The search for entries: by facets, time and producer, in the order of the log, in bounded work.
 
-Every facet has its own rows in each segment. The rarest leads: its rows are read, a chunk at a
-time, and each is looked up under the other facets. So what one person did with an outcome that
-every second entry has is found as fast as what that person did. A rare facet is looked for in many
-segments at once; where it turns out to be frequent, in one after another.
+The log is searched in windows, whose width follows from what is found in them: many segments where
+that is little, a bundle where every entry is under what is asked for. In a window the rarest facet
+leads; the others are looked at in the bundles that are left, and an entry's own row at last. So
+what one person did with an outcome that every second entry has is found as fast as what that
+person did.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from struct import unpack
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from services.audit.domain.entry import Facet
 from services.audit.domain.ports import Filter
 from services.audit.store.tables import (
+    BUNDLE_BITS,
     SEGMENT_BITS,
     STRETCH_BITS,
     entries,
-    postings,
     stretches,
 )
 
 _WORK = 16_384  # rows that one search reads, about: tens of milliseconds
-_CHUNK = 2_048  # rows that one statement reads
-_LEAST_CHUNK = 64
+_CHUNK = 1_024  # rows that one statement reads, unless its window is the narrowest
 _SEEK = 16  # what a look into a segment costs, in rows
+_IN_A_ROW = 64  # places that cost as much as a row to come by
+_PAGE = 500  # entries that one statement is asked for
 _STRETCHES = 4_096  # that one statement gives
-_TOGETHER_BITS = 6  # 64 segments are looked into at once
-_RARITY = (
-    Facet.TRACE,
-    Facet.CONTRACT,
-    Facet.PERSON,
-    Facet.ACTOR,
-    Facet.RECIPIENT,
-    Facet.APP,
-    Facet.OUTCOME,
-    Facet.EVENT,
-)
+_FEW = 64  # entries whose bundles are looked at one by one
+_RARE = frozenset({Facet.TRACE, Facet.CONTRACT, Facet.PERSON})
+_NARROWEST, _WIDEST = 1 << BUNDLE_BITS, 256 << SEGMENT_BITS  # entries
+_COUNT = "COUNT(*), COALESCE(SUM(length(places)), 0)"
+_BEYOND = b"\xff" * 3  # what no row begins with, and all come before
+
+Range = tuple[int, bytes, bytes]
+"""A segment, and the places in it, in bytes, from which and before which rows begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The entries [begin, end)."""
-
-    begin: int
-    end: int
-
-    @property
-    def segments(self) -> range:
-        """Return the segments in which they lie."""
-        return range(self.begin >> SEGMENT_BITS, (self.end - 1 >> SEGMENT_BITS) + 1)
-
-    def halves(self) -> tuple["_Part", "_Part"]:
-        """Divide it between two of its segments."""
-        segments = self.segments
-        middle = segments[len(segments) // 2] << SEGMENT_BITS
-        return _Part(self.begin, middle), _Part(middle, self.end)
+def indexes(rows: Iterable[tuple[int, bytes]]) -> set[int]:
+    """Return the entries that stand in rows of a segment and places."""
+    packed = defaultdict[int, list[bytes]](list)
+    for segment, places in rows:
+        packed[segment].append(places)
+    found = set[int]()
+    for segment, each in packed.items():
+        joined = b"".join(each)
+        base = segment << SEGMENT_BITS
+        found.update(map(base.__add__, unpack(f">{len(joined) // 2}H", joined)))
+    return found
 
 
 class Search:
@@ -67,6 +64,7 @@ class Search:
         self._newest_first = newest_first
         self._limit = limit
         self._work = 0
+        self._width = 1 << STRETCH_BITS if _RARE.isdisjoint(wanted.facets) else _WIDEST
         self.found: list[int] = []
         self.more: int | None = None
 
@@ -125,115 +123,91 @@ class Search:
 
     def _look(self, low: int, high: int) -> Iterator[int]:
         """Search [low, high) piece by piece; give each time the index up to which it went."""
-        bits = SEGMENT_BITS + _TOGETHER_BITS if self._wanted.facets else STRETCH_BITS
-        pieces: Sequence[int] = range(low >> bits, ((high - 1) >> bits) + 1)
-        for piece in reversed(pieces) if self._newest_first else pieces:
-            part = _Part(max(low, piece << bits), min(high, (piece + 1) << bits))
-            if part.begin < part.end and self._wanted.facets:
-                yield from self._segments(part)
-            elif part.begin < part.end:
-                self._scan(part)
-                yield part.begin if self._newest_first else part.end - 1
+        while low < high:
+            begin = max(low, high - self._width) if self._newest_first else low
+            end = high if self._newest_first else min(high, low + self._width)
+            if not self._wanted.facets:
+                self._scan(begin, end)
+            elif (matching := self._matching(begin, end)) is None:
+                self._width = max(self._width >> 3, _NARROWEST)
+                continue
+            else:
+                yield from self._choose(matching)
+                self._width = min(self._width << 2, _WIDEST)
+            if self._newest_first:
+                high = begin
+                yield begin
+            else:
+                low = end
+                yield end - 1
 
-    def _scan(self, part: _Part) -> None:
+    def _scan(self, begin: int, end: int) -> None:
         """Look at the entries one by one."""
-        index, room = entries.c.log_index, self._room
-        query = select(index).where(*_within(index, part), *self._of_entry())
+        index, room = entries.c.log_index, self._limit + 1 - len(self.found)
+        query = select(index).where(index >= begin, index < end, *self._of_entry())
         found = self._tx.execute(query.order_by(self._order(index)).limit(room)).scalars().all()
         self.found += found
-        self._work += _SEEK + (len(found) if len(found) == room else part.end - part.begin)
+        self._work += _SEEK + (len(found) if len(found) == room else end - begin)
 
-    def _segments(self, part: _Part) -> Iterator[int]:
-        """Search several segments, at once if that facet is rare which usually is the rarest."""
-        if len(part.segments) == 1:
-            yield from self._segment(part)
+    def _choose(self, matching: Sequence[int]) -> Iterator[int]:
+        """Take those whose own rows are as wanted; give each time the last one looked at."""
+        asked = self._of_entry()
+        if not asked:
+            self.found += matching
             return
-        facet = min(self._wanted.facets, key=_RARITY.index)
-        rows = self._rows(part, facet, sorted(self._wanted.facets[facet]), _CHUNK, ordered=False)
-        if len(rows) < _CHUNK:
-            self.found += sorted((at for at, holds in rows if holds), reverse=self._newest_first)
-            yield part.begin if self._newest_first else part.end - 1
-            return
-        for half in part.halves()[:: -1 if self._newest_first else 1]:
-            yield from self._segments(half)
+        index = entries.c.log_index
+        for at in range(0, len(matching), _PAGE):
+            page = matching[at : at + _PAGE]
+            query = select(index).where(index.in_(page), *asked).order_by(self._order(index))
+            self.found += self._tx.execute(query).scalars()
+            self._work += _SEEK + len(page)
+            yield page[-1]
 
-    def _segment(self, part: _Part) -> Iterator[int]:
-        """Search a part of a segment, in chunks of the rows of its rarest facet."""
-        facet = self._rarest(part)
-        if facet is None:
-            yield part.begin if self._newest_first else part.end - 1
-            return
-        keys = sorted(self._wanted.facets[facet])
-        while part.begin < part.end:
-            most = max(self._chunk_size // len(keys), _LEAST_CHUNK)
-            chunks = [self._rows(part, facet, [key], most) for key in keys]
-            holding = {index for chunk in chunks for index, holds in chunk if holds}
-            # Where a chunk is full its key has more rows: what lies beyond is for the next turn.
-            ends = [chunk[-1][0] for chunk in chunks if len(chunk) == most]
-            if self._newest_first:
-                reached = max(ends, default=part.begin)
-                self.found += sorted((at for at in holding if at >= reached), reverse=True)
-                part = _Part(part.begin, reached)
-            else:
-                reached = min(ends, default=part.end - 1)
-                self.found += sorted(at for at in holding if at <= reached)
-                part = _Part(reached + 1, part.end)
-            yield reached
+    def _matching(self, begin: int, end: int) -> Sequence[int] | None:
+        """Return, in order, what stands in [begin, end) under all facets; None if it is too much.
 
-    def _rarest(self, part: _Part) -> Facet | None:
-        """Tell which facet has the fewest rows here; None when one has none at all."""
-        facets = sorted(self._wanted.facets)
-        if len(facets) == 1:
-            return facets[0]
-        counts = {}
-        for facet in facets:
-            rows = select(literal(1)).where(
-                postings.c.segment.in_(part.segments),
-                postings.c.facet == int(facet),
-                postings.c.key.in_(sorted(self._wanted.facets[facet])),
-                *_within(postings.c.log_index, part),
-            )
-            # Further than that counting costs more than it spares.
-            count = select(func.count()).select_from(rows.limit(_CHUNK).subquery())
-            counts[facet] = self._tx.execute(count).scalar_one()
-            self._work += _SEEK + counts[facet] // _SEEK
-            if not counts[facet]:
+        It is never too much in the narrowest window.
+        """
+        wanted = self._wanted.facets
+        wide = end - begin > _NARROWEST
+        most = _CHUNK if wide else _NARROWEST * _CHUNK
+        where, order = list(_ranges(begin, end)), sorted(wanted)
+        if len(order) > 1:
+            counts = {facet: self._rows(_COUNT, facet, where, most)[0] for facet in order}
+            order.sort(key=lambda facet: (counts[facet][0] == most, counts[facet][1]))
+            self._work += sum(count for count, _ in counts.values()) // _SEEK
+        found: set[int] | None = None
+        for facet in order:
+            rows = self._rows("segment, places", facet, where, most)
+            if wide and len(rows) == most:
                 return None
-        return min(facets, key=lambda facet: counts[facet])
+            under = indexes(rows)
+            self._work += len(under) // _IN_A_ROW
+            found = under if found is None else found & under
+            if not found:
+                return ()
+            if len(found) <= _FEW:
+                bundles = sorted({index & -_NARROWEST for index in found})
+                where = [one for base in bundles for one in _ranges(base, base + _NARROWEST)]
+        ordered = sorted(found or ())
+        ordered = ordered[bisect_left(ordered, begin) : bisect_left(ordered, end)]
+        return ordered[::-1] if self._newest_first else ordered
 
-    def _rows(
-        self, part: _Part, facet: Facet, keys: Sequence[bytes], most: int, *, ordered: bool = True
-    ) -> Sequence[tuple[int, bool]]:
-        """Return the next rows under keys: the index, and whether all else that is wanted holds."""
-        leading = select(postings.c.segment, postings.c.log_index).where(
-            postings.c.segment.in_(part.segments),
-            postings.c.facet == int(facet),
-            postings.c.key.in_(keys),
-            *_within(postings.c.log_index, part),
+    def _rows(self, columns: str, facet: Facet, where: Sequence[Range], most: int) -> Sequence[Any]:
+        """Return the rows under a facet in ranges of places, or what they come to."""
+        keys = sorted(self._wanted.facets[facet])
+        mark = "%s" if self._tx.dialect.name == "postgresql" else "?"
+        ranges = ", ".join([f"({mark}, {mark}, {mark})"] * len(where))
+        of_keys = ", ".join([mark] * len(keys))
+        statement = (
+            f"SELECT {columns} FROM (SELECT segment, places"  # noqa: S608  our own names
+            f" FROM (VALUES {ranges}) AS wanted CROSS JOIN postings"
+            " WHERE segment = column1 AND places >= column2 AND places < column3"
+            f" AND facet = {mark} AND key IN ({of_keys}) LIMIT {mark}) AS found"
         )
-        if ordered:
-            leading = leading.order_by(self._order(postings.c.log_index))
-        lead = leading.limit(most).subquery()
-        here = lead.c.log_index
-        holds = []
-        for each, others in self._wanted.facets.items():
-            if each != facet:
-                other = postings.alias()
-                holds.append(
-                    exists().where(
-                        other.c.segment == lead.c.segment,
-                        other.c.facet == int(each),
-                        other.c.key.in_(sorted(others)),
-                        other.c.log_index == here,
-                    )
-                )
-        if asked := self._of_entry():
-            holds.append(exists().where(entries.c.log_index == here, *asked))
-        query = select(here, and_(literal(1) == 1, *holds))
-        if ordered:
-            query = query.order_by(self._order(here))
-        rows = [(index, bool(all_hold)) for index, all_hold in self._tx.execute(query)]
-        self._work += _SEEK + len(part.segments) + len(rows)
+        values = (*chain.from_iterable(where), int(facet), *keys, most)
+        rows = self._tx.exec_driver_sql(statement, values).all()
+        self._work += _SEEK + len(where) * len(keys) + len(rows)
         return rows
 
     def _of_entry(self) -> list[ColumnElement[bool]]:
@@ -250,20 +224,15 @@ class Search:
     def _order(self, column: ColumnElement[int]) -> ColumnElement[int]:
         return column.desc() if self._newest_first else column.asc()
 
-    @property
-    def _room(self) -> int:
-        """Return how many to find yet: one more than was asked for shows that there is more."""
-        return self._limit + 1 - len(self.found)
 
-    @property
-    def _chunk_size(self) -> int:
-        """Return how many rows to read at once: where each of them holds, as many as are wanted."""
-        alone = len(self._wanted.facets) == 1 and not self._of_entry()
-        return min(self._room, _CHUNK) if alone else _CHUNK
-
-
-def _within(column: ColumnElement[int], part: _Part) -> tuple[ColumnElement[bool], ...]:
-    return column >= part.begin, column < part.end
+def _ranges(begin: int, end: int) -> Iterator[Range]:
+    """Give for each segment where the rows begin that hold places of [begin, end)."""
+    for segment in range(begin >> SEGMENT_BITS, (end - 1 >> SEGMENT_BITS) + 1):
+        base = segment << SEGMENT_BITS
+        first = max(begin - base, 0) >> BUNDLE_BITS << BUNDLE_BITS
+        beyond = end - base
+        upper = _BEYOND if beyond >> SEGMENT_BITS else beyond.to_bytes(2)
+        yield segment, first.to_bytes(2), upper
 
 
 def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -39,22 +39,31 @@ entries = Table(
     sqlite_strict=True,
 )
 
-# Under what an entry is found: one row for each of `SealedEntry.postings`, each once. The rows of
-# a segment lie together, so that what is written belongs to the newest segment alone and writing is
-# no slower in a large log than in a small one; a search looks once into each segment.
+# Under what entries are found: for each of `SealedEntry.postings` the places of those that stand
+# under it. A row is of one growth of the log and, in that, of one bundle of 256 entries: so it is
+# small, nothing is ever added to it, and a bundle's rows lie between two values of `places`.
+# The rows of a segment lie together, so that what is written belongs to the newest segment alone
+# and writing is no slower in a large log than in a small one; a search looks once into each.
 postings = Table(
     "postings",
     LOG,
-    Column("log_index", BigInt, nullable=False),
     Column("segment", Integer, nullable=False),  # log_index >> SEGMENT_BITS
     Column("facet", SmallInt, nullable=False),  # domain.entry.Facet
     Column("key", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("segment", "facet", "key", "log_index"),
-    CheckConstraint("segment = log_index >> 16", name="segment"),
+    # The lowest 16 bits of each log_index, big-endian, ascending; all of one bundle.
+    Column("places", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("segment", "facet", "key", "places"),
+    CheckConstraint(
+        "length(places) BETWEEN 2 AND 512 AND length(places) & 1 = 0"
+        " AND substr(places, 1, 1) = substr(places, length(places) - 1, 1)"
+        " AND substr(places, 2, 1) <= substr(places, length(places), 1)",
+        name="places",
+    ),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 SEGMENT_BITS = 16
+BUNDLE_BITS = 8
 
 # When the events of each full stretch of 2^STRETCH_BITS entries happened, so that a search by time
 # skips those that lie outside. Entries come almost in the order of their times, but only almost.

@@ -17,6 +17,7 @@ from services.audit import recovery
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.settings import AuditSettings
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
+from services.audit.store.search import indexes
 from services.audit.store.tables import (
     checkpoints,
     entries,
@@ -104,17 +105,16 @@ async def published_log(region: Region, *sizes: int) -> None:
             await there.publish()
 
 
-async def content(url: str, size: int) -> dict[str, list[tuple[object, ...]]]:
+async def content(url: str, size: int) -> dict[str, list[tuple[Any, ...]]]:
     """All rows that a log published at a size has, but for when they were written."""
     wanted = {
         entries: entries.c.log_index < size,
-        postings: postings.c.log_index < size,
         stretches: (stretches.c.number + 1) * 4096 <= size,
         tiles: true(),
         checkpoints: checkpoints.c.size.in_(select(published.c.size)),
         published: published.c.size <= size,
     }
-    found = {}
+    found: dict[str, list[tuple[Any, ...]]] = {}
     for table, which in wanted.items():
         found_rows = await rows(url, select(table).where(which).order_by(*table.primary_key))
         when = {"signed_at", "published_at"}
@@ -125,6 +125,14 @@ async def content(url: str, size: int) -> dict[str, list[tuple[object, ...]]]:
         for level, number, hashes, root in found["tiles"]
         if (number + 1) * 256 ** (level + 1) <= size
     ]
+    # A log that was filled again has grown in other steps: a row of postings is of one of them.
+    posted = await rows(url, select(postings))
+    found["postings"] = sorted(
+        (index, facet, key)
+        for segment, facet, key, places in posted
+        for index in indexes([(segment, places)])
+        if index < size
+    )
     return found
 
 

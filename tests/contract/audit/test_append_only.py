@@ -1,5 +1,7 @@
 """The databases themselves let nobody change the log: every way that a writer has is tried."""
 
+# ruff: noqa: S608 -- statements of the test's own making
+
 from __future__ import annotations
 
 import contextlib
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, create_engine, make_url, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from services.audit.store.tables import LOG
 from tests.contract.audit.log import Log, event
@@ -26,9 +28,10 @@ CHANGES = {
         "UPDATE entries SET log_index = log_index + 10000",
     ),
     "postings": (
-        "UPDATE postings SET log_index = log_index + 1",
+        "UPDATE postings SET segment = segment + 1",
         "UPDATE postings SET facet = 1 WHERE facet = 2",
-        "DELETE FROM postings WHERE log_index = 5",
+        "UPDATE postings SET places = places",
+        "DELETE FROM postings WHERE length(places) > 2",
     ),
     "stretches": (
         "UPDATE stretches SET latest = 0",
@@ -48,6 +51,14 @@ ROW = (
     "SELECT {index}, event_time, 'p', 1, x'{event}', leaf_hash, leaf FROM entries"
     " WHERE log_index = 5"
 )
+# An entry that was there before, one that is not there, and both at once; nothing, or beside them.
+POSTINGS = (
+    "(0, 1, x'00', x'0005')",
+    "(0, 1, x'00', x'1003')",
+    "(0, 1, x'00', x'10021003')",
+    "(1, 1, x'00', x'0000')",
+    "(-1, 1, x'00', x'ffff')",
+)
 REPLACEMENTS = (
     "INSERT OR REPLACE INTO entries " + ROW.format(index=5, event="f0"),
     "INSERT OR REPLACE INTO entries " + ROW.format(index=ENTRIES, event=f"{7:032x}"),
@@ -58,8 +69,7 @@ REPLACEMENTS = (
     + ROW.format(index=5, event="f0")
     + " ON CONFLICT (log_index) DO UPDATE SET leaf = excluded.leaf_hash",
     "INSERT OR REPLACE INTO postings SELECT * FROM postings",
-    "INSERT INTO postings VALUES (5, 0, 1, x'00')",
-    "INSERT INTO postings VALUES (4099, 0, 1, x'00')",
+    *("INSERT INTO postings VALUES " + row for row in POSTINGS),
     "REPLACE INTO stretches SELECT number, 0, 0 FROM stretches",
     "INSERT INTO stretches SELECT number + 1, earliest, latest FROM stretches",
     "INSERT OR REPLACE INTO tiles SELECT level, number, root, root FROM tiles",
@@ -121,6 +131,23 @@ async def test_a_foreign_connection_to_the_file_replaces_nothing_either(filled: 
                 with pytest.raises(sqlite3.Error):
                     stranger.execute(statement)
     assert await everything(filled) == before
+
+
+@pytest.mark.parametrize("places", ["", "10", "100303", "10031002", "0fff1003", "1003" * 257])
+async def test_the_index_takes_nothing_but_places_of_one_bundle_in_order(
+    filled: Log, places: str
+) -> None:
+    """What a growth may say of its entries: an even number of bytes that a search understands."""
+    literal = f"x'{places}'" if filled.url.startswith("sqlite") else f"'\\x{places}'"
+    statement = text("INSERT INTO postings VALUES (0, 1, :key, " + literal + ")")
+
+    def attempt(tx: Connection) -> None:
+        if tx.dialect.name == "sqlite":
+            tx.execute(text("DROP TRIGGER postings_only_append"))
+        tx.execute(statement, {"key": b"k"})
+
+    with pytest.raises(IntegrityError, match="ck_postings_places"):
+        await filled.database.write(attempt)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

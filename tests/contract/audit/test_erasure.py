@@ -17,7 +17,7 @@ from accord.audit.v1.entry_pb2 import (
     Entry,
 )
 from google.protobuf.message import Message
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from runtime.db import Database
 from runtime.event import Section
@@ -25,6 +25,7 @@ from runtime.fault import Fault
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
+from services.audit.store.search import indexes
 from services.audit.store.tables import outbox, party_keys, postings
 from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Office, Service
 from tests.contract.audit.log import OFFICER, PERSON, event
@@ -331,7 +332,7 @@ async def last_about(audit: Service, pseudonym: bytes) -> int:
     """The newest entry that bears a pseudonym."""
     database = Database(audit.settings.database)
     try:
-        newest = select(func.max(postings.c.log_index)).where(postings.c.key == pseudonym)
-        return await database.read(lambda tx: tx.execute(newest).scalar_one())
+        bearing = select(postings.c.segment, postings.c.places).where(postings.c.key == pseudonym)
+        return await database.read(lambda tx: max(indexes(tx.execute(bearing).tuples())))
     finally:
         await database.close()

@@ -21,6 +21,7 @@ from services.audit.domain.ports import Filter
 from services.audit.store import LOG_MIGRATIONS, search
 from services.audit.store.search import Search
 from services.audit.store.tables import (
+    BUNDLE_BITS,
     SEGMENT_BITS,
     STRETCH_BITS,
     entries,
@@ -37,7 +38,7 @@ PRODUCERS = ("account", "sharing")
 PLACES = sorted(
     place
     for base in (0, 1 << STRETCH_BITS, 1 << SEGMENT_BITS, 3 << SEGMENT_BITS)
-    for place in (base, base + 1, base + 2, base + 5, base + 9, base + 100)
+    for place in (base, base + 1, base + 2, base + 5, base + 9, base + 256, base + 65_535)
 )
 
 
@@ -99,7 +100,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(stored=ENTRIES, wanted=FILTERS, limit=st.integers(1, 5), work=st.sampled_from([1, 60, 9999]))
+@given(
+    stored=ENTRIES,
+    wanted=FILTERS,
+    limit=st.integers(1, 5),
+    work=st.sampled_from([1, 60, 9999]),
+    few=st.sampled_from([0, 2, 64]),
+    at_once=st.integers(1, 20),
+)
 async def test_pages_together_are_what_matches_in_the_order_of_the_log(  # noqa: PLR0917  drawn
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
@@ -108,12 +116,15 @@ async def test_pages_together_are_what_matches_in_the_order_of_the_log(  # noqa:
     wanted: Filter,
     limit: int,
     work: int,
+    few: int,
+    at_once: int,
 ) -> None:
     monkeypatch.setattr(search, "_WORK", work)
     monkeypatch.setattr(search, "_CHUNK", 3)
-    monkeypatch.setattr(search, "_LEAST_CHUNK", 1)
+    monkeypatch.setattr(search, "_FEW", few)
+    monkeypatch.setattr(search, "_PAGE", 2)
     monkeypatch.setattr(search, "_STRETCHES", 2)
-    await database.write(lambda tx: _replace(tx, stored))
+    await database.write(lambda tx: _replace(tx, stored, at_once))
     found: list[int] = []
     after: int | None = None
     for _ in range(10_000):
@@ -139,7 +150,7 @@ async def test_a_rare_facet_leads_whatever_the_others_are(
         for n in range(1_000)
     ]
     await database.write(lambda tx: _replace(tx, many))
-    monkeypatch.setattr(search, "_WORK", 300)
+    monkeypatch.setattr(search, "_WORK", 800)
     wanted = Filter({Facet.EVENT: [b"a"], Facet.PERSON: [b"x"]})
     for newest_first, indexes in ((True, [900, 7]), (False, [7, 900])):
         page = await database.read(
@@ -159,7 +170,7 @@ async def test_a_search_that_finds_nothing_ends_and_says_where_to_go_on(
     page, more = await database.read(lambda tx: _page(tx, wanted, None, True, 10))
     assert page == []
     assert more is not None
-    assert 500 < more < 1_000
+    assert 0 < more < 1_000
 
 
 def _page(
@@ -170,15 +181,17 @@ def _page(
     return one.found, one.more
 
 
-def _replace(tx: Connection, stored: Sequence[Entry]) -> None:
-    """Makes the tables hold these entries alone."""
+def _replace(tx: Connection, stored: Sequence[Entry], at_once: int = 1) -> None:
+    """Makes the tables hold these entries alone, as if so many had come with each growth."""
     for table in (entries, postings, stretches):
         tx.execute(table.delete())
     if not stored:
         return
     tx.execute(insert(entries), [_row(entry) for entry in stored])
-    if rows := [row for entry in stored for row in _postings(entry)]:
-        tx.execute(insert(postings), rows)
+    ordered = sorted(stored, key=lambda entry: entry.index)
+    for first in range(0, len(ordered), at_once):
+        if rows := list(_postings(ordered[first : first + at_once])):
+            tx.execute(insert(postings), rows)
     full = (max(entry.index for entry in stored) + 1) >> STRETCH_BITS
     if full:
         tx.execute(insert(stretches), [_stretch(number, stored) for number in range(full)])
@@ -196,15 +209,16 @@ def _row(entry: Entry) -> dict[str, object]:
     }
 
 
-def _postings(entry: Entry) -> Iterator[dict[str, object]]:
-    for facet, keys in entry.facets.items():
-        for key in keys:
-            yield {
-                "log_index": entry.index,
-                "segment": entry.index >> SEGMENT_BITS,
-                "facet": int(facet),
-                "key": key,
-            }
+def _postings(stored: Sequence[Entry]) -> Iterator[dict[str, object]]:
+    under: dict[tuple[int, int, bytes], bytes] = {}
+    for entry in stored:
+        for facet, keys in entry.facets.items():
+            for key in keys:
+                at = (entry.index >> BUNDLE_BITS, int(facet), key)
+                under[at] = under.get(at, b"") + (entry.index % (1 << SEGMENT_BITS)).to_bytes(2)
+    for (bundle, number, key), places in under.items():
+        segment = bundle >> SEGMENT_BITS - BUNDLE_BITS
+        yield {"segment": segment, "facet": number, "key": key, "places": places}
 
 
 def _stretch(number: int, stored: Sequence[Entry]) -> dict[str, object]:

@@ -89,11 +89,8 @@ def _unguard(tx: Connection) -> None:
         ),
         ("DELETE FROM entries WHERE log_index = 17", "entries, row 17"),
         ("UPDATE tiles SET root = hashes WHERE number = 1", "tiles, row 0/1, column root"),
-        ("DELETE FROM postings WHERE log_index = 9 AND facet = 1", "postings, row 1/"),
-        (
-            "UPDATE postings SET log_index = 10 WHERE log_index = 9 AND facet = 1",
-            "postings, row 1/",
-        ),
+        ("DELETE FROM postings WHERE facet = 1", "postings, 1/"),
+        ("UPDATE postings SET segment = 9 WHERE facet = 1", "postings, 1/"),
         (
             "UPDATE checkpoints SET note = replace(note, 'a', 'b') WHERE size = 140",
             "checkpoints, row of size 140, column note",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from accord_client.cli import cli
 from accord_client.cli.session import Exit
-from accord_client.entry import parse_entry, postings_of
+from accord_client.entry import Facet, parse_entry, postings_of
 from accord_client.fsck import Report, check_log
 from accord_client.fsck.beside import VERSION
 from accord_client.fsck.database import check_database
@@ -37,6 +38,11 @@ SCHEMA = files("accord_client.fsck").joinpath("schema.sql").read_text()
 SIGNED = 1_750_000_000_000_000
 
 
+def places(*indexes: int) -> bytes:
+    """The places of a row of the index, in the first segment."""
+    return struct.pack(f">{len(indexes)}H", *indexes)
+
+
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("log") / "log.db"
@@ -47,6 +53,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
         message.event_time.FromSeconds(1_750_000_000 + number)
         leaves.append(message.SerializeToString(deterministic=True))
     hashes = [leaf_hash(leaf) for leaf in leaves]
+    under: dict[tuple[int, Facet, bytes], list[int]] = {}
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.executescript(SCHEMA)
         for index, leaf in enumerate(leaves):
@@ -62,7 +69,10 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
             connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             for facet, key in postings_of(message):
-                connection.execute("INSERT INTO postings VALUES (?, 0, ?, ?)", (index, facet, key))
+                under.setdefault((index // 256, facet, key), []).append(index)
+        for (_, facet, key), found in under.items():
+            posted = (0, facet, key, places(*found))
+            connection.execute("INSERT INTO postings VALUES (?, ?, ?, ?)", posted)
         for number in range(SIZE // 256):
             tile = hashes[number * 256 : (number + 1) * 256]
             row_ = (0, number, b"".join(tile), root_of(tile))
@@ -151,25 +161,47 @@ PERSON = f"1/{(b'p' * 16).hex()}"
 
 
 def test_under_what_an_entry_is_found_is_held_against_its_bytes(copy: Path) -> None:
-    report = change(copy, "DELETE FROM postings WHERE log_index = 17 AND facet = 1")
-    assert [str(f) for f in report.findings] == [f"postings, row {PERSON}/17: the row is missing"]
+    insert = "INSERT INTO postings VALUES (0, 1, ?, ?)"
+    whole = places(*range(512, SIZE))
+    report = change(copy, "DELETE FROM postings WHERE facet = 1 AND places = ?", whole)
+    assert len(report.findings) == SIZE - 512
+    report = change(copy, insert, b"p" * 16, whole[:10] + whole[12:])
+    assert [str(f) for f in report.findings] == [f"postings, {PERSON}/517: is missing"]
     other = f"1/{(b'q' * 16).hex()}"
-    report = change(copy, "INSERT INTO postings VALUES (17, 0, 1, ?)", b"q" * 16)
-    assert names(report) == [f"postings, row {PERSON}/17", f"postings, row {other}/17"]
-    change(copy, "INSERT INTO postings VALUES (17, 0, 1, ?)", b"p" * 16)
+    report = change(copy, insert, b"q" * 16, whole[10:12])
+    assert names(report) == [f"postings, {PERSON}/517", f"postings, {other}/517"]
     change(copy, "DELETE FROM postings WHERE key = ?", b"q" * 16)
-    report = change(copy, "INSERT INTO postings VALUES (6000, 0, 1, ?)", b"p" * 16)
-    assert names(report) == [f"postings, row {PERSON}/6000"]
-    change(copy, "DELETE FROM postings WHERE log_index = 6000")
-    report = change(copy, "UPDATE postings SET segment = 7 WHERE log_index = 3 AND facet = 1")
-    assert names(report) == [f"postings, row {PERSON}/3"]
-    assert "another segment" in report.findings[0].what
+    assert change(copy, insert, b"p" * 16, whole[10:12]).whole
+    report = change(copy, insert, b"p" * 16, places(6000))
+    assert [str(f) for f in report.findings] == [
+        f"postings, {PERSON}/6000: the entry does not say it"
+    ]
+    change(copy, "DELETE FROM postings WHERE places = ?", places(6000))
+    report = change(copy, insert, b"p" * 16, places(520, 521))
+    assert [str(f) for f in report.findings] == [
+        f"postings, {PERSON}/520: is there twice",
+        f"postings, {PERSON}/521: is there twice",
+    ]
+    change(copy, "DELETE FROM postings WHERE places = ?", places(520, 521))
+    report = change(copy, "UPDATE postings SET segment = 1 << 60 WHERE places = ?", whole[10:12])
+    assert f"postings, {PERSON}/517" in names(report)
+    assert f"postings, {PERSON}/{(1 << 76) + 517}" in names(report)
+
+
+@pytest.mark.parametrize(
+    "row", [b"", b"\0", b"\0\1\0", places(1, 300), places(2, 1), places(3, 3), bytes(514)]
+)
+def test_a_row_of_the_index_holds_places_of_one_bundle_in_order(copy: Path, row: bytes) -> None:
+    report = change(copy, "INSERT INTO postings VALUES (0, 1, ?, ?)", b"p" * 16, row)
+    assert "postings: a row holds what is none: 0" in [str(f) for f in report.findings]
 
 
 def test_what_two_rows_of_the_index_have_exchanged_is_named(copy: Path) -> None:
-    change(copy, "UPDATE postings SET log_index = 4000 WHERE log_index = 3 AND facet = 1")
-    report = change(copy, "UPDATE postings SET facet = 3 WHERE log_index = 300 AND facet = 8")
-    assert len(report.findings) == 4
+    first = "places < x'0100' AND facet"
+    change(copy, f"UPDATE postings SET facet = 70 WHERE {first} = 1")
+    change(copy, f"UPDATE postings SET facet = 1 WHERE {first} = 8")
+    report = change(copy, "UPDATE postings SET facet = 8 WHERE facet = 70")
+    assert len(report.findings) + report.unnamed == 4 * 256
 
 
 def test_the_times_of_a_stretch_are_those_of_its_entries(copy: Path) -> None:

@@ -27,10 +27,13 @@ _SQLITE_INSERTS = {
         " WHERE producer = NEW.producer AND sequence = NEW.sequence)"
     ),
     # Under what an entry is found is said together with it, before the checkpoint that covers it;
-    # neither later nor beforehand. To replace such a row changes nothing: all of it is its key.
+    # neither later nor beforehand: the first place of a row is not before, the last not beyond it.
+    # To replace such a row changes nothing: all of it is its key.
     "postings": (
-        "NEW.log_index < (SELECT COALESCE(MAX(size), 0) FROM checkpoints)"
-        " OR NEW.log_index > (SELECT COALESCE(MAX(log_index), -1) FROM entries)"
+        "printf('%08X', NEW.segment) || hex(substr(NEW.places, 1, 2))"
+        " < (SELECT printf('%012X', COALESCE(MAX(size), 0)) FROM checkpoints)"
+        " OR printf('%08X', NEW.segment) || hex(substr(NEW.places, -2))"
+        " >= (SELECT printf('%012X', COALESCE(MAX(log_index) + 1, 0)) FROM entries)"
     ),
     "stretches": (
         "NEW.number <> (SELECT COALESCE(MAX(number) + 1, 0) FROM stretches)"
@@ -71,12 +74,17 @@ def _create_tables() -> None:
     )
     op.create_table(
         "postings",
-        sa.Column("log_index", BigInt, nullable=False),
         sa.Column("segment", sa.Integer, nullable=False),
         sa.Column("facet", sa.SmallInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
         sa.Column("key", sa.LargeBinary, nullable=False),
-        sa.PrimaryKeyConstraint("segment", "facet", "key", "log_index", name="pk_postings"),
-        sa.CheckConstraint("segment = log_index >> 16", name="ck_postings_segment"),
+        sa.Column("places", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("segment", "facet", "key", "places", name="pk_postings"),
+        sa.CheckConstraint(
+            "length(places) BETWEEN 2 AND 512 AND length(places) & 1 = 0"
+            " AND substr(places, 1, 1) = substr(places, length(places) - 1, 1)"
+            " AND substr(places, 2, 1) <= substr(places, length(places), 1)",
+            name="ck_postings_places",
+        ),
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
