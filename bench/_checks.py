@@ -3,9 +3,10 @@
 import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from accord.sharing.v1 import decision_pb2, freshness_pb2
 from accord.sharing.v1 import decision_service_pb2 as pb
@@ -25,6 +26,9 @@ from services.sharing.store.rulebook import load_rulebook
 if TYPE_CHECKING:  # a name of the stubs' types alone
     from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceAsyncStub
 
+Stubs: TypeAlias = "Iterator[DecisionServiceAsyncStub]"
+
+_CONNECTIONS = 4  # for each of several processes
 CONCURRENCY = 64  # calls in progress, as in the echo
 ENGINE_RUNS = 20_000
 ENGINE_CASES = 2_000
@@ -83,23 +87,23 @@ async def engine(region: Region, people: People) -> None:
 async def unary(region: Region, people: People) -> float:
     """Measure Check and echo in rounds that take turns; return the Checks per second."""
     asked = (pb.CheckRequest(question=question) for question in questions(people))
-    async with connect(region.directory, region.ports["sharing"]) as sharing:
-        check: DecisionServiceAsyncStub = DecisionServiceStub(sharing)
-        answer = await check.Check(next(asked), timeout=10, wait_for_ready=True)
+    async with _stubs(region, region.ports["sharing"]) as check:
+        answer = await next(check).Check(next(asked), timeout=10, wait_for_ready=True)
         port = region.start_echo(answer.SerializeToString())
-        async with connect(region.directory, port) as bare:
-            echo: DecisionServiceAsyncStub = DecisionServiceStub(bare)
+        async with _stubs(region, port) as echo:
 
-            async def per_second(stub: "DecisionServiceAsyncStub", seconds: float) -> float:
-                return await rate(lambda: stub.Check(next(asked), timeout=10), CONCURRENCY, seconds)
+            async def per_second(stubs: Stubs, seconds: float) -> float:
+                return await rate(
+                    lambda: next(stubs).Check(next(asked), timeout=10), CONCURRENCY, seconds
+                )
 
-            for stub in (echo, check):
-                await per_second(stub, WARM_UP_S)
+            for stubs in (echo, check):
+                await per_second(stubs, WARM_UP_S)
             rounds = [
                 (await per_second(echo, ROUND_S), await per_second(check, ROUND_S))
                 for _ in range(ROUNDS)
             ]
-    region.end("echo")
+    region.end(*(name for name in region.processes if name.startswith("echo")))
     echoed = statistics.median(echoes for echoes, _ in rounds)
     checked = statistics.median(checks for _, checks in rounds)
     report("echo_unary_per_s", echoed, "1/s", region.store)
@@ -111,11 +115,10 @@ async def unary(region: Region, people: People) -> float:
 async def half_load(region: Region, people: People, capacity: float) -> None:
     """Measure how long a Check takes at half of the rate that the service can take."""
     asked = (pb.CheckRequest(question=question) for question in questions(people))
-    async with connect(region.directory, region.ports["sharing"]) as sharing:
-        check: DecisionServiceAsyncStub = DecisionServiceStub(sharing)
-        await rate(lambda: check.Check(next(asked), timeout=10), 4, WARM_UP_S)
+    async with _stubs(region, region.ports["sharing"]) as check:
+        await rate(lambda: next(check).Check(next(asked), timeout=10), 4, WARM_UP_S)
         spent = await latencies(
-            lambda: check.Check(next(asked), timeout=10), capacity / 2, HALF_LOAD_S
+            lambda: next(check).Check(next(asked), timeout=10), capacity / 2, HALF_LOAD_S
         )
     report("check_p50_ms_at_half_load", percentile(spent, 50) * 1000, "ms", region.store)
     report("check_p99_ms_at_half_load", percentile(spent, 99) * 1000, "ms", region.store)
@@ -146,6 +149,21 @@ async def token_cost(region: Region, people: People) -> None:
         ]
     cost = statistics.median(fastest / freshest for fastest, freshest in rounds)
     report("token_cost_ratio", cost, "ratio", region.store)
+
+
+@asynccontextmanager
+async def _stubs(region: Region, port: int) -> AsyncIterator[Stubs]:
+    """Open connections to the processes behind a port; hand them out in turn, for ever.
+
+    The kernel gives each to one of the processes: with a few for each, none is left without.
+    """
+    count = 1 if region.each == 1 else _CONNECTIONS * region.each
+    async with AsyncExitStack() as stack:
+        opened = [
+            await stack.enter_async_context(connect(region.directory, port)) for _ in range(count)
+        ]
+        stubs: list[DecisionServiceAsyncStub] = [DecisionServiceStub(each) for each in opened]
+        yield itertools.cycle(stubs)
 
 
 def _case(records: Records, asked: decision_pb2.Question) -> tuple[Question, Facts]:

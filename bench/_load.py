@@ -32,6 +32,7 @@ def connect(
     options = [
         ("grpc.ssl_target_name_override", f"{service}.{DOMAIN}"),
         ("grpc.max_receive_message_length", 8 << 20),
+        ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
     ]
     return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
 

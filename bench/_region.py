@@ -31,6 +31,7 @@ class Region:
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
+    each: int = 1  # processes of sharing, and of the echo, behind their ports
 
     @property
     def store(self) -> str:
@@ -66,12 +67,13 @@ class Region:
         _run(service, "migrate", environment=self._environment(service, free_port()))
 
     def start_echo(self, answer: bytes) -> int:
-        """Start the bare echo server; return its port."""
+        """Start the bare echo server, as several processes behind one port; return it."""
         (self.directory / "answer.bin").write_bytes(answer)
         port = free_port()
-        self.processes["echo"] = _start(
-            "bench._echo", str(self.directory), str(port), environment=dict(os.environ)
-        )
+        for number in range(self.each):
+            self.processes[f"echo-{number}"] = _start(
+                "bench._echo", str(self.directory), str(port), environment=dict(os.environ)
+            )
         _await_port(port)
         return port
 
@@ -84,10 +86,12 @@ class Region:
             process.wait(timeout=30)
 
     def rss_mb(self, name: str) -> float:
-        """Return the resident memory of a process."""
-        status = Path(f"/proc/{self.processes[name].pid}/status").read_text()
-        (resident,) = re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        return int(resident) / 1024
+        """Return the resident memory of a process and those that it started."""
+        pid = self.processes[name].pid
+        started = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        statuses = [Path(f"/proc/{each}/status").read_text() for each in (pid, *started)]
+        resident = re.findall(r"^VmRSS:\s+(\d+) kB$", "".join(statuses), re.MULTILINE)
+        return sum(map(int, resident)) / 1024
 
     def _environment(self, service: str, port: int) -> dict[str, str]:
         here = self.directory

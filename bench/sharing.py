@@ -19,14 +19,15 @@ SUSTAINED_S = {FULL: 60.0, SMALL: 5.0}
 PARTS = ("engine", "calls", "token", "cached", "revocations", "batches")
 
 
-async def measure(store: str, size: Size, parts: list[str]) -> None:
+async def measure(store: str, size: Size, parts: list[str], processes: int) -> None:
     """Take the figures of some parts on one store."""
     with region(store) as here:
+        here.each = processes
         people = await _people.fill(here.url("sharing"), size)
         if "engine" in parts:
             await _checks.engine(here, people)
         here.start("audit")
-        here.start("sharing")
+        here.start("sharing", settings={"ACCORD_PROCESSES": str(processes)})
         await _batch.warm(here, people)
         if "calls" in parts:
             capacity = await _checks.unary(here, people)
@@ -53,11 +54,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bin/bench sharing", description=__doc__)
     parser.add_argument("--store", choices=STORES, action="append", help="only this store")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="of sharing and the echo, on PostgreSQL"
+    )
     parser.add_argument("--small", action="store_true", help="few records, short rounds")
     chosen = parser.parse_args()
     for store in chosen.store or STORES:
         size = SMALL if chosen.small else FULL
-        uvloop.run(measure(store, size, chosen.part or list(PARTS)))
+        uvloop.run(measure(store, size, chosen.part or list(PARTS), chosen.processes))
 
 
 if __name__ == "__main__":
