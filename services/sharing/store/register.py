@@ -1,6 +1,7 @@
 """The batch writer of decisions: records that wait share one transaction and few statements."""
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,9 +19,9 @@ from services.sharing.store.decisions import StoredDecisions
 
 _MOST_WAITING = 8192  # decisions that may wait before callers are refused
 _GROUP = 2048  # decisions in one transaction at most, unless a single record has more
-# When the group before held several, the next waits so long for company: a commit costs the same
-# for one as for fifty, and each statement wins the interpreter back from the loop.
-_GATHER_S = 0.003
+# At most so long is a group gathered while the loop brings ever more: a commit costs about the same
+# for one as for fifty, and each of its statements wins the interpreter back from a busy loop.
+_GATHER_S = 0.01
 _RETRY_AFTER = timedelta(milliseconds=200)
 
 
@@ -58,12 +59,9 @@ class Register:
         await done
 
     async def _write(self) -> None:
-        crowded = False
         while self._queue:
-            if crowded:
-                await asyncio.sleep(_GATHER_S)
+            await self._gather()
             group = self._group()
-            crowded = len(group) > 1
             try:
                 await self._database.write(partial(self._insert, group))
             except Exception as error:  # noqa: BLE001  it belongs to those who wait
@@ -74,6 +72,13 @@ class Register:
                 for each in group:
                     if not each.done.done():
                         each.done.set_result(None)
+
+    async def _gather(self) -> None:
+        """Wait until a turn of the loop brings no more: then it is idle, and nobody is kept."""
+        end, before = time.monotonic() + _GATHER_S, 0
+        while before < len(self._queue) and time.monotonic() < end:
+            before = len(self._queue)
+            await asyncio.sleep(0)
 
     def _group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
