@@ -149,7 +149,7 @@ class StoredLog:
             )
             segments = range((size - 1 >> SEGMENT_BITS) + 1)
             found = (tx.execute(under.where(postings.c.segment == each)) for each in segments)
-            return sum(len(indexes(rows.tuples())) for rows in found), size
+            return sum(len(indexes(rows)) for rows in found), size
 
         return await self._database.read(query)
 

@@ -333,6 +333,6 @@ async def last_about(audit: Service, pseudonym: bytes) -> int:
     database = Database(audit.settings.database)
     try:
         bearing = select(postings.c.segment, postings.c.places).where(postings.c.key == pseudonym)
-        return await database.read(lambda tx: max(indexes(tx.execute(bearing).tuples())))
+        return await database.read(lambda tx: max(indexes(tx.execute(bearing))))
     finally:
         await database.close()

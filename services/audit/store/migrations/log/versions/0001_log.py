@@ -30,10 +30,10 @@ _SQLITE_INSERTS = {
     # neither later nor beforehand: the first place of a row is not before, the last not beyond it.
     # To replace such a row changes nothing: all of it is its key.
     "postings": (
-        "printf('%08X', NEW.segment) || hex(substr(NEW.places, 1, 2))"
-        " < (SELECT printf('%012X', COALESCE(MAX(size), 0)) FROM checkpoints)"
-        " OR printf('%08X', NEW.segment) || hex(substr(NEW.places, -2))"
-        " >= (SELECT printf('%012X', COALESCE(MAX(log_index) + 1, 0)) FROM entries)"
+        "(NEW.segment, hex(substr(NEW.places, 1, 2)))"
+        " < (SELECT MAX(size) >> 16, printf('%04X', MAX(size) & 65535) FROM checkpoints)"
+        " OR (NEW.segment, hex(substr(NEW.places, -2))) > (SELECT COALESCE(MAX(log_index), -1) >> 16,"
+        " printf('%04X', COALESCE(MAX(log_index), -1) & 65535) FROM entries)"
     ),
     "stretches": (
         "NEW.number <> (SELECT COALESCE(MAX(number) + 1, 0) FROM stretches)"
