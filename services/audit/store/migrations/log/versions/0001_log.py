@@ -32,7 +32,8 @@ _SQLITE_INSERTS = {
     "postings": (
         "(NEW.segment, hex(substr(NEW.places, 1, 2)))"
         " < (SELECT MAX(size) >> 16, printf('%04X', MAX(size) & 65535) FROM checkpoints)"
-        " OR (NEW.segment, hex(substr(NEW.places, -2))) > (SELECT COALESCE(MAX(log_index), -1) >> 16,"
+        " OR (NEW.segment, hex(substr(NEW.places, -2)))"
+        " > (SELECT COALESCE(MAX(log_index), -1) >> 16,"
         " printf('%04X', COALESCE(MAX(log_index), -1) & 65535) FROM entries)"
     ),
     "stretches": (
