@@ -240,6 +240,9 @@ class Relay:
         mine = tx.execute(select(memory).where(memory.c.name == _NAME)).one_or_none()
         base, holder = (mine.last_sequence, mine.holder) if mine else (0, "")
         ours = (holder, base) == (self._holder, self._known.base)
+        if mine and self._elsewhere(holder, mine.lease_until):
+            # What we read now, the other will have sent by our turn.
+            return _Turn(base, ours, holder, mine.lease_until, (), ())
         here, order = outbox.settled(tx, rows), (rows.c.xid, rows.c.id)
         if ours:
             here &= self._beyond()
@@ -261,9 +264,7 @@ class Relay:
         first = {"name": _NAME, "last_sequence": 0, "holder": "", "lease_until": now}
         insert_missing(tx, memory, [first])
         mine = tx.execute(self._locked()).one()
-        # A lease that ends later than one that begins now is of a clock that has jumped back since.
-        leased = now < mine.lease_until <= now + _LEASE
-        if mine.holder not in ("", self._holder) and leased:
+        if self._elsewhere(mine.holder, mine.lease_until):
             return False
         self._remember(tx, mine.last_sequence)
         return True
@@ -281,6 +282,14 @@ class Relay:
             raise RuntimeError(f"{removed} rows of the outbox were {expected} when they were sent")
         self._remember(tx, upto.number)
         return True
+
+    def _elsewhere(self, holder: str, until: datetime) -> bool:
+        """Tell whether another relay holds the lease.
+
+        A lease that ends later than one that begins now is of a clock that has jumped back since.
+        """
+        now = self._clock.now()
+        return now < until <= now + _LEASE and holder not in ("", self._holder)
 
     def _locked(self) -> Select[tuple[str, int, str, datetime]]:
         return select(self._memory).where(self._memory.c.name == _NAME).with_for_update()

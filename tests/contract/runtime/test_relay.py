@@ -72,6 +72,7 @@ async def test_one_relay_at_a_time_and_a_second_takes_over(
         second = s.another_relay()
         await s.say("b")
         assert await second.deliver() == 0
+        assert not (await s.db.read(second._next)).rows  # nor does it read what the other sends
         s.bench.clock.advance(timedelta(seconds=11))
         assert await second.deliver() == 1
         await s.say("c")
