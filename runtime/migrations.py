@@ -1,7 +1,8 @@
 """Alembic, configured in code: one set of migrations per service, run before it serves.
 
 Each service has `store/migrations/{env.py,versions/}`; its env.py calls `run_env`. On PostgreSQL a
-migration waits at most briefly for locks, and only one process migrates at a time.
+migration waits at most briefly for locks, and only one process migrates at a time. On both engines
+a migration is one transaction: what fails half-way leaves nothing behind.
 """
 
 from importlib import resources
@@ -11,6 +12,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, make_url, text
+
+from runtime.engines import engine
 
 _ADVISORY_LOCK = 0x4143434F5244  # "ACCORD"
 
@@ -36,9 +39,9 @@ def run_env(metadata: MetaData) -> None:
     url = context.config.get_main_option("sqlalchemy.url")
     if url is None:
         raise RuntimeError("migrations run through runtime.migrations.migrate")
-    engine = create_engine(url)
+    database = engine(url, None, write=True)
     try:
-        with engine.connect() as connection:
+        with database.connect() as connection:
             if make_url(url).get_backend_name() == "postgresql":
                 connection.execute(text("SET lock_timeout = '5s'"))
                 connection.execute(text("SET statement_timeout = '60s'"))
@@ -48,12 +51,13 @@ def run_env(metadata: MetaData) -> None:
                 connection=connection,
                 target_metadata=metadata,
                 transaction_per_migration=True,
+                transactional_ddl=True,
                 render_as_batch=False,
             )
             with context.begin_transaction():
                 context.run_migrations()
     finally:
-        engine.dispose()  # ends the session, and with it the advisory lock
+        database.dispose()  # ends the session, and with it the advisory lock
 
 
 def _config(url: str, location: str) -> Config:

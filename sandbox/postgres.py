@@ -73,7 +73,7 @@ class PostgresServer:
         """Creates an empty database and returns its name."""
         name = f"test_{next(self._numbers)}"
         with self._admin() as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 STRATEGY FILE_COPY')
         return name
 
     def drop_database(self, name: str) -> None:

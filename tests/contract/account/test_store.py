@@ -30,6 +30,7 @@ from services.account.domain.staff import Invitation, Role
 from services.account.main import MIGRATIONS
 from services.account.store.tables import METADATA, actor_keys, outbox
 from services.account.store.unit import SqlStore
+from tests.migrated import migrated
 
 SEALER = Sealer(bytes(32), "account")
 IDENTITY = Identity(
@@ -44,7 +45,7 @@ EMAIL = Value(Field.EMAIL, "anna@mail.example", verified=True)
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    migrate(database_url, MIGRATIONS)
+    migrated(database_url, MIGRATIONS)
     opened = Database(database_url)
     yield opened
     await opened.close()

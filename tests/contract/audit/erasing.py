@@ -27,12 +27,14 @@ from runtime.outbox import encode
 from runtime.server import Server
 from runtime.testing import Bench, serving
 from sandbox.mesh import Ports
-from services.audit.main import assembled, migrate_all
+from services.audit.main import assembled
 from services.audit.settings import AuditSettings, log_origin
+from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log_keys import create_log_key
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.tables import KEYS
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -93,7 +95,8 @@ def office(directory: Path, database_url: str, key_database_url: str) -> Office:
         account_address="127.0.0.1:1",
         audit_address=address,
     )
-    migrate_all(settings)
+    migrated(settings.database, LOG_MIGRATIONS)
+    migrated(settings.key_database, KEY_MIGRATIONS)
     return Office(bench, settings, directory)
 
 

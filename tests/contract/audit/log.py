@@ -12,7 +12,6 @@ from pathlib import Path
 from runtime.clock import SettableClock
 from runtime.db import Database
 from runtime.event import Event, Section
-from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases.append_entries import AppendEntries
@@ -34,6 +33,7 @@ from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import create_log_key, load_log_keys
 from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
+from tests.migrated import migrated
 
 ORIGIN = "nl.accord.internal/audit"
 PERSON = "accounts/nl-0123456789abcdefghjkmnpqrs"
@@ -88,8 +88,8 @@ class Log:
         """Makes the databases and keys of a new log, its writer not yet open."""
         create_log_key(directory / "log.key", ORIGIN)
         create_key(directory, "2026-06")
-        migrate(url, LOG_MIGRATIONS)
-        migrate(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
+        migrated(url, LOG_MIGRATIONS)
+        migrated(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
         return cls.at(url, directory)
 
     @classmethod

@@ -9,18 +9,18 @@ import pytest
 from sqlalchemy import text
 
 from runtime.db import Database
-from runtime.migrations import migrate
 from services.audit.domain.faults import LogDamagedError
 from services.audit.store import KEY_MIGRATIONS
 from services.audit.store.key_encryption import create_key, load_keys
 from services.audit.store.party_keys import StoredKeys
 from tests.contract.audit.log import OFFICER, PERSON
+from tests.migrated import migrated
 
 
 @pytest.fixture
 async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty key database, and a KEK beside it."""
-    migrate(database_url, KEY_MIGRATIONS)
+    migrated(database_url, KEY_MIGRATIONS)
     create_key(tmp_path, "2026-06")
     database = Database(database_url)
     yield database

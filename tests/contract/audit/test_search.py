@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, text
 
 from runtime.db import Database
-from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.audit.domain.entry import Facet
 from services.audit.domain.ports import Filter
@@ -28,6 +27,7 @@ from services.audit.store.tables import (
     postings,
     stretches,
 )
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ FILTERS = st.builds(
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """The tables of a log, without their guards: here they hold what no log would."""
-    migrate(database_url, LOG_MIGRATIONS)
+    migrated(database_url, LOG_MIGRATIONS)
     database = Database(database_url)
     await database.write(_unguard)
     yield database

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runtime.migrations import migrate
 from services.audit.cases import publish
 from services.audit.domain.faults import LogDamagedError, PutBackError
 from services.audit.domain.layout import ENTRIES, TilePath
@@ -26,6 +25,7 @@ from services.audit.store.tile_directory import TileDirectory
 from tests.contract.audit.log import Log, event, running
 from tests.contract.audit.published import Published
 from tests.contract.audit.stranger import place
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,8 +151,8 @@ def reborn(log: Log, directory: Path) -> Log:
         shutil.copy(file, directory)
     create_key(directory, "2026-06")
     url = f"sqlite:///{directory / 'reborn.db'}"
-    migrate(url, LOG_MIGRATIONS)
-    migrate(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
+    migrated(url, LOG_MIGRATIONS)
+    migrated(f"sqlite:///{directory / 'keys.db'}", KEY_MIGRATIONS)
     return Log.at(url, directory)
 
 

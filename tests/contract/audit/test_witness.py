@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from runtime.clock import SettableClock
 from runtime.db import Database
 from runtime.fault import Fault
-from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.audit.cases.witness import Witness
 from services.audit.domain.checkpoint import Checkpoint
@@ -28,6 +27,7 @@ from services.audit.domain.witnessing import NotCosignedError, Presented, Why
 from services.audit.store import LOG_MIGRATIONS
 from services.audit.store.note_key import NoteKey
 from services.audit.store.witnessed import StoredWitnessed
+from tests.migrated import migrated
 from tests.unit.audit.histories import History, new_log
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Bench:
     """A witness of two logs, and as many processes of it as a test wants."""
 
     def __init__(self, url: str) -> None:
-        migrate(url, LOG_MIGRATIONS)
+        migrated(url, LOG_MIGRATIONS)
         self.clock = SettableClock(NOON)
         self._url = url
         self._databases: list[Database] = []

@@ -16,7 +16,6 @@ from runtime.authority import Authority
 from runtime.bearers import Bearers
 from runtime.db import Database
 from runtime.https import Https
-from runtime.migrations import migrate
 from runtime.settings import GrpcSettings
 from runtime.testing import ANY_PORT, Bench
 from runtime.trust import Regions
@@ -29,6 +28,7 @@ from services.audit.peers.witnesses import HttpsWitnesses, Means
 from services.audit.store import LOG_MIGRATIONS
 from services.audit.store.note_key import NoteKey, NoteVerifier
 from services.audit.store.witnessed import StoredWitnessed
+from tests.migrated import migrated
 from tests.unit.audit.histories import new_log
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Region:
     @staticmethod
     def _migrated(directory: Path) -> str:
         url = f"sqlite:///{directory / 'log.db'}"
-        migrate(url, LOG_MIGRATIONS)
+        migrated(url, LOG_MIGRATIONS)
         return url
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -37,16 +38,18 @@ from accord.sharing.v1 import (
 from sqlalchemy import create_engine, func, select
 
 from runtime.ids import new_account
-from runtime.migrations import migrate
 from runtime.seal import make_key
 from runtime.testing import Bench, serving
+from services.sharing import main
 from services.sharing.main import assembled
 from services.sharing.settings import SharingSettings
 from services.sharing.store import tables
 from services.sharing.store.records import MIGRATIONS
+from services.sharing.store.rulebook import load_rulebook
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from google.protobuf.message import Message
 
@@ -212,6 +215,14 @@ def terms_of(**given: Any) -> contract_pb2.ContractTerms:
     return contract_pb2.ContractTerms(**usual | given)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def rules_read_once() -> Iterator[None]:
+    """One reading of the rulebook for all services of this process: it never changes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "load_rulebook", functools.cache(load_rulebook))
+        yield
+
+
 @pytest.fixture
 def tools() -> dict[str, object]:
     """Settings of the HTTPS door; a module that knocks there overrides it."""
@@ -222,7 +233,7 @@ def tools() -> dict[str, object]:
 async def sharing(
     database_url: str, tmp_path: Path, tools: dict[str, object]
 ) -> AsyncIterator[Sharing]:
-    migrate(database_url, MIGRATIONS)
+    migrated(database_url, MIGRATIONS)
     bench = Bench(tmp_path)
     make_key(tmp_path / "sealing.key")
     settings = bench.settings(

@@ -14,7 +14,6 @@ from joserfc.jwk import ECKey
 
 from runtime.clock import SettableClock
 from runtime.db import Database
-from runtime.migrations import migrate
 from services.sharing.api.codec import ProtoDecisions
 from services.sharing.cases.deliver_notices import Deliveries
 from services.sharing.domain.agreement_ports import Delivery
@@ -25,6 +24,7 @@ from services.sharing.domain.revocation import Cause, Notice, NoticeState, pause
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.signer import sign
 from tests.contract.sharing.test_records import actions
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -120,7 +120,7 @@ async def working(url: str, clock: SettableClock, post: Endpoints) -> AsyncItera
 
 @pytest.fixture
 def url(database_url: str) -> str:
-    migrate(database_url, MIGRATIONS)
+    migrated(database_url, MIGRATIONS)
     return database_url
 
 

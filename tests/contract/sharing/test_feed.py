@@ -15,7 +15,6 @@ from runtime.clock import SystemClock
 from runtime.db import Database
 from runtime.fault import Fault
 from runtime.ids import new_account
-from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.sharing.domain.freshness import (
     FULLY_CONSISTENT,
@@ -44,6 +43,7 @@ from services.sharing.store.recipients import StoredRecipients
 from services.sharing.store.records import MIGRATIONS
 from services.sharing.store.subjects import StoredSubjects
 from services.sharing.store.tables import changes
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,7 +56,7 @@ CLOCK = SystemClock()
 @pytest.fixture
 async def databases(database_url: str) -> AsyncIterator[tuple[Database, Database]]:
     """Two processes' views of one database."""
-    migrate(database_url, MIGRATIONS)
+    migrated(database_url, MIGRATIONS)
     both = Database(database_url), Database(database_url)
     yield both
     for database in both:

@@ -22,7 +22,6 @@ from accord.sharing.v1 import decision_service_pb2 as pb
 from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceStub
 from pydantic import ValidationError
 
-from runtime.migrations import migrate
 from runtime.seal import make_key
 from runtime.server import Server
 from runtime.testing import Bench
@@ -32,6 +31,7 @@ from services.audit.settings import AuditSettings
 from services.sharing.settings import SharingSettings
 from services.sharing.store.records import MIGRATIONS
 from tests.contract.sharing.conftest import APPS, NOWHERE
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ def command(settings: SharingSettings, log: Path) -> Process:
 @contextmanager
 def running(bench: Bench, url: str) -> Iterator[Several]:
     settings = settings_of(bench, url)
-    migrate(url, MIGRATIONS)
+    migrated(url, MIGRATIONS)
     log = bench.directory / "sharing.log"
     process = command(settings, log)
     process.start()

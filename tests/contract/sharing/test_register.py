@@ -11,7 +11,6 @@ from runtime.db import Database
 from runtime.event import Event
 from runtime.fault import Fault
 from runtime.ids import new_account, ordered_id
-from runtime.migrations import migrate
 from runtime.testing import NOON
 from services.sharing.api.codec import ProtoDecisions
 from services.sharing.domain.decision import Decided, Decision, Record
@@ -21,6 +20,7 @@ from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reaso
 from services.sharing.store import register as registers
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.register import Register
+from tests.migrated import migrated
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ CODEC = ProtoDecisions()
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    migrate(database_url, MIGRATIONS)
+    migrated(database_url, MIGRATIONS)
     database = Database(database_url)
     yield database
     await database.close()

@@ -39,7 +39,6 @@ from runtime.call import Call
 from runtime.errors import from_error
 from runtime.event_names import text_of
 from runtime.fault import Fault
-from runtime.migrations import migrate
 from runtime.secret_file import write_secret
 from runtime.server import Server
 from runtime.settings import GrpcSettings
@@ -47,6 +46,7 @@ from runtime.testing import Bench, serving
 from sandbox.material import Material
 from services.account.main import MIGRATIONS, assembled
 from services.account.settings import AccountSettings
+from tests.migrated import migrated
 
 PORTAL = "https://localhost:8443"
 NOTICE = "mi-store@2025-05-20"
@@ -235,7 +235,7 @@ async def region_running(
     bench = Bench(directory, now=datetime.now(UTC))
     database = directory / "account.db"
     url = f"sqlite:///{database}"
-    migrate(url, MIGRATIONS)
+    migrated(url, MIGRATIONS)
     write_secret(directory / "sealing.key", base64.b64encode(bytes(range(32))).decode())
     subjects = Subjects()
     subjects.there.set()

@@ -125,7 +125,7 @@ def test_the_order_of_a_file_is_its_content_alone() -> None:
         (MINIMAL.replace("2026-01-01", "2026-02-30"), 3, "effective: must be a date"),
         (MINIMAL.replace("recipient: recipients/dhl", "? {a: b}\n    : c"), 2, "must be a word"),
         (MINIMAL + MINIMAL.removeprefix("contracts:\n"), 5, "is the same as line 2"),
-        ("[" * 5000, 1, ""),
+        ("[" * 1000, 1, ""),
     ],
 )
 def test_a_mistake_is_named_with_its_line(text: str, line: int, what: str) -> None:
