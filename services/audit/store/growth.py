@@ -103,7 +103,7 @@ def _posting_rows(stored: Sequence[StoredEntry]) -> list[PostingRow]:
         bundle = entry.index >> BUNDLE_BITS
         place = (entry.index & (1 << SEGMENT_BITS) - 1).to_bytes(2)
         for facet, key in entry.sealed.postings:
-            at = (bundle, int(facet), key)
+            at = (bundle, facet, key)
             under[at] = under.get(at, b"") + place
     bits = SEGMENT_BITS - BUNDLE_BITS
     return sorted(
