@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -36,8 +37,21 @@ def _environment(rendered: Rendered, container: Resource) -> dict[str, str]:
         (found,) = (one for one in rendered.of("ConfigMap") if one["metadata"]["name"] == name)
         told |= found["data"]
     for variable in container.get("env", []):
-        told[variable["name"]] = variable["value"]
+        told[variable["name"]] = variable.get("value") or _of_the_pod(container, variable)
     return {name: value for name, value in told.items() if name.startswith("ACCORD_")}
+
+
+def _of_the_pod(container: Resource, variable: Resource) -> str:
+    """What Kubernetes tells a container of the cores that it asks for: rounded up."""
+    resource = variable["valueFrom"]["resourceFieldRef"]
+    assert resource == {
+        "containerName": container["name"],
+        "resource": "requests.cpu",
+        "divisor": "1",
+    }
+    asked = str(container["resources"]["requests"]["cpu"])
+    cores = float(asked.removesuffix("m")) / (1000 if asked.endswith("m") else 1)
+    return str(math.ceil(cores))
 
 
 @pytest.mark.parametrize("service", SERVICES)
