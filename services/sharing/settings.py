@@ -16,7 +16,7 @@ class SharingSettings(SealingSettings):
     facts_in_memory: int = Field(
         default=1_500_000,
         ge=100_000,
-        description="records of facts kept in memory at most; a million take some 300 MB",
+        description="records of facts that each process keeps at most; a million take some 300 MB",
     )
     tools_listen: str | None = Field(
         default=None,
