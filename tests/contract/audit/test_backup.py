@@ -123,7 +123,7 @@ async def test_a_tile_directory_that_goes_on_where_the_backup_ends_is_kept(
     assert await content(settings.database, 20) == await content(lost, 20)
     assert await count(settings.key_database, party_keys) > 0
     other = Region(region.bench, region.fresh(), region.fresh)
-    for each in ("tiles", "log.key", "log.vkey"):
+    for each in ("tiles", "log.key", "log.vkey", "keys.db"):
         (region.directory / each).rename(region.directory / f"{each}-before")
     other.tiles.mkdir()
     (region.directory / "2026-06.kek").unlink()
