@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="serve until told to stop (the default)")
     commands.add_parser("migrate", help="bring both databases to the newest revision")
+    commands.add_parser("seal", help="seal for the service that started it, over a pipe")
     commands.add_parser("check-config", help="check settings, keys and databases, and end")
     keygen = commands.add_parser(
         "keygen",
@@ -89,8 +90,8 @@ def run() -> None:
             _destroy_kek(load(AuditSettings), arguments.month)
         case "rebuild" | "backup" | "restore":
             _recover(load(AuditSettings), arguments)
-        case _:
-            uvloop.run(main.serve(load(AuditSettings)))
+        case command:
+            uvloop.run(main.seal() if command == "seal" else main.serve(load(AuditSettings)))
 
 
 _UNCOMPARED = """\

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from accord.audit.v1 import (
     append_service_pb2,
@@ -27,6 +28,7 @@ from runtime.server import Server
 from runtime.telemetry import Telemetry
 from runtime.trust import Regions
 from services.audit.api.append import AppendServicer
+from services.audit.api.convert import submissions
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.api.erasures import ErasureServicer
 from services.audit.api.own import OwnEntryServicer
@@ -50,6 +52,7 @@ from services.audit.cases.reading import OnRecord
 from services.audit.cases.record import Record
 from services.audit.cases.record_keys import RecordKeys
 from services.audit.cases.replay import Replay
+from services.audit.cases.seal_batches import SealBatches
 from services.audit.cases.sequence import Sequencer
 from services.audit.cases.show_erasures import ShowErasures
 from services.audit.cases.tail import Growth, Tail
@@ -58,6 +61,8 @@ from services.audit.cases.witness import Witness
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import COSIGNATURE
+from services.audit.domain.ports import Sealing
+from services.audit.peers.sealing_process import SealingProcess, Told, answer
 from services.audit.peers.witnesses import HttpsWitnesses, Means
 from services.audit.settings import AuditSettings, witness_name
 from services.audit.store import KEY_MIGRATIONS, LOG_MIGRATIONS
@@ -124,6 +129,10 @@ async def assembled(
             clock=clock,
             alarm=traces.alarm,
         )
+        sealing = SealingProcess(
+            SealBatches(settings.origin, keys, envelope, submissions), _told(settings)
+        )
+        stack.push_async_callback(sealing.close)
         record = Record(own_events)
         gaps = Gaps(record, clock, traces.alarm)
         tree = Tree(stored, signer)
@@ -132,7 +141,7 @@ async def assembled(
         stack.push_async_callback(lock.leave)
         sequencer = Sequencer(
             lock,
-            lambda: AppendEntries(stored, keys, envelope, signer, gaps),
+            lambda: AppendEntries(stored, keys, sealing, signer, gaps),
             beside=[
                 publisher,
                 BeginLog(stored, own_events),
@@ -202,6 +211,32 @@ async def serve(settings: AuditSettings) -> None:
             yield server
 
     await process.serve("audit", settings, alone)
+
+
+async def seal() -> None:
+    """Be the process that seals for a service, which started it."""
+
+    @asynccontextmanager
+    async def made(told: Told) -> AsyncIterator[Sealing]:
+        logs.configure("audit", told.region, told.log_level)
+        database = Database(told.key_database, secure_delete=True)
+        try:
+            keys = StoredKeys(database, Path(told.kek_directory))
+            yield SealBatches(told.origin, keys, LogEntryEnvelope(), submissions)
+        finally:
+            await database.close()
+
+    await answer(made)
+
+
+def _told(settings: AuditSettings) -> Told:
+    return Told(
+        settings.region,
+        settings.log_level,
+        settings.origin,
+        settings.key_database,
+        str(settings.kek_directory),
+    )
 
 
 def _measure(publisher: Publisher, traces: Telemetry) -> None:

@@ -1,16 +1,16 @@
 """AppendService: entries in, receipts and a checkpoint out."""
 
-from itertools import pairwise
-
 from accord.audit.v1 import append_service_pb2 as pb
 
 from runtime.call import Call
 from runtime.fault import invalid
-from services.audit.api.convert import submission, to_checkpoint
+from services.audit.api.convert import submissions, to_checkpoint
 from services.audit.cases.publish import Publisher
 from services.audit.cases.sequence import Sequencer
+from services.audit.domain.entry import Batch
 
 _MAX_ENTRIES = 1024
+_MAX_SEQUENCE = (1 << 63) - 1
 
 
 class AppendServicer:
@@ -24,18 +24,16 @@ class AppendServicer:
         """Append entries in the name of the calling service."""
         if not 0 < len(request.entries) <= _MAX_ENTRIES:
             raise invalid("entries", f"must be 1 to {_MAX_ENTRIES}")
-        submissions = [
-            submission(entry, f"entries[{at}]") for at, entry in enumerate(request.entries)
-        ]
-        producer = call.caller.name
-        for at, each in enumerate(submissions):
-            # Else one service could say in the log what another alone decides.
-            if not each.event.action.startswith(f"{producer}:"):
-                raise invalid(f"entries[{at}].event", f"must be an event of {producer} itself")
-        for at, (before, after) in enumerate(pairwise(submissions), 1):
-            if after.sequence != before.sequence + 1:
+        numbers = [entry.sequence for entry in request.entries]
+        for at, number in enumerate(numbers):
+            if not 0 < number <= _MAX_SEQUENCE:
+                raise invalid(f"entries[{at}].sequence", "must be 1 to 2^63 - 1")
+            if at and number != numbers[at - 1] + 1:
                 raise invalid(f"entries[{at}].sequence", "must follow the one before")
-        appended = await self._entries.append(producer, submissions)
+        # Reading the rest is dear, and done where it is sealed.
+        wire = request.SerializeToString()
+        batch = Batch(call.caller.name, numbers[0], len(numbers), wire, submissions)
+        appended = await self._entries.append(batch)
         return pb.AppendResponse(
             receipts=[
                 pb.Receipt(

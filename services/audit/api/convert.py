@@ -22,7 +22,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EVENT_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")  # UUIDv7: RFC 9562 §5.7
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
-_MAX_SEQUENCE = (1 << 63) - 1
 _MAX_FLAGS = 0xFF | PARENT_KNOWN | PARENT_REMOTE
 _MAX_OUTCOME, _MAX_FIELD_NAME = 32, 64  # characters
 _MAX_ACCOUNT, _MAX_NAME, _MAX_DIGEST, _MAX_STATE = 200, 400, 128, 512  # bytes
@@ -38,10 +37,23 @@ _READABILITY = {
 }
 
 
+def submissions(producer: str, wire: bytes) -> list[Submission]:
+    """Decode the entries of a serialised AppendRequest from `producer`, and refuse what it may not.
+
+    Who wrote a field that is malformed is told which.
+    """
+    entries = append_service_pb2.AppendRequest.FromString(wire).entries
+    decoded = [submission(entry, f"entries[{at}]") for at, entry in enumerate(entries)]
+    own = f"{producer}:"
+    for at, each in enumerate(decoded):
+        # Else one service could say in the log what another alone decides.
+        if not each.event.action.startswith(own):
+            raise invalid(f"entries[{at}].event", f"must be an event of {producer} itself")
+    return decoded
+
+
 def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
     """Decode an entry to be appended; `at` is its place in the request, for the refusal."""
-    if not 0 < entry.sequence <= _MAX_SEQUENCE:
-        raise invalid(f"{at}.sequence", "must be 1 to 2^63 - 1")
     if not is_known(entry.event):
         raise invalid(
             f"{at}.event",

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime import logs
-from runtime.event import Event
 from runtime.fault import Fault
 from services.audit.cases.gaps import Gaps
 from services.audit.cases.group import Group, Known, Receipt
 from services.audit.cases.open_log import open_log
 from services.audit.cases.waiting import Appended, Request, Waiting
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import Submission
+from services.audit.domain.entry import Batch, Leaf
 from services.audit.domain.faults import (
     EventsKnownError,
     LogDamagedError,
@@ -26,8 +25,8 @@ from services.audit.domain.faults import (
     log_unavailable,
 )
 from services.audit.domain.log_keys import LogKeys
-from services.audit.domain.ports import Envelope, Keys, LogStore
-from services.audit.domain.sealing import open_entry, parties
+from services.audit.domain.ports import Job, Keys, LogStore, Sealing
+from services.audit.domain.sealing import open_entry
 from services.audit.domain.tiles import Edge
 
 log = logs.get(__name__)
@@ -55,11 +54,11 @@ class AppendEntries:
     """The writer. `run` must be running for `append` to be answered."""
 
     def __init__(
-        self, log: LogStore, keys: Keys, envelope: Envelope, signer: LogKeys, gaps: Gaps
+        self, log: LogStore, keys: Keys, sealing: Sealing, signer: LogKeys, gaps: Gaps
     ) -> None:
         self._log = log
         self._keys = keys
-        self._envelope = envelope
+        self._sealing = sealing
         self._signer = signer
         self._gaps = gaps
         self._state: _State | None = None
@@ -70,11 +69,11 @@ class AppendEntries:
         self._stopped = False
         self._wake = asyncio.Event()
 
-    async def append(self, producer: str, submissions: Sequence[Submission]) -> Appended:
-        """Append a producer's entries, consecutive numbers; return when they are durable."""
+    async def append(self, batch: Batch) -> Appended:
+        """Append a producer's entries; return when they are durable."""
         if self._stopped:
             raise log_unavailable()
-        request = self._waiting.add(producer, submissions)
+        request = self._waiting.add(batch)
         self._wake.set()
         return await request.done
 
@@ -126,11 +125,15 @@ class AppendEntries:
                 await self.open()
             state = self._state
             assert state is not None  # noqa: S101  open has set it, or raised
-            known, fresh = await self._look_up(requests, state)
-            keys = await self._keys.ensure({party for event in fresh for party in parties(event)})
-            group = Group(self._signer.key.name, self._envelope, keys, state.edge, known)
-            # Sealing a full group takes tens of milliseconds: not on the loop that answers others.
-            outcomes = await asyncio.to_thread(_take_all, group, requests)
+            known = await self._look_up(requests, state)
+            jobs = [_job(request.batch, known) for request in requests]
+            # What the log holds as a whole is only compared.
+            sealed = iter(await self._sealing([job for job in jobs if job]))
+            group = Group(state.edge, known)
+            outcomes = [
+                _outcome(group, request.batch, next(sealed) if job else ())
+                for request, job in zip(requests, jobs, strict=True)
+            ]
         except BaseException as error:  # noqa: BLE001  what must end the log is raised again
             self._give_up(requests, error)
             return None
@@ -141,7 +144,7 @@ class AppendEntries:
         group = sealed.group
         growth = group.growth()
         try:
-            if growth.entries:
+            if growth.leaves:
                 self._checkpoint = await self._log.grow(growth, self._signer)
         except EventsKnownError as known:
             # Rare, so that nobody looks for each event beforehand: sealed anew they are refused.
@@ -162,7 +165,7 @@ class AppendEntries:
             request.settle(settled)
         for request, outcome in zip(sealed.requests, sealed.outcomes, strict=True):
             if isinstance(outcome, Fault) and outcome.reason == "SEQUENCE_GAP":
-                await self._gaps.refused(request.producer, int(outcome.metadata["expected"]))
+                await self._gaps.refused(request.batch.producer, int(outcome.metadata["expected"]))
 
     @staticmethod
     def _give_up(requests: Sequence[Request], error: BaseException) -> None:
@@ -176,43 +179,45 @@ class AppendEntries:
         else:
             log.error("group not committed: a bug", count=len(requests), exc_info=error)
 
-    async def _look_up(
-        self, requests: Sequence[Request], state: _State
-    ) -> tuple[Known, list[Event]]:
-        """Read what the log holds of the requests; return it, and the events that are new."""
+    async def _look_up(self, requests: Sequence[Request], state: _State) -> Known:
+        """Read what the log holds of the requests."""
         last = dict(state.last)
-        newest = state.storing.taken if state.storing else {}
+        newest = state.storing
+        taken = newest.taken if newest else {}
         repeated: dict[str, set[int]] = {}
-        fresh = []
         for request in requests:
-            producer = request.producer
+            batch = request.batch
+            producer = batch.producer
             if producer not in last:
                 last[producer] = await self._log.last_sequence(producer)
-            submissions = request.submissions
             # Their numbers are consecutive: those that are repetitions come first.
-            count = max(0, last[producer] + 1 - submissions[0].sequence)
-            fresh += [submission.event for submission in submissions[count:]]
-            numbers = {submission.sequence for submission in submissions[:count]}
-            if numbers := {number for number in numbers if (producer, number) not in newest}:
-                repeated.setdefault(producer, set()).update(numbers)
+            numbers = range(batch.first, min(batch.first + batch.count, last[producer] + 1))
+            if others := {number for number in numbers if (producer, number) not in taken}:
+                repeated.setdefault(producer, set()).update(others)
         stored = []
-        for producer, numbers in repeated.items():
-            stored += await self._log.by_sequence(producer, numbers)
+        for producer, others in repeated.items():
+            stored += await self._log.by_sequence(producer, others)
         keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
         opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
         entries = {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
-        return Known(last, entries, newest, self._known_events), fresh
+        known = self._known_events | newest.event_ids if newest else self._known_events
+        return Known(last, entries, taken, known)
 
 
 async def _nothing() -> None:
     """Stand for the group before the first."""
 
 
-def _take_all(group: Group, requests: Sequence[Request]) -> list[list[Receipt] | Fault]:
-    outcomes: list[list[Receipt] | Fault] = []
-    for request in requests:
-        try:
-            outcomes.append(group.take(request.producer, request.submissions))
-        except Fault as fault:
-            outcomes.append(fault)
-    return outcomes
+def _job(batch: Batch, known: Known) -> Job | None:
+    """Say what of a batch is to be sealed; None when the log has all of it."""
+    repeated = max(0, known.last[batch.producer] + 1 - batch.first)
+    if repeated >= batch.count:
+        return None
+    return Job(batch.producer, batch.wire, repeated, batch.count - repeated)
+
+
+def _outcome(group: Group, batch: Batch, sealed: Sequence[Leaf] | Fault) -> list[Receipt] | Fault:
+    try:
+        return group.take(batch, sealed)
+    except Fault as fault:
+        return fault

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from services.audit.cases.published_log import Agreement, PublishedLog
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import SealedEntry, StoredEntry
+from services.audit.domain.entry import Leaf, SealedEntry
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.merkle import Frontier, leaf_hash
@@ -75,34 +75,34 @@ class Rebuild:
         stated = self._published.verified(self._published.stated(newest))
         agreement = Agreement(stated, Frontier())
         edge, base = Edge(), 0
-        entries: list[StoredEntry] = []
+        leaves: list[Leaf] = []
         tiles: list[Tile] = []
         async for bundle in self._published.bundles(newest):
             for leaf in bundle:
                 hash_ = leaf_hash(leaf)
-                entries.append(StoredEntry(edge.size, leaf, hash_, self._decoded(edge.size, leaf)))
+                leaves.append(Leaf.of(self._decoded(edge.size, leaf), leaf, hash_))
                 tiles += edge.append(hash_)
                 agreement.add(hash_)
             if edge.size - base >= _AT_ONCE or edge.size == newest.size:
-                await self._keep(Growth(base, entries, tiles, edge.root()), there)
-                base, entries, tiles = edge.size, [], []
+                await self._keep(Growth(base, leaves, tiles, edge.root()), there)
+                base, leaves, tiles = edge.size, [], []
                 report(base, newest.size)
 
     async def _keep(self, growth: Growth, there: int) -> None:
         """Store what is not there of a growth, and compare what is."""
         base = min(max(growth.base_size, there), growth.size)
-        old = growth.entries[: base - growth.base_size]
+        old = growth.leaves[: base - growth.base_size]
         if old:
             stored = await self._refill.leaf_hashes(growth.base_size, base)
-            if stored != [entry.leaf_hash for entry in old]:
+            if stored != [leaf.hash for leaf in old]:
                 raise LogDamagedError(
                     f"of the entries from {growth.base_size} on, the database holds others than "
                     "were published: fill an empty one"
                 )
         if base < growth.size:
-            entries = growth.entries[len(old) :]
+            leaves = growth.leaves[len(old) :]
             tiles = [tile for tile in growth.tiles if _end(tile) > base]
-            await self._refill.add(Growth(base, entries, tiles, growth.root))
+            await self._refill.add(Growth(base, leaves, tiles, growth.root))
 
     def _decoded(self, index: int, leaf: bytes) -> SealedEntry:
         try:

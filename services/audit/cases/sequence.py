@@ -8,7 +8,7 @@ from runtime import logs
 from runtime.fault import Fault
 from services.audit.cases.append_entries import AppendEntries
 from services.audit.cases.waiting import Appended
-from services.audit.domain.entry import Submission
+from services.audit.domain.entry import Batch
 from services.audit.domain.faults import StaleWriterError, not_sequencer
 from services.audit.domain.ports import SequencerLock
 
@@ -53,11 +53,11 @@ class Sequencer:
         self._committed = committed
         self._writer: AppendEntries | None = None
 
-    async def append(self, producer: str, submissions: Sequence[Submission]) -> Appended:
+    async def append(self, batch: Batch) -> Appended:
         """Append a producer's entries; NOT_SEQUENCER when another process does that now."""
         if self._writer is None:
             raise not_sequencer()
-        appended = await self._writer.append(producer, submissions)
+        appended = await self._writer.append(batch)
         self._committed(appended.checkpoint.size)
         return appended
 

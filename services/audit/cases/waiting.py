@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from runtime.fault import Fault
 from services.audit.cases.group import Receipt
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import Submission
+from services.audit.domain.entry import Batch
 from services.audit.domain.faults import queue_full
 
 _MAX_WAITING = 8192  # entries in the queue before callers are refused
-_MAX_WEIGHT = 32 << 20  # bytes that their texts take in memory
+_MAX_WEIGHT = 16 << 20  # bytes that they have as they came; as many again are held by their calls
 _MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
 # A commit costs about the same for one entry as for fifty. So fewer than these wait while a group
 # is being stored, and then a moment more for those who were just answered: they come again.
@@ -32,9 +32,7 @@ class Appended:
 class Request:
     """What one caller waits for."""
 
-    producer: str
-    submissions: Sequence[Submission]
-    weight: int
+    batch: Batch
     done: "asyncio.Future[Appended]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -64,17 +62,16 @@ class Waiting:
         """Tell whether somebody waits."""
         return bool(self._queue)
 
-    def add(self, producer: str, submissions: Sequence[Submission]) -> Request:
+    def add(self, batch: Batch) -> Request:
         """Let a request in; OVERLOADED beyond the bounds."""
-        weight = sum(submission.weight for submission in submissions)
         # Alone in the queue it is taken whatever its weight: refused, it would come for ever.
-        heavy = self._entries and self._weight + weight > _MAX_WEIGHT
-        if heavy or self._entries + len(submissions) > _MAX_WAITING:
+        heavy = self._entries and self._weight + len(batch.wire) > _MAX_WEIGHT
+        if heavy or self._entries + batch.count > _MAX_WAITING:
             raise queue_full()
-        request = Request(producer, submissions, weight)
+        request = Request(batch)
         self._queue.append(request)
-        self._entries += len(submissions)
-        self._weight += weight
+        self._entries += batch.count
+        self._weight += len(batch.wire)
         if self._entries >= self._enough_at:
             self._enough.set()
         return request
@@ -99,14 +96,14 @@ class Waiting:
         entries = 0
         while self._queue and (not group or entries + self._next_size() <= _MAX_GROUP):
             request = self._queue.popleft()
-            self._entries -= len(request.submissions)
-            self._weight -= request.weight
+            self._entries -= request.batch.count
+            self._weight -= len(request.batch.wire)
             if not request.done.done():  # a caller that has gone will repeat its request
                 group.append(request)
-                entries += len(request.submissions)
+                entries += request.batch.count
         self._before = entries if len(group) > 1 else 0
         # Of requests that a producer sent at once, a later one may have arrived before an earlier.
-        group.sort(key=lambda request: request.submissions[0].sequence)
+        group.sort(key=lambda request: request.batch.first)
         return group
 
     def settle(self, fault: Fault) -> None:
@@ -115,4 +112,4 @@ class Waiting:
             self._queue.popleft().settle(fault)
 
     def _next_size(self) -> int:
-        return len(self._queue[0].submissions)
+        return self._queue[0].batch.count

@@ -1,17 +1,18 @@
 """An entry in three states: submitted by a producer, sealed for the log, opened for a reader."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
 from runtime.event import LARGEST, Event, Trace
 from runtime.event_names import text_of
+from runtime.instants import to_micros
 
 FORMAT = 1
 MAX_LEAF = LARGEST  # an entry bundle counts each entry in 16 bits
-_PART, _TEXT = 1_000, 100  # bytes of memory of what surrounds a section's texts, and of a text
 
 
 class Facet(IntEnum):
@@ -38,13 +39,47 @@ class Submission:
     sequence: int  # from 1, dense
     event: Event
 
-    @property
-    def weight(self) -> int:
-        """Return about how many bytes of memory it takes while it waits."""
-        weight = _weight(self.event.fields)
-        for section in self.event.sections:
-            weight += _weight(section.fields)
-        return weight
+
+@dataclass(frozen=True)
+class Batch:
+    """A producer's entries, consecutive numbers, as they came: read where they are sealed."""
+
+    producer: str
+    first: int
+    count: int
+    wire: bytes
+    read: Callable[[str, bytes], Sequence[Submission]]  # raises a Fault for what is malformed
+
+    @cached_property
+    def submissions(self) -> Sequence[Submission]:
+        """Return what was read."""
+        return self.read(self.producer, self.wire)
+
+
+class Leaf(NamedTuple):
+    """A sealed entry as it is hashed, with all that a log stores of it; its place is not known."""
+
+    producer: str
+    sequence: int
+    event_id: str
+    micros: int  # of its time, since 1970
+    data: bytes
+    hash: bytes
+    postings: Sequence[tuple[int, bytes]]  # facets as plain numbers: there are many
+
+    @classmethod
+    def of(cls, sealed: "SealedEntry", data: bytes, leaf_hash: bytes) -> "Leaf":
+        """Return the leaf of an entry whose bytes are `data`."""
+        postings = tuple((int(facet), key) for facet, key in sealed.postings)
+        return cls(
+            sealed.producer,
+            sealed.sequence,
+            sealed.event_id,
+            to_micros(sealed.time),
+            data,
+            leaf_hash,
+            postings,
+        )
 
 
 class Section(NamedTuple):
@@ -149,7 +184,3 @@ class OpenedEntry:
     event: Event
     readability: Readability
     openings: tuple[Opening, ...]
-
-
-def _weight(fields: Mapping[str, str]) -> int:
-    return _PART + _TEXT * len(fields) + sum(map(len, fields.values()))

@@ -3,11 +3,12 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from runtime.event import Event
+from runtime.fault import Fault
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import Facet, SealedEntry, StoredEntry
+from services.audit.domain.entry import Facet, Leaf, SealedEntry, StoredEntry
 from services.audit.domain.layout import TilePath
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.merkle import Node
@@ -107,17 +108,17 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """One group commit: the entries, the tiles they filled, and the tree they make."""
+    """One group commit: the leaves, the tiles they filled, and the tree they make."""
 
     base_size: int
-    entries: Sequence[StoredEntry]
+    leaves: Sequence[Leaf]
     tiles: Sequence[Tile]
     root: bytes
 
     @property
     def size(self) -> int:
         """Return the size of the tree afterwards."""
-        return self.base_size + len(self.entries)
+        return self.base_size + len(self.leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,23 @@ class Head:
 
     edge: Edge  # rebuilt from entries and tiles
     note: str | None  # of the newest checkpoint; None before the first
+
+
+class Job(NamedTuple):
+    """What is to be sealed of a batch."""
+
+    producer: str
+    wire: bytes
+    skipped: int  # its first entries, which the log has
+    fresh: int  # how many entries follow
+
+
+class Sealing(Protocol):
+    """Makes leaves of what producers sent."""
+
+    async def __call__(self, jobs: Sequence[Job]) -> Sequence[Sequence[Leaf] | Fault]:
+        """Seal the rest of each batch, or say why it is refused as a whole."""
+        ...
 
 
 class SequencerLock(Protocol):

@@ -5,13 +5,11 @@ row counts. SQLite takes many rows in one statement, PostgreSQL takes them by CO
 """
 
 import struct
-from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from runtime.db import BigInt, copy_rows, insert_rows
-from runtime.instants import to_micros
-from services.audit.domain.entry import StoredEntry
+from services.audit.domain.entry import Leaf
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.ports import Growth
@@ -48,8 +46,8 @@ _STRETCH = stretches.insert().from_select(
 
 def write(tx: Connection, growth: Growth) -> None:
     """Insert what the log has to store of a growth, but for its checkpoint."""
-    entry_rows = [_entry_row(entry) for entry in growth.entries]
-    posting_rows = _posting_rows(growth.entries)
+    entry_rows = [_entry_row(*each) for each in enumerate(growth.leaves, growth.base_size)]
+    posting_rows = _posting_rows(growth)
     if tx.dialect.name == "postgresql":
         copy_rows(tx, entries, _ENTRY, map(packed_entry, entry_rows))
         copy_rows(tx, postings, _POSTING, map(packed_posting, posting_rows))
@@ -74,35 +72,36 @@ def write(tx: Connection, growth: Growth) -> None:
 def check_entries(tx: Connection, growth: Growth) -> None:
     """Hash what the database now gives back: a log has died of one flipped bit that was signed."""
     stored = tx.execute(_STORED, {"base": growth.base_size}).all()
-    expected = [(entry.index, entry.leaf_hash, entry.leaf_hash) for entry in growth.entries]
+    expected = [
+        (at, leaf.hash, leaf.hash) for at, leaf in enumerate(growth.leaves, growth.base_size)
+    ]
     if [(index, hash_, leaf_hash(leaf)) for index, hash_, leaf in stored] != expected:
         raise LogDamagedError(f"entries from {growth.base_size} on: stored is not what was written")
 
 
-def _entry_row(entry: StoredEntry) -> EntryRow:
+def _entry_row(index: int, leaf: Leaf) -> EntryRow:
     """Return the values of a row, in the order of the columns."""
-    sealed = entry.sealed
     return (
-        entry.index,
-        to_micros(sealed.time),
-        sealed.producer,
-        sealed.sequence,
-        bytes.fromhex(sealed.event_id),
-        entry.leaf_hash,
-        entry.leaf,
+        index,
+        leaf.micros,
+        leaf.producer,
+        leaf.sequence,
+        bytes.fromhex(leaf.event_id),
+        leaf.hash,
+        leaf.data,
     )
 
 
-def _posting_rows(stored: Sequence[StoredEntry]) -> list[PostingRow]:
+def _posting_rows(growth: Growth) -> list[PostingRow]:
     """Return under what the entries are found, in the order of the index.
 
     So a page that many rows share is visited once.
     """
     under: dict[tuple[int, int, bytes], bytes] = {}
-    for entry in stored:
-        bundle = entry.index >> BUNDLE_BITS
-        place = (entry.index & (1 << SEGMENT_BITS) - 1).to_bytes(2)
-        for facet, key in entry.sealed.postings:
+    for index, leaf in enumerate(growth.leaves, growth.base_size):
+        bundle = index >> BUNDLE_BITS
+        place = (index & (1 << SEGMENT_BITS) - 1).to_bytes(2)
+        for facet, key in leaf.postings:
             at = (bundle, facet, key)
             under[at] = under.get(at, b"") + place
     bits = SEGMENT_BITS - BUNDLE_BITS

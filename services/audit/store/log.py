@@ -66,7 +66,7 @@ class StoredLog:
 
         def unit(tx: Connection) -> Checkpoint:
             newest = tx.execute(_NEWEST_SIZE).scalar()
-            if (newest or 0) != growth.base_size or (newest is not None and not growth.entries):
+            if (newest or 0) != growth.base_size or (newest is not None and not growth.leaves):
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
             write(tx, growth)
             check_entries(tx, growth)
@@ -83,7 +83,7 @@ class StoredLog:
         try:
             return await self._database.write(unit)
         except IntegrityError:
-            found = await self.by_event_id([entry.sealed.event_id for entry in growth.entries])
+            found = await self.by_event_id([leaf.event_id for leaf in growth.leaves])
             if not found:
                 raise
             raise EventsKnownError(frozenset(e.sealed.event_id for e in found)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import pickle
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,10 +21,11 @@ from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.cases.read_entries import ReadEntries
 from services.audit.cases.record import Record
+from services.audit.cases.seal_batches import SealBatches
 from services.audit.cases.tree import Tree
 from services.audit.cases.waiting import Appended
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import Submission
+from services.audit.domain.entry import Batch, Submission
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import Keys, LogStore
 from services.audit.domain.verification import consistent, included
@@ -62,6 +64,22 @@ def event(
         event_id=f"{number:032x}",
         sections=sections,
     )
+
+
+def batch(first: int, events: Sequence[Event], producer: str = "account") -> Batch:
+    """Makes a batch of any events, also of those that no service would be allowed."""
+    submissions = [Submission(first + at, event) for at, event in enumerate(events)]
+    return Batch(producer, first, len(events), pickle.dumps(submissions), _read)
+
+
+def sealing(keys: Keys) -> SealBatches:
+    """What seals such batches."""
+    return SealBatches(ORIGIN, keys, LogEntryEnvelope(), _read)
+
+
+def _read(_: str, wire: bytes) -> list[Submission]:
+    read: list[Submission] = pickle.loads(wire)  # noqa: S301  our own
+    return read
 
 
 @dataclass
@@ -110,7 +128,7 @@ class Log:
             store,
             keys,
             signer,
-            AppendEntries(store, keys, LogEntryEnvelope(), signer, gaps),
+            AppendEntries(store, keys, sealing(keys), signer, gaps),
             ReadEntries(ORIGIN, store, keys),
             Tree(store, signer),
             clock,
@@ -120,15 +138,14 @@ class Log:
 
     def writer_on(self, store: LogStore, keys: Keys | None = None) -> AppendEntries:
         """Another writer of the same log, over another store."""
-        envelope = LogEntryEnvelope()
-        return AppendEntries(store, keys or self.keys, envelope, self.signer, self.gaps)
+        keys = keys or self.keys
+        return AppendEntries(store, keys, sealing(keys), self.signer, self.gaps)
 
     async def append(
         self, first: int, events: Sequence[Event], producer: str = "account"
     ) -> Appended:
         """Appends events under the numbers from `first` on."""
-        submissions = [Submission(first + at, event) for at, event in enumerate(events)]
-        appended = await self.writer.append(producer, submissions)
+        appended = await self.writer.append(batch(first, events, producer))
         self.seen.append(appended.checkpoint)
         return appended
 

@@ -20,14 +20,13 @@ from runtime.fault import Fault
 from services.audit.cases import waiting
 from services.audit.cases.prove_consistency import ProveConsistency
 from services.audit.cases.prove_inclusion import ProveInclusion
-from services.audit.domain.entry import Submission
 from services.audit.domain.faults import LogDamagedError, StaleWriterError
 from services.audit.domain.merkle import EMPTY_ROOT, HASH_SIZE
 from services.audit.domain.ports import Growth
 from services.audit.domain.tiles import TILE_WIDTH
 from services.audit.store.tables import tiles
 from tests.contract.audit.failing import FailingLog
-from tests.contract.audit.log import ORIGIN, Log, event, run_writer, running
+from tests.contract.audit.log import ORIGIN, Log, batch, event, run_writer, running
 
 
 async def test_a_new_log_says_signed_that_it_is_empty(log: Log) -> None:
@@ -222,8 +221,8 @@ async def test_invariant_3_two_writers_never_sign_two_histories(log: Log) -> Non
     async with run_writer(other):
         await log.append(1, [event(1)])
         with pytest.raises(Fault, match="UNAVAILABLE"):
-            await other.append("sharing", [Submission(1, event(2))])
-        appended = await other.append("sharing", [Submission(1, event(2))])
+            await other.append(batch(1, [event(2)], "sharing"))
+        appended = await other.append(batch(1, [event(2)], "sharing"))
         assert appended.receipts[0].index == 1
         log.seen.append(appended.checkpoint)
     with pytest.raises(StaleWriterError):

@@ -14,10 +14,9 @@ from sqlalchemy import make_url
 from runtime.fault import Fault
 from services.audit.cases.sequence import Sequencer
 from services.audit.cases.waiting import Appended
-from services.audit.domain.entry import Submission
 from services.audit.domain.ports import SequencerLock
 from services.audit.store.sequencer_lock import sequencer_lock
-from tests.contract.audit.log import Log, event
+from tests.contract.audit.log import Log, batch, event
 
 
 async def test_one_holds_the_lock_and_it_ends_with_its_holder(
@@ -96,8 +95,7 @@ class Process:
         self.run: asyncio.Task[None] = asyncio.create_task(self._run())
 
     async def append(self, number: int) -> Appended:
-        submission = Submission(number, event(number))
-        appended = await self.sequencer.append("account", [submission])
+        appended = await self.sequencer.append(batch(number, [event(number)]))
         self.log.seen.append(appended.checkpoint)
         return appended
 

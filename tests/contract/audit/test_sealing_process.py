@@ -1,0 +1,215 @@
+"""Sealing beside the service: the same leaves, and no harm when the other process is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from accord.audit.v1.append_service_pb2 import AppendRequest, NewEntry
+
+from runtime.db import Database
+from runtime.event import Event
+from runtime.fault import Fault
+from runtime.migrations import migrate
+from runtime.outbox import encode
+from runtime.testing import NOON
+from services.audit.api.convert import submissions
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.cases.seal_batches import SealBatches
+from services.audit.domain.entry import Leaf, StoredEntry
+from services.audit.domain.merkle import leaf_hash
+from services.audit.domain.ports import Job
+from services.audit.domain.sealing import open_entry
+from services.audit.peers import sealing_process
+from services.audit.peers.sealing_process import SealingProcess, Told
+from services.audit.store import KEY_MIGRATIONS
+from services.audit.store.key_encryption import create_key
+from services.audit.store.party_keys import StoredKeys
+from services.audit.store.tables import party_keys
+from tests.contract.audit.log import ORIGIN, PERSON
+
+LARGE = 200
+_PATIENCE_S = 30.0
+
+
+def job(first: int, count: int, *, skipped: int = 0, producer: str = "account") -> Job:
+    """What is to be sealed of a batch of plain events."""
+    entries = []
+    for number in range(first, first + count):
+        event = Event(
+            "account:link:add", "success", NOON, PERSON, PERSON, fields={"number": str(number)}
+        )
+        entry = NewEntry.FromString(encode(event))
+        entry.sequence = number
+        entries.append(entry)
+    wire = AppendRequest(entries=entries).SerializeToString()
+    return Job(producer, wire, skipped, count - skipped)
+
+
+class Here(SealBatches):
+    """What seals in this process, and counts how often."""
+
+    calls = 0
+
+    async def __call__(self, jobs: Sequence[Job]) -> list[list[Leaf] | Fault]:
+        self.calls += 1
+        return await super().__call__(jobs)
+
+
+class Sealer:
+    """Both of them, and the keys that they share."""
+
+    def __init__(self, url: str, directory: Path) -> None:
+        create_key(directory, "2026-06")
+        migrate(url, KEY_MIGRATIONS)
+        self.database = Database(url)
+        self.keys = StoredKeys(self.database, directory)
+        self.here = Here(ORIGIN, self.keys, LogEntryEnvelope(), submissions)
+        told = Told("nl", "INFO", ORIGIN, url, str(directory))
+        self.seal = SealingProcess(self.here, told)
+
+    async def there(self) -> int:
+        """Waits until the other process has sealed a group; returns its id."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                before = self.here.calls
+                await self.seal([job(1, LARGE)])
+                if self.here.calls == before:
+                    break
+                if starting := self.seal._starting:
+                    await asyncio.gather(starting, return_exceptions=True)
+        return self.other
+
+    @property
+    def other(self) -> int:
+        """The id of the other process."""
+        other = self.seal._other
+        assert other is not None
+        return other._process.pid
+
+    async def opened(self, leaf: Leaf) -> Event:
+        """What a leaf says to who has the keys."""
+        sealed = LogEntryEnvelope().decode(leaf.data)
+        stored = StoredEntry(0, leaf.data, leaf_hash(leaf.data), sealed)
+        keys = await self.keys.of([section.pseudonym for section in sealed.sections])
+        return open_entry(ORIGIN, stored, keys).event
+
+
+@asynccontextmanager
+async def _running(url: str, directory: Path) -> AsyncIterator[Sealer]:
+    sealer = Sealer(url, directory)
+    try:
+        yield sealer
+    finally:
+        await sealer.seal.close()
+        await sealer.database.close()
+
+
+@pytest.fixture
+async def sealer(database_url: str, tmp_path: Path) -> AsyncIterator[Sealer]:
+    """A sealer whose other process has not been needed yet."""
+    async with _running(database_url, tmp_path) as sealer:
+        yield sealer
+
+
+def _leaves(answer: Sequence[Leaf] | Fault) -> Sequence[Leaf]:
+    assert not isinstance(answer, Fault), answer
+    return answer
+
+
+async def test_a_large_group_is_sealed_by_the_other_process_as_it_would_be_here(
+    sealer: Sealer,
+) -> None:
+    await sealer.there()
+    jobs = [job(1, LARGE), job(7, 5, skipped=3, producer="account")]
+    before = sealer.here.calls
+    there = [_leaves(answer) for answer in await sealer.seal(jobs)]
+    assert sealer.here.calls == before
+    here = [_leaves(answer) for answer in await sealer.here(jobs)]
+    assert [len(leaves) for leaves in there] == [LARGE, 2]
+    for mine, others in zip(here, there, strict=True):
+        for one, other in zip(mine, others, strict=True):
+            assert other._replace(data=b"", hash=b"") == one._replace(data=b"", hash=b"")
+            assert other.hash == leaf_hash(other.data)
+    assert (await sealer.opened(there[1][0])).fields == {"number": "10"}
+    assert there[0][0].sequence == 1
+
+
+async def test_a_malformed_batch_is_refused_alone_by_its_field(sealer: Sealer) -> None:
+    await sealer.there()
+    stranger = job(1, LARGE, producer="sharing")
+    answers = await sealer.seal([stranger, job(1, LARGE)])
+    refusal = answers[0]
+    assert isinstance(refusal, Fault)
+    assert refusal.violations == (("entries[0].event", "must be an event of sharing itself"),)
+    assert len(_leaves(answers[1])) == LARGE
+
+
+async def test_a_few_entries_are_sealed_here_and_start_nothing(sealer: Sealer) -> None:
+    await sealer.seal([job(1, 20), job(21, 20)])
+    assert sealer.here.calls == 1
+    assert sealer.seal._starting is None
+
+
+async def test_when_the_other_process_dies_the_group_is_sealed_here_and_another_is_started(
+    sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing_process, "_PAUSE_S", 0.0)
+    first = await sealer.there()
+    os.kill(first, signal.SIGKILL)
+    (answer,) = await sealer.seal([job(1, LARGE)])
+    assert len(_leaves(answer)) == LARGE
+    assert await sealer.there() != first
+
+
+async def test_a_group_that_nobody_waits_for_any_more_leaves_no_answer_behind(
+    sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing_process, "_PAUSE_S", 0.0)
+    first = await sealer.there()
+    os.kill(first, signal.SIGSTOP)
+    asked = asyncio.create_task(sealer.seal([job(1, LARGE)]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    asked.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asked
+    assert asked.cancelled()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(first, signal.SIGCONT)
+    assert len(_leaves((await sealer.seal([job(1, LARGE + 1)]))[0])) == LARGE + 1
+    assert await sealer.there() != first
+
+
+async def test_invariant_8_keys_that_were_destroyed_are_not_used_by_the_other_process(
+    sealer: Sealer,
+) -> None:
+    await sealer.there()
+    before = _leaves((await sealer.seal([job(1, LARGE)]))[0])
+    await sealer.database.write(lambda tx: tx.execute(party_keys.delete()))
+    calls = sealer.here.calls
+    after = _leaves((await sealer.seal([job(1, LARGE)]))[0])
+    assert sealer.here.calls == calls
+    decode = LogEntryEnvelope().decode
+    of_before, of_after = (decode(leaves[0].data).account_pseudonym for leaves in (before, after))
+    assert of_before != of_after
+    assert (await sealer.opened(before[0])).fields == {}
+
+
+async def test_the_other_process_ends_with_who_started_it(sealer: Sealer) -> None:
+    """Killed, a service says nothing: its end of the socket is closed, and that is all."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = [sys.executable, "-m", "services.audit", "seal"]
+        process = subprocess.Popen(command, stdin=theirs.fileno())  # noqa: ASYNC220, S603  our own
+    assert await asyncio.to_thread(process.wait, _PATIENCE_S) == 0
+    assert sealer.here.calls == 0
