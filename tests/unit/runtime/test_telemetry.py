@@ -19,7 +19,7 @@ from runtime.event import PARENT_KNOWN, PARENT_REMOTE
 from runtime.fault import Fault
 from runtime.server import Server
 from runtime.settings import GrpcSettings
-from runtime.telemetry import Telemetry, traceparent, tracestate
+from runtime.telemetry import Telemetry, instance, traceparent, tracestate
 from runtime.testing import Bench, serving
 
 KEYS = pb.DESCRIPTOR.services_by_name["KeyService"]
@@ -80,6 +80,8 @@ async def test_a_refused_call_is_exported_without_personal_data(bench: Bench) ->
                 await call(b"", timeout=5, metadata=(("traceparent", parent),))
         await asyncio.to_thread(traces.close)  # the collector needs this loop
     (resource,) = collector.traces.resource_spans
+    named = {each.key: each.value.string_value for each in resource.resource.attributes}
+    assert (named["service.name"], named["service.instance.id"]) == ("account", instance())
     (span,) = resource.scope_spans[0].spans
     assert span.name == "accord.account.v1.KeyService/ListActorKeys"
     assert span.trace_id.hex() == "a" * 32
