@@ -54,14 +54,13 @@ def _effective(contract: Contract) -> date:
 def _remembered(case: Case, contract: Contract, categories: tuple[str, ...]) -> Sequence[Reason]:
     """Return why a contract fails, worked out once for the people of a country.
 
-    Not where a sub-processor is named or part of the categories asked: callers could ask without
-    end for ever new ones.
+    Not where a sub-processor is named: callers could ask without end for ever new ones.
     """
     question, terms = case.question, contract.terms
-    if question.subprocessor or categories is not question.categories:
+    if question.subprocessor:
         return _failing(case, contract, categories)
     country = case.place.country if case.place else ""
-    key = (id(terms), contract.state, country, question.destination)
+    key = (id(terms), contract.state, country, question.destination, categories)
     known = case.flow.verdicts.get(key)
     if known is not None and known[0] is terms:
         return known[1]

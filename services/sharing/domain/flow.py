@@ -16,10 +16,11 @@ from services.sharing.domain.vocabulary import STATISTICS, Basis, Obligation, Re
 
 # What callers ask for is bounded by these; when there is more, all is worked out anew.
 _MOST_FLOWS = 1024
-_MOST_VERDICTS = 512
+_MOST_VERDICTS = 1024
 
-# Terms by their identity, which the value keeps alive; state; the person's and the data's country.
-VerdictKey = tuple[int, ContractState, str, str]
+# Terms by their identity, which the value keeps alive; state; the person's and the data's country;
+# the flow's categories, or one of them alone.
+VerdictKey = tuple[int, ContractState, str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

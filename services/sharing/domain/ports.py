@@ -177,11 +177,14 @@ class DecisionRecords(Protocol):
         ...
 
     def last(self) -> int:
-        """Return the number of the last record; 0: there is none."""
+        """Return the number of the last record, which counts decisions; 0: there is none."""
         ...
 
     def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
-        """Return all decisions of these records, newest record first; missing ones are skipped."""
+        """Return all decisions of the records of these numbers, newest record first.
+
+        What is the number of no record's last decision is of the record that follows.
+        """
         ...
 
 

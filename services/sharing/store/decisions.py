@@ -1,32 +1,41 @@
 """Decisions in SQL: one row a record, with what is found by holder in a slim table beside it.
 
 What is kept of a decision are the very bytes that left. A record holds one decision, or all of a
-batch; those of a batch are named after the record and their place in it.
+batch; those of a batch are named after the record and their place in it. Each decision takes a
+number, and a record has that of its last.
+
+Who is asked about comes in no order. So the index by holder is divided into segments, of so many
+decisions each: what is written touches the pages of the newest alone, however many there are. A
+person's decisions are looked for segment by segment, newest first.
 """
 
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from runtime.db import insert_rows
 from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.ports import DecisionCodec, Page
 from services.sharing.domain.vocabulary import Outcome
-from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import decisions, decisions_of
 
 _LENGTH = 4  # bytes before each decision of a record
 # Where a decision is, as one number: the record's, and behind these bits the place in it.
 _PLACE_BITS = 10
 _PLACES = 1 << _PLACE_BITS
+_SEGMENT_BITS = 14  # of a decision's number: so many decisions share a segment
+_HOLDER_BITS = 40  # of the holder's digest, behind the number of the segment
+_SEGMENTS = 512  # looked through in one statement
 _GET = select(decisions.c.bodies)
 _NEXT = {
-    "sqlite": "SELECT coalesce(max(ordinal), 0) + 1 FROM decisions",
-    # As many as are wanted, in one statement: the sequence gives each number once.
-    "postgresql": "SELECT nextval('decisions_ordinal_seq') FROM generate_series(1, %(count)s)",
+    "sqlite": "SELECT coalesce(max(ordinal), 0) FROM decisions",
+    # As many as there are decisions, in one statement: the sequence gives each number once.
+    "postgresql": "SELECT max(number) FROM (SELECT record, nextval('decisions_ordinal_seq') number"
+    " FROM unnest(%s::int[]) WITH ORDINALITY AS c (many, record), generate_series(1, many))"
+    " AS numbers GROUP BY record ORDER BY record",
 }
 # All of them in one statement with one parameter, however many there are.
 _INDEX = {
@@ -58,7 +67,7 @@ class StoredDecisions:
 
     def add(self, records: Sequence[Record]) -> None:
         """Store records."""
-        ordinals = self._ordinals(len(records))
+        ordinals = self._ordinals([len(record.decided) for record in records])
         placed = list(zip(ordinals, records, strict=True))
         insert_rows(
             self._tx,
@@ -67,7 +76,11 @@ class StoredDecisions:
             [(n, record.name, record.asker, _joined(record.decided)) for n, record in placed],
         )
         index = [
-            (_number(holder), ordinal << _PLACE_BITS | place, each.decision.answer.outcome)
+            (
+                _keyed(holder, ordinal >> _SEGMENT_BITS),
+                ordinal << _PLACE_BITS | place,
+                each.decision.answer.outcome,
+            )
             for ordinal, record in placed
             for place, each in enumerate(record.decided)
             if (holder := each.decision.question.holder)
@@ -108,15 +121,10 @@ class StoredDecisions:
 
         Those about the legal instruments `hidden` are passed over: pages are as if there were none.
         """
-        place = decisions_of.c.position
-        query = select(place).where(decisions_of.c.holder == _number(holder))
-        if outcome:
-            query = query.where(decisions_of.c.outcome == outcome.value)
         found: list[tuple[int, Decision]] = []
         following, most = page.cursor, page.size + 1  # one more tells whether any follows
         while len(found) < most:
-            part = Page(following, most)
-            places, following = by_ordinal(self._tx, query, part, place, lambda row: row.position)
+            places, following = self._places(Page(following, most), holder, outcome)
             found += [
                 (position, decision)
                 for position, decision in zip(places, self.at(places), strict=True)
@@ -128,6 +136,29 @@ class StoredDecisions:
         shown = found[: page.size]
         last = str(shown[-1][0]) if len(found) > page.size else ""
         return [decision for _, decision in shown], last
+
+    def _places(
+        self, page: Page, holder: str, outcome: Outcome | None
+    ) -> tuple[Sequence[int], str]:
+        """Return where decisions about a holder are, newest first, and the cursor of what follows.
+
+        Two holders may share a key.
+        """
+        place = decisions_of.c.position
+        query = select(place).order_by(place.desc()).limit(page.size + 1)
+        if outcome:
+            query = query.where(decisions_of.c.outcome == outcome.value)
+        newest = self.last()
+        if page.cursor:
+            query = query.where(place < int(page.cursor))
+            newest = int(page.cursor) >> _PLACE_BITS
+        found: list[int] = []
+        for segment in range(newest >> _SEGMENT_BITS, -1, -_SEGMENTS):
+            keys = [_keyed(holder, n) for n in range(segment, max(-1, segment - _SEGMENTS), -1)]
+            found += self._tx.execute(query.where(decisions_of.c.holder.in_(keys))).scalars()
+            if len(found) > page.size:
+                return found[: page.size], str(found[page.size - 1])
+        return found, ""
 
     def at(self, positions: Iterable[int]) -> Iterator[Decision]:
         """Yield the decisions that are there, in that order.
@@ -153,17 +184,24 @@ class StoredDecisions:
         return self._tx.execute(select(func.max(decisions.c.ordinal))).scalar() or 0
 
     def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
-        """Return all decisions of these records, newest record first; missing ones are skipped."""
-        query = select(decisions.c.bodies).where(decisions.c.ordinal.in_(ordinals))
+        """Return all decisions of the records of these numbers, newest record first."""
+        number = decisions.c.ordinal
+        records = [select(func.min(number)).where(number >= each) for each in ordinals]
+        query = select(decisions.c.bodies).where(
+            or_(*(number == each.scalar_subquery() for each in records))
+        )
         rows = self._tx.execute(query.order_by(decisions.c.ordinal.desc())).scalars()
         return [self._codec.decode(body) for bodies in rows for body in _parted(bodies)]
 
-    def _ordinals(self, count: int) -> Sequence[int]:
-        """Return numbers for new records: the writer of SQLite is alone, PostgreSQL has several."""
+    def _ordinals(self, counts: Collection[int]) -> Sequence[int]:
+        """Return numbers for records of so many decisions each.
+
+        The writer of SQLite is alone, PostgreSQL has several.
+        """
         if self._tx.dialect.name == "sqlite":
-            first: int = self._tx.exec_driver_sql(_NEXT["sqlite"]).scalar_one()
-            return range(first, first + count)
-        return self._tx.exec_driver_sql(_NEXT["postgresql"], {"count": count}).scalars().all()
+            last: int = self._tx.exec_driver_sql(_NEXT["sqlite"]).scalar_one()
+            return [*accumulate(counts, initial=last)][1:]
+        return self._tx.exec_driver_sql(_NEXT["postgresql"], (counts,)).scalars().all()
 
 
 def _joined(decided: Sequence[Decided]) -> bytes:
@@ -188,6 +226,10 @@ def _place(name: str) -> tuple[str, int]:
     return name, 0
 
 
+def _keyed(holder: str, segment: int) -> int:
+    return segment << _HOLDER_BITS | _number(holder)
+
+
 def _number(holder: str) -> int:
-    """Return a number that fits a signed column and stands for a holder, nearly alone."""
-    return int.from_bytes(hashlib.sha256(holder.encode()).digest()[:8]) >> 1
+    """Return a number that stands for a holder, nearly alone."""
+    return int.from_bytes(hashlib.sha256(holder.encode()).digest()[: _HOLDER_BITS // 8])

@@ -190,11 +190,12 @@ decisions = Table(
     sqlite_strict=True,
 )
 
-# Where the decisions about a holder are: slim, since every decision adds a row.
+# Where the decisions about a holder are: slim, since every decision adds a row, and written where
+# the newest rows are.
 decisions_of = Table(
     "decisions_of",
     METADATA,
-    Column("holder", BigInt, primary_key=True, autoincrement=False),  # a digest
+    Column("holder", BigInt, primary_key=True, autoincrement=False),  # segment and a digest
     Column("position", BigInt, primary_key=True, autoincrement=False),  # record and place in it
     Column("outcome", Text, nullable=False),
     sqlite_strict=True,

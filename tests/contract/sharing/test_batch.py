@@ -195,6 +195,8 @@ async def test_a_person_finds_their_own_decisions_among_those_of_batches(
     sharing: Sharing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored, "_number", lambda _holder: 7)  # two people with one number
+    monkeypatch.setattr(stored, "_SEGMENT_BITS", 1)
+    monkeypatch.setattr(stored, "_SEGMENTS", 2)
     await sharing.know_person()
     await sharing.in_force(await sharing.register())
     mine = [sharing.question(relation=f"order-{n}") for n in range(3)]
@@ -202,8 +204,15 @@ async def test_a_person_finds_their_own_decisions_among_those_of_batches(
     asked = [mine[0], other, mine[1]]
     names = [response.decision.name for response in await ask(sharing, asked)]
     names.append((await sharing.check(relation="order-2")).name)
+    names += [response.decision.name for response in await ask(sharing, [other] * 9)]
     listed = await sharing.by_person("decisions", "ListDecisions", pb.ListDecisionsRequest())
     assert [decision.name for decision in listed.decisions] == [names[3], names[2], names[0]]
+    assert not listed.next_page_token
+    for name in (names[3], names[2], names[0]):
+        request = pb.ListDecisionsRequest(page_size=1, page_token=listed.next_page_token)
+        listed = await sharing.by_person("decisions", "ListDecisions", request)
+        assert [decision.name for decision in listed.decisions] == [name]
+    assert not listed.next_page_token
 
 
 async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Sharing) -> None:
