@@ -17,7 +17,7 @@ from services.audit.domain.witnessing import Witnessed
 
 
 class PartyKeys(Protocol):
-    """The keys of one party (a person, a member of staff, an app), unwrapped for a moment."""
+    """The keys of one party (a person, a member of staff), unwrapped for a moment."""
 
     @property
     def pseudonym(self) -> bytes:

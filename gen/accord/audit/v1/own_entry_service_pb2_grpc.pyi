@@ -30,10 +30,11 @@ class OwnEntryServiceStub:
     """Shows those whom an entry concerns what it says of them, and proves it: a person what was done with
     their data, an app what it asked.
 
-    A person sees entries about them or of what they did, and of these only what lies sealed under
-    their own key and is meant for them: no one else's name, whether staff or another person, and
-    nothing that an order forbids to tell today. An app sees entries of what it did: the frame, the
-    outcome and the values that it sent or was answered, without whom they are about.
+    A person sees entries about them or of what they did, and of these only which app or service acted
+    and what lies sealed under their own key and is meant for them: no one else's name, whether staff
+    or another person, and nothing that an order forbids to tell today. An app sees entries of what it
+    did: the frame, the outcome and the values that it sent or was answered, without whom they are
+    about.
     Nobody finds others here: there is no filter, and what is not the caller's own is not found.
 
     Reading is on record, with the purpose `own`, before the answer leaves; what cannot be recorded is
@@ -63,10 +64,11 @@ class OwnEntryServiceAsyncStub(OwnEntryServiceStub):
     """Shows those whom an entry concerns what it says of them, and proves it: a person what was done with
     their data, an app what it asked.
 
-    A person sees entries about them or of what they did, and of these only what lies sealed under
-    their own key and is meant for them: no one else's name, whether staff or another person, and
-    nothing that an order forbids to tell today. An app sees entries of what it did: the frame, the
-    outcome and the values that it sent or was answered, without whom they are about.
+    A person sees entries about them or of what they did, and of these only which app or service acted
+    and what lies sealed under their own key and is meant for them: no one else's name, whether staff
+    or another person, and nothing that an order forbids to tell today. An app sees entries of what it
+    did: the frame, the outcome and the values that it sent or was answered, without whom they are
+    about.
     Nobody finds others here: there is no filter, and what is not the caller's own is not found.
 
     Reading is on record, with the purpose `own`, before the answer leaves; what cannot be recorded is
@@ -92,10 +94,11 @@ class OwnEntryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows those whom an entry concerns what it says of them, and proves it: a person what was done with
     their data, an app what it asked.
 
-    A person sees entries about them or of what they did, and of these only what lies sealed under
-    their own key and is meant for them: no one else's name, whether staff or another person, and
-    nothing that an order forbids to tell today. An app sees entries of what it did: the frame, the
-    outcome and the values that it sent or was answered, without whom they are about.
+    A person sees entries about them or of what they did, and of these only which app or service acted
+    and what lies sealed under their own key and is meant for them: no one else's name, whether staff
+    or another person, and nothing that an order forbids to tell today. An app sees entries of what it
+    did: the frame, the outcome and the values that it sent or was answered, without whom they are
+    about.
     Nobody finds others here: there is no filter, and what is not the caller's own is not found.
 
     Reading is on record, with the purpose `own`, before the answer leaves; what cannot be recorded is
