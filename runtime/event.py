@@ -7,6 +7,7 @@ transaction, `runtime.relay` numbers and delivers it.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from runtime.ids import event_id
@@ -33,12 +34,11 @@ class Trace:
     state: str = ""  # what came as `tracestate`
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """What an event says about one person among several; only that person's keys open it."""
 
     account: str
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = MappingProxyType({})
 
     @property
     def size(self) -> int:
@@ -126,15 +126,17 @@ def in_entries(parts: Iterable[Part]) -> Iterator[tuple[Part, ...]]:
     What is left of LARGEST is for the members and fields that each of these events repeats.
     """
     group: list[Part] = []
-    named: set[str] = set()
+    named = {""}
     taken = 0
     for part in parts:
         size = part.section.size
-        names = {part.recipient, part.contract} - {""}
-        if group and taken + size + _found_by(names - named) > ROOM:
+        names = {part.recipient, part.contract}
+        more = _found_by(names - named)
+        if group and taken + size + more > ROOM:
             yield tuple(group)
-            group, named, taken = [], set(), 0
-        taken += size + _found_by(names - named)
+            group, named, taken = [], {""}, 0
+            more = _found_by(names - named)
+        taken += size + more
         group.append(part)
         named |= names
     if group:
@@ -142,7 +144,7 @@ def in_entries(parts: Iterable[Part]) -> Iterator[tuple[Part, ...]]:
 
 
 def _found_by(names: Iterable[str]) -> int:
-    return sum(_TAG + 1 + _length(name) for name in names)
+    return sum([_TAG + 1 + _length(name) for name in names])
 
 
 def _values(fields: Mapping[str, str]) -> int:

@@ -122,18 +122,18 @@ def _joined(sections: Iterable[Section]) -> list[Section]:
 
     What was asked under an order has a section of its own, which can be withheld.
     """
-    lines: dict[tuple[str, str], list[str]] = {}
+    about: dict[tuple[str, str], list[Section]] = {}
     for section in sections:
-        fields = section.fields
-        under = fields.get("instrument", "")
-        lines.setdefault((section.account, under), []).append(fields["decision"])
-    return [
-        Section(
-            account,
-            {"decision": "\n".join(said)} | ({"instrument": under} if under else {}),
+        about.setdefault((section.account, section.fields.get("instrument", "")), []).append(
+            section
         )
-        for (account, under), said in lines.items()
-    ]
+    return [same[0] if len(same) == 1 else _as_one(same) for same in about.values()]
+
+
+def _as_one(same: Sequence[Section]) -> Section:
+    account, fields = same[0]
+    lines = "\n".join(section.fields["decision"] for section in same)
+    return Section(account, {**fields, "decision": lines})
 
 
 def _said(decision: Decision) -> dict[str, str]:
