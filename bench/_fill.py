@@ -26,11 +26,10 @@ from sqlalchemy import (
     text,
 )
 
-from runtime.clock import SystemClock
+from runtime.clock import SystemClock, to_micros
 from runtime.db import Database, copy_rows
 from runtime.event import Event, Trace
 from runtime.ids import new_account
-from runtime.instants import to_micros
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.entry import Facet, SealedEntry, Submission

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Clock(Protocol):
     """Tells the time, always aware and in UTC."""
@@ -37,3 +39,9 @@ class SettableClock:
     def advance(self, span: timedelta) -> None:
         """Move by a span, backwards when it is negative."""
         self._now += span
+
+
+def to_micros(instant: datetime) -> int:
+    """Return microseconds since 1970, as `runtime.db.Instant` keeps them."""
+    since = instant - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,4 +1,4 @@
-"""Between an aware datetime and the wire's Timestamp, or a database's microseconds."""
+"""Between an aware datetime and the wire's Timestamp."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,12 +14,6 @@ def to_wire(instant: datetime) -> Timestamp:
     """Encode an aware datetime."""
     since = instant - _EPOCH
     return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
-
-
-def to_micros(instant: datetime) -> int:
-    """Return microseconds since 1970, as `runtime.db.Instant` keeps them."""
-    since = instant - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_wire(timestamp: Timestamp, field: str) -> datetime:

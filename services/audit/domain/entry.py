@@ -7,9 +7,9 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import NamedTuple
 
+from runtime.clock import to_micros
 from runtime.event import LARGEST, Event, Trace
 from runtime.event_names import text_of
-from runtime.instants import to_micros
 
 FORMAT = 1
 MAX_LEAF = LARGEST  # an entry bundle counts each entry in 16 bits

@@ -5,9 +5,8 @@ from itertools import islice
 
 from sqlalchemy import Connection, func, select
 
-from runtime.clock import Clock
+from runtime.clock import Clock, to_micros
 from runtime.db import Database, insert_rows
-from runtime.instants import to_micros
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.note import VerifierKey
