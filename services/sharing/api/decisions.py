@@ -13,7 +13,7 @@ from services.sharing.cases.check_sharing import check_sharing
 from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_decisions import get_decision, list_decisions
-from services.sharing.domain.decision import Decided, Decision
+from services.sharing.domain.decision import Decision
 from services.sharing.domain.question import Question
 
 _UNBOUND: frozenset[str] = frozenset()
@@ -38,7 +38,9 @@ class DecisionServicer:
             fields.acting(call),
         )
         response = pb.CheckResponse()
-        await self._fill(response, decided, permit=request.permit)
+        response.decision.MergeFromString(decided.body)
+        if request.permit:
+            response.permit = await issue_permit(self._means, decided.decision)
         return response
 
     async def check_batch(self, request: pb.CheckBatchRequest, call: Call) -> pb.CheckBatchResponse:
@@ -53,19 +55,18 @@ class DecisionServicer:
             fields.acting(call),
         )
         response = pb.CheckBatchResponse()
+        add = response.responses.add
         for each in decided:
-            await self._fill(response.responses.add(), each, permit=request.permit)
+            add().decision.MergeFromString(each.body)
+        if request.permit:
+            for one, each in zip(response.responses, decided, strict=True):
+                one.permit = await issue_permit(self._means, each.decision)
         return response
 
     def _question(self, asked: decision_pb2.Question, call: Call) -> Question:
         question = decoding.question(asked, self._means)
         self._require_bound(call.caller.name, question.service)
         return question
-
-    async def _fill(self, response: pb.CheckResponse, decided: Decided, *, permit: bool) -> None:
-        response.decision.MergeFromString(decided.body)
-        if permit:
-            response.permit = await issue_permit(self._means, decided.decision)
 
     async def list_decisions(
         self, request: pb.ListDecisionsRequest, call: Call
