@@ -1,7 +1,8 @@
 """What stands in a log's database beside the log: its rules, what it cosigned for others, times.
 
-1. **Schema** (SQLite). Tables and triggers are those of ``schema.sql``, word by word: an altered
-   trigger would let the log be altered.
+1. **Schema.** On SQLite, tables and triggers are those of ``schema.sql``, word by word: an altered
+   trigger would let the log be altered. On PostgreSQL, that each trigger is there, always fires and
+   does what it must, and that no rule does anything instead; not the rights of roles.
 2. **Witnessed.** Each row says what its note says and follows the one before; its signatures are
    verified as far as their keys are given.
 3. **Times.** No signature covers them. One that lies before that of a smaller size, or before 2020
@@ -26,6 +27,19 @@ from accord_client.note import VerifierKey
 
 VERSION = "0001"
 _SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%'"
+_GUARDS = """
+SELECT 'trigger', t.tgname::text, c.relname::text,
+  concat_ws(' ', pg_get_triggerdef(t.oid, true), t.tgenabled, p.prosrc)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+UNION ALL SELECT 'rule', rulename::text, tablename::text, definition
+FROM pg_rules WHERE schemaname = current_schema()"""
+_GUARDED = ("entries", "postings", "stretches", "tiles", "checkpoints", "published", "witnessed")
+_GUARD = (  # A: always, whatever a session says of its role
+    "CREATE TRIGGER {table}_append_only_{level} BEFORE {changes} ON {table} FOR EACH {each} "
+    "EXECUTE FUNCTION accord_append_only() A "
+    "BEGIN RAISE EXCEPTION '%: the log takes inserts alone', TG_TABLE_NAME; END"
+)
 _TIMES = (
     ("checkpoints", "signed_at"),
     ("published", "published_at"),
@@ -52,15 +66,17 @@ def check_beside(database: Database, signatures: Signatures) -> None:
 
 def _check_schema(database: Database, report: Report) -> None:
     """1. Schema."""
-    if not database.is_sqlite:
-        report.notes.append("not verified: the triggers and rights of the PostgreSQL database")
-        return
-    with closing(sqlite3.connect(":memory:")) as made:
-        made.executescript(files("accord_client.fsck").joinpath("schema.sql").read_text())
-        expected = _by_name(made.execute(_SCHEMA))
-    found = _by_name(database.rows(_SCHEMA))
+    if database.is_sqlite:
+        with closing(sqlite3.connect(":memory:")) as made:
+            made.executescript(files("accord_client.fsck").joinpath("schema.sql").read_text())
+            expected = _by_name(made.execute(_SCHEMA))
+        catalog, found = "sqlite_schema", _by_name(database.rows(_SCHEMA))
+    else:
+        expected = _by_name(_postgresql_guards())
+        catalog, found = "pg_trigger", _by_name(database.rows(_GUARDS))
+        report.notes.append("not verified: the rights of roles in the PostgreSQL database")
     for (kind, name), sql in (expected | found).items():
-        where = f"sqlite_schema, {kind} {name}"
+        where = f"{catalog}, {kind} {name}"
         if (kind, name) not in found:
             report.add(where, "is missing")
         elif (kind, name) not in expected:
@@ -69,6 +85,13 @@ def _check_schema(database: Database, report: Report) -> None:
             report.add(where, "is not as a log has it")
     if list(database.rows("SELECT version_num FROM alembic_version")) != [(VERSION,)]:
         report.add("alembic_version", f"is not {VERSION}")
+
+
+def _postgresql_guards() -> Iterable[Row]:
+    for table in _GUARDED:
+        for level, changes in (("row", "DELETE OR UPDATE"), ("statement", "TRUNCATE")):
+            guard = _GUARD.format(table=table, level=level, changes=changes, each=level.upper())
+            yield "trigger", f"{table}_append_only_{level}", table, guard
 
 
 def _by_name(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, str]]:

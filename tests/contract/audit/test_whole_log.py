@@ -61,7 +61,42 @@ async def test_a_stranger_finds_database_and_files_whole(made: Published) -> Non
 async def test_the_schema_that_a_copy_is_held_against_is_the_one_that_is_made(log: Log) -> None:
     report = await check(log)
     where = [finding.where for finding in report.findings]
-    assert not any("schema" in one or "version" in one for one in where), where
+    assert not any(word in one for word in ("schema", "pg_trigger", "version") for one in where), (
+        where
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("ALTER TABLE tiles DISABLE TRIGGER ALL", "tiles_append_only_row: is not as"),
+        # As it is when it is made: replication, and whoever says to be it, passes by.
+        ("ALTER TABLE entries ENABLE TRIGGER entries_append_only_row", "entries_append_only_row"),
+        ("DROP TRIGGER published_append_only_statement ON published", "statement: is missing"),
+        (
+            """CREATE OR REPLACE FUNCTION accord_append_only() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RETURN NEW; END $$""",
+            "witnessed_append_only_row: is not as",
+        ),
+        (
+            """CREATE TRIGGER more AFTER INSERT ON entries
+            FOR EACH ROW EXECUTE FUNCTION accord_append_only()""",
+            "trigger more: is none of a log",
+        ),
+        (
+            "CREATE RULE none AS ON INSERT TO entries DO INSTEAD NOTHING",
+            "rule none: is none of a log",
+        ),
+    ],
+)
+async def test_a_guard_of_postgresql_that_was_altered_is_named(
+    log: Log, change: str, named: str
+) -> None:
+    if log.url.startswith("sqlite"):
+        pytest.skip("a file's guards are held against the schema")
+    await log.database.write(lambda tx: tx.execute(text(change)))
+    found = [str(finding) for finding in (await check(log)).findings]
+    assert any(named in one for one in found), found
 
 
 def _unguard(tx: Connection) -> None:
