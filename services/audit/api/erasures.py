@@ -233,7 +233,7 @@ def _stamp(time: datetime | None) -> Timestamp | None:
 
 
 def _acting(call: Call) -> Acting:
-    return Acting(call.who(), call.trace)
+    return Acting(call.who(), call.way)
 
 
 def _once(call: Call, request_id: str, content: str) -> Once:

@@ -43,7 +43,7 @@ def reader(purpose: str, call: Call) -> Reader:
     line = _LINE.fullmatch(purpose) is not None and bool(purpose.strip())
     if len(purpose) > _MAX_PURPOSE or not line:
         raise invalid("purpose", f"must say on one line why the log is read, 1 to {_MAX_PURPOSE}")
-    return Reader(call.who(), purpose.strip(), call.trace)
+    return Reader(call.who(), purpose.strip(), call.way)
 
 
 def wanted(given: pb.EntryFilter) -> Wanted:

@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Trace
+from runtime.event import Event
 from runtime.fault import Fault
 from runtime.ids import ordered_id
 from services.audit.domain.entry import Facet
@@ -38,17 +39,17 @@ _LOOK_S, _LOOKS = 0.05, 40  # for the proof to be in the log; what is late is to
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """Who acts, and where in a trace."""
+    """Who acts, and how their call came."""
 
     who: str
-    trace: Trace
+    way: Way
 
 
 @dataclass(frozen=True, slots=True)
 class Act(Step):
-    """A step, and where in a trace it is made."""
+    """A step, and how the call came that makes it."""
 
-    trace: Trace
+    way: Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class ErasePerson:
                 return
 
     def _now(self, acting: Acting) -> Act:
-        return Act(acting.who, self._clock.now(), acting.trace)
+        return Act(acting.who, self._clock.now(), acting.way)
 
     async def _count(self, pseudonym: bytes, *, gone: bool) -> _Counted:
         """Count; `gone` waits for own events to have left their rows, not to be in the log alone.
@@ -337,5 +338,6 @@ def _event(
             "ground": erasure.ground.value,
             **(more or {}),
         },
-        trace=by.trace,
+        app=by.way.app,
+        trace=by.way.trace,
     )

@@ -67,5 +67,6 @@ def _event(action: str, hold: Hold, by: Step, acting: Acting) -> Event:
             "kind": hold.kind.value,
             "reference": hold.reference,
         },
-        trace=acting.trace,
+        app=acting.way.app,
+        trace=acting.way.trace,
     )

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from runtime.call import Way
 from runtime.clock import Clock
-from runtime.event import Event, Section, Trace
+from runtime.event import Event, Section
 from services.audit.cases.record import Record
 from services.audit.domain.ports import Keys
 from services.audit.domain.wanted import Wanted
@@ -15,11 +16,11 @@ OWN = "own"  # the purpose of whoever reads what concerns themselves
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads, why, and in which request."""
+    """Who reads, why, and how their call came."""
 
     who: str
     purpose: str
-    trace: Trace
+    way: Way
 
 
 class OnRecord:
@@ -83,7 +84,8 @@ class OnRecord:
                 actor=reader.who,
                 resource=resource,
                 fields={"purpose": reader.purpose, "entries": str(given), **(fields or {})},
-                trace=reader.trace,
+                app=reader.way.app,
+                trace=reader.way.trace,
                 sections=tuple(sections),
             )
         )

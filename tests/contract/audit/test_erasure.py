@@ -220,6 +220,9 @@ async def test_a_service_that_deleted_an_account_erases_at_once(audit: Service) 
     assert first.erasure.state == erasure_pb2.ERASURE_STATE_ERASED
     assert await audit.call(request, "svc/account") == first
     assert not await audit.entries(PERSON)
+    through = {e.action: e.app for e in await audit.entries(producer="audit")}
+    assert through["audit:hold:place"] == ""  # by an officer's command
+    assert through["audit:person:erase"] == "svc/account"
 
 
 async def test_a_request_happens_once(audit: Service) -> None:

@@ -19,9 +19,10 @@ from accord_client.note import VerifierKey, parse_keys
 from accord_client.verify import pack_proof, verify_proof
 from sqlalchemy import create_engine, select, text
 
+from runtime.call import Way
 from runtime.clock import SystemClock
 from runtime.db import Database
-from runtime.event import Section, Trace
+from runtime.event import Section
 from runtime.process import NotReadyError
 from runtime.telemetry import Telemetry
 from services.audit.api.envelope import LogEntryEnvelope
@@ -256,7 +257,7 @@ async def test_who_goes_away_leaves_no_destroyed_key_behind(office: Office) -> N
             stored = StoredLog(log, LogEntryEnvelope(), SystemClock())
             erase = ErasePerson(Slow(database, keys), stored, SystemClock())
             request = Once("test", str(uuid.uuid4()), "")
-            by = Acting("spiffe://nl.accord.internal/svc/account", Trace())
+            by = Acting("spiffe://nl.accord.internal/svc/account", Way())
             task = asyncio.create_task(erase.at_once(request, OTHER, Ground.WITHDRAWAL, by))
             await committed.wait()
             task.cancel()

@@ -282,6 +282,8 @@ async def test_what_was_read_is_on_record_before_it_is_shown(
         (PERSON, {"asked": "account", "purpose": WHY})
     ]
     assert [each.resource for each in recorded[1:3]] == ["entries/1", "entries/1"]
+    # Through what they read: the auditor's command calls by itself.
+    assert [each.app for each in recorded] == ["", "", "", "", "svc/portal", "app/mi-store"]
 
 
 def _fields(given: Sequence[Field]) -> dict[str, str]:

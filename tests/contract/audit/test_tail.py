@@ -12,7 +12,7 @@ import pytest
 from accord.audit.v1.append_service_pb2 import NewEntry
 from sqlalchemy import select
 
-from runtime.event import Trace
+from runtime.call import Way
 from runtime.fault import Fault
 from services.audit.cases.reading import OnRecord, Reader
 from services.audit.cases.record import Record
@@ -26,7 +26,7 @@ from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.tables import outbox
 from tests.contract.audit.log import OFFICER, PERSON, Log, event
 
-INES = Reader("spiffe://nl.accord.internal/staff/auditor/ines", "incident 12", Trace())
+INES = Reader("spiffe://nl.accord.internal/staff/auditor/ines", "incident 12", Way())
 LONG = 3600.0
 NOBODY = "accounts/nl-nobody"
 
