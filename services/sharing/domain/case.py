@@ -27,7 +27,6 @@ class Case:
         "choices",
         "consents",
         "contract",
-        "destination_areas",
         "facts",
         "findings",
         "flow",
@@ -36,7 +35,6 @@ class Case:
         "place",
         "purpose",
         "question",
-        "recipient_keys",
         "rulebook",
         "speaking",
         "subject",
@@ -56,7 +54,6 @@ class Case:
         self.kind: Kind = flow.kind
         self.speaking: Speaking = flow.speaking
         self.cells: Mapping[str, Cell] = flow.cells
-        self.recipient_keys = rulebook.kind_keys[flow.kind.key] | {question.recipient}
         self.subject: Subject | None = facts.subject
         person: Subject | Guest | None = facts.subject or question.guest
         self.place: Place | None = rulebook.places[person.jurisdiction] if person else None
@@ -77,9 +74,18 @@ class Case:
             for key, (verdict, _) in self.consents.items()
             if verdict is not ConsentVerdict.GIVEN
         }
-        self.destination_areas = rulebook.places[question.destination].areas
         self.contract: Contract | None = None
         self.findings: list[Finding] = []
+
+    @property
+    def recipient_keys(self) -> frozenset[str]:
+        """Return what a record may name to mean the recipient."""
+        return self.rulebook.kind_keys[self.kind.key] | {self.question.recipient}
+
+    @property
+    def destination_areas(self) -> frozenset[str]:
+        """Return what a contract may name to mean the destination."""
+        return self.rulebook.places[self.question.destination].areas
 
     def found(
         self, reason: Reason, citations: tuple[str, ...], categories: tuple[str, ...] | None = None

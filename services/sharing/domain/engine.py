@@ -48,14 +48,8 @@ def decide(rulebook: Rulebook, question: Question, facts: Facts, now: datetime) 
         gate(case)
     judged = case.contract.version_name if case.contract else ""
     if not case.findings:
-        return Answer(
-            outcome=Outcome.PERMIT,
-            findings=(),
-            permitted_categories=question.categories,
-            obligations=_obligations(case),
-            grounds=_grounds(case),
-            contract=judged,
-        )
+        owed, grounds = _obligations(case), _grounds(case)
+        return Answer(Outcome.PERMIT, (), question.categories, owed, grounds, judged)
     denying = [found for found in case.findings if found.outcome is Outcome.DENY]
     gaps = [found for found in case.findings if found.outcome is Outcome.GAP]
     return Answer(
