@@ -139,6 +139,23 @@ async def test_pages_together_are_what_matches_in_the_order_of_the_log(  # noqa:
     assert found == (matching[::-1] if newest_first else matching)
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_a_page_begins_and_ends_within_what_grew_at_once(
+    database: Database, newest_first: bool
+) -> None:
+    together = [Entry(n, NOON, "account", {Facet.EVENT: [b"a"]}) for n in range(250, 270)]
+    await database.write(lambda tx: _replace(tx, together, len(together)))
+    wanted, found, after = Filter({Facet.EVENT: [b"a"]}), list[int](), None
+    for _ in range(20):
+        page, after = await database.read(
+            partial(_page, wanted=wanted, after=after, newest_first=newest_first, limit=3)
+        )
+        found += page
+        if after is None:
+            break
+    assert found == list(range(250, 270))[:: -1 if newest_first else 1]
+
+
 async def test_a_rare_facet_leads_whatever_the_others_are(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
