@@ -203,7 +203,7 @@ def _fields(given: Sequence[entry_pb2.Field], at: str) -> dict[str, str]:
     if len(given) > _MAX_FIELDS:
         raise invalid(f"{at}.fields", f"must be at most {_MAX_FIELDS}")
     fields = {field.name: field.value for field in given}
-    if len(fields) < len(given) or not all(map(_is_field, fields)):
+    if len(fields) < len(given) or not _are_fields(tuple(fields)):
         _refuse_fields(given, at)
     return fields
 
@@ -228,7 +228,7 @@ def _names(given: Sequence[str], at: str, member: str) -> tuple[str, ...]:
     if len(names) > _MAX_NAMES or len(set(names)) < len(names):
         raise invalid(field, f"must be at most {_MAX_NAMES}, each once")
     for place, name in enumerate(names):
-        if not name or not _is_line(name, _MAX_NAME):
+        if not _is_name(name):
             raise invalid(f"{field}[{place}]", _LINE.format(_MAX_NAME))
     return names
 
@@ -266,7 +266,7 @@ def _is_short(text: str, most: int) -> bool:
     return len(text) << 2 <= most or len(text.encode()) <= most
 
 
-# There are few of these words, and each comes often.
+# There are few of these words, and each comes often: so do the names that an event's fields have.
 @lru_cache(maxsize=1024)
 def _is_outcome(text: str) -> bool:
     return len(text) <= _MAX_OUTCOME and _OUTCOME.fullmatch(text) is not None
@@ -283,8 +283,13 @@ def _is_answer(text: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _is_field(name: str) -> bool:
-    return len(name) <= _MAX_FIELD_NAME and _FIELD.fullmatch(name) is not None
+def _is_name(text: str) -> bool:
+    return text != "" and _is_line(text, _MAX_NAME)
+
+
+@lru_cache(maxsize=256)
+def _are_fields(names: tuple[str, ...]) -> bool:
+    return all(len(name) <= _MAX_FIELD_NAME and _FIELD.fullmatch(name) for name in names)
 
 
 def _sections(entry: append_service_pb2.NewEntry, at: str) -> tuple[Section, ...]:

@@ -7,9 +7,12 @@ it is hashed. Destroying the key makes the part unreadable and leaves every hash
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from io import BytesIO
+from itertools import starmap
+from typing import NamedTuple
 
 from runtime.event import Decision, Event, Trace
 from runtime.event import Section as Said
@@ -39,8 +42,7 @@ _STATE = "@tracestate"
 _SALT_SIZE, _NONCE_SIZE = 32, 12
 _CONTEXT = b"accord-audit-section"
 _TAG_CONTEXT = b"accord-audit-tag\0"
-_LENGTH = struct.Struct(">I")
-_length, _sha256 = _LENGTH.pack, hashlib.sha256
+_length, _sha256 = struct.Struct(">I").pack, hashlib.sha256
 _UNDECIDED = Decision()
 # Fields of audit's own events that stand in clear too: what they say must hold without any key.
 _IN_CLEAR = {"audit:person:erase": "pseudonym", "audit:key:destroy": "key"}
@@ -48,13 +50,11 @@ _IN_CLEAR = {"audit:person:erase": "pseudonym", "audit:key:destroy": "key"}
 
 def parties(event: Event) -> tuple[str, ...]:
     """Return whose keys sealing needs; some of them more than once."""
-    organisation = not event.account or event.recipients or event.contracts
-    actor = "" if is_workload(event.actor) else event.actor
-    named = (event.account, actor, event.on_behalf_of, organisation and ORGANISATION)
-    return (
-        *(str(party) for party in named if party),
-        *(section.account for section in event.sections),
-    )
+    named = [event.account, _person(event.actor), event.on_behalf_of]
+    if not event.account or event.recipients or event.contracts:
+        named.append(ORGANISATION)
+    named += [section.account for section in event.sections]
+    return tuple(filter(None, named))
 
 
 def seal(
@@ -62,7 +62,7 @@ def seal(
 ) -> SealedEntry:
     """Seal an event for the log `origin` with the keys of its parties."""
     event = submission.event
-    workload = event.actor if is_workload(event.actor) else ""
+    acting = _person(event.actor)
     own = _own_parts(event)
     parts = [*own.items(), *_others(event)]
     place = _place(origin, event.event_id)
@@ -84,12 +84,12 @@ def seal(
         event.time,
         Trace(trace.trace_id, trace.span_id, trace.flags) if trace.state else trace,
         keys[event.account].pseudonym if event.account else b"",
-        keys[event.actor].pseudonym if event.actor and not workload else b"",
+        keys[acting].pseudonym if acting else b"",
         keys[event.on_behalf_of].pseudonym if event.on_behalf_of else b"",
-        workload,
+        "" if acting else event.actor,
         event.app,
-        tuple(tag(keys[ORGANISATION], Facet.RECIPIENT, name) for name in event.recipients),
-        tuple(tag(keys[ORGANISATION], Facet.CONTRACT, name) for name in event.contracts),
+        tuple([tag(keys[ORGANISATION], Facet.RECIPIENT, name) for name in event.recipients]),
+        tuple([tag(keys[ORGANISATION], Facet.CONTRACT, name) for name in event.contracts]),
         len(own),
         tuple(sections),
         _destroyed(producer, event),
@@ -174,7 +174,7 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
     header = (event.event_id, event.action, event.outcome, event.time, event.app)
     if header != (sealed.event_id, sealed.action, sealed.outcome, sealed.time, sealed.app):
         return False
-    if sealed.actor != (event.actor if is_workload(event.actor) else ""):
+    if sealed.actor != ("" if _person(event.actor) else event.actor):
         return False
     if (trace.trace_id, trace.span_id, trace.flags) != (
         logged.trace_id,
@@ -213,8 +213,8 @@ def _own_parts(event: Event) -> dict[str, dict[str, str]]:
     parts = {subject: members}
     if event.account:
         members[_ACCOUNT] = event.account
-    if event.actor and not is_workload(event.actor):
-        parts.setdefault(event.actor, {})[_ACTOR] = event.actor
+    if acting := _person(event.actor):
+        parts.setdefault(acting, {})[_ACTOR] = acting
     if event.on_behalf_of:
         parts.setdefault(event.on_behalf_of, {})[_BEHALF] = event.on_behalf_of
     if event.resource:
@@ -229,6 +229,11 @@ def _own_parts(event: Event) -> dict[str, dict[str, str]]:
         members[_STATE] = event.trace.state
     members |= event.fields
     return parts
+
+
+def _person(actor: str) -> str:
+    """Return who acted when it is somebody whose name must be sealed, or "": no workload is."""
+    return "" if is_workload(actor) else actor
 
 
 def _decided(decision: Decision) -> dict[str, str]:
@@ -258,29 +263,31 @@ def _seal_section(
     fresh: bytes, place: bytes, members: Mapping[str, str], keys: PartyKeys
 ) -> Section:
     """Commit to each member and encrypt the openings; `fresh` is the nonce, then the salts."""
-    at = _NONCE_SIZE
-    commitments: list[bytes] = []
-    plain: list[bytes] = []
-    commit, append, prefixed, length = commitments.append, plain.append, _prefixed, _length
-    for name, value in members.items():
-        salted = fresh[at : at + _SALT_SIZE] + prefixed(name)
-        at += _SALT_SIZE
-        encoded = value.encode()
-        commit(_sha256(salted + encoded).digest())
-        append(salted + length(len(encoded)) + encoded)
+    layout = _layout(tuple(members))
+    nonce, *salts = layout.random.unpack(fresh)
+    values = [value.encode() for value in members.values()]
+    commitments = [
+        _sha256(salt + name + value).digest()
+        for salt, name, value in zip(salts, layout.names, values, strict=True)
+    ]
+    sizes = layout.sizes.pack(*map(len, values))
+    plain = b"".join((fresh[_NONCE_SIZE:], *layout.names, sizes, *values))
     pseudonym = keys.pseudonym
-    sealed = keys.encrypt(b"".join(plain), place + _counted(pseudonym), fresh[:_NONCE_SIZE])
-    return Section(pseudonym, tuple(commitments), sealed)
+    return Section(
+        pseudonym,
+        tuple(commitments),
+        keys.encrypt(plain, place + _counted(pseudonym), nonce),
+    )
 
 
 def _open_section(origin: str, stored: StoredEntry, number: int, keys: PartyKeys) -> list[Opening]:
     section = stored.sealed.sections[number]
     context = _place(origin, stored.sealed.event_id) + _counted(section.pseudonym)
     try:
-        parsed = list(_parse(keys.decrypt(section.sealed, context)))
-    except (ValueError, struct.error) as error:
+        parsed = _parse(keys.decrypt(section.sealed, context), len(section.commitments))
+    except ValueError as error:
         raise LogDamagedError(f"entry {stored.index}: section {number} does not open") from error
-    if tuple(commitment(*opening) for opening in parsed) != section.commitments:
+    if tuple(starmap(commitment, parsed)) != section.commitments:
         raise LogDamagedError(f"entry {stored.index}: section {number} opens to something else")
     return [
         Opening(number, position, name, salt, value)
@@ -288,24 +295,40 @@ def _open_section(origin: str, stored: StoredEntry, number: int, keys: PartyKeys
     ]
 
 
-def _parse(plain: bytes) -> Iterator[tuple[bytes, str, str]]:
-    at = 0
-    while at < len(plain):
-        (name_size,) = struct.unpack_from(">H", plain, at + _SALT_SIZE)
-        name_at = at + _SALT_SIZE + 2
-        (value_size,) = _LENGTH.unpack_from(plain, name_at + name_size)
-        value_at = name_at + name_size + 4
-        yield (
-            plain[at : at + _SALT_SIZE],
-            plain[name_at : name_at + name_size].decode(),
-            plain[value_at : value_at + value_size].decode(),
-        )
-        at = value_at + value_size
+def _parse(plain: bytes, members: int) -> list[tuple[bytes, str, str]]:
+    """Return salt, name and value of each member."""
+    given = BytesIO(plain)
+    salts = [given.read(_SALT_SIZE) for _ in range(members)]
+    names = [given.read(int.from_bytes(given.read(2))) for _ in range(members)]
+    sizes = [int.from_bytes(given.read(4)) for _ in range(members)]
+    values = [given.read(size) for size in sizes]
+    if given.read(1):
+        raise ValueError("something follows the last value")
+    return [
+        (salt, name.decode(), value.decode())
+        for salt, name, value in zip(salts, names, values, strict=True)
+    ]
 
 
-@lru_cache(maxsize=1024)
+class _Layout(NamedTuple):
+    """What sections have in common whose members have the same names; most events have."""
+
+    random: struct.Struct  # a nonce, then a salt for each member
+    names: tuple[bytes, ...]
+    sizes: struct.Struct
+
+
+@lru_cache(maxsize=256)
+def _layout(names: tuple[str, ...]) -> _Layout:
+    return _Layout(
+        struct.Struct(f"{_NONCE_SIZE}s" + f"{_SALT_SIZE}s" * len(names)),
+        tuple(map(_prefixed, names)),
+        struct.Struct(f">{len(names)}I"),
+    )
+
+
 def _prefixed(name: str) -> bytes:
-    """Return a field's name behind its length; there are few names, and each comes often."""
+    """Return a field's name behind its length."""
     encoded = name.encode()
     return struct.pack(">H", len(encoded)) + encoded
 

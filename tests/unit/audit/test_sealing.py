@@ -305,11 +305,20 @@ def test_equal_values_give_unequal_commitments() -> None:
 
 
 @patient
-@given(EVENTS)
-def test_the_bytes_of_an_entry_are_those_of_its_message(event: Event) -> None:
-    """Sections are written without a message for each: a reader finds the same bytes."""
-    leaf = stored(event).leaf
+@given(
+    EVENTS,
+    st.sampled_from([1, 127, 128, 1 << 14, (1 << 63) - 1]) | st.integers(1, (1 << 63) - 1),
+    st.sampled_from(["", "2026-11"]),
+)
+def test_the_bytes_of_an_entry_are_those_of_its_message(
+    event: Event, sequence: int, destroyed: str
+) -> None:
+    """They are written without a message: a reader finds what its serialisation would be."""
+    sealed = seal(ORIGIN, "sharing", Submission(sequence, event), KEYS)
+    sealed = sealed._replace(destroyed=destroyed)
+    leaf = LogEntryEnvelope().encode(sealed)
     assert LogEntry.FromString(leaf).SerializeToString(deterministic=True) == leaf
+    assert LogEntryEnvelope().decode(leaf) == sealed
 
 
 def test_an_entry_is_found_by_whom_and_what_it_is_about() -> None:
