@@ -4,15 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from services.sharing.domain.ports import (
-    DecisionCodec,
-    FactsMemory,
-    Feed,
-    Register,
-    Signer,
-    Store,
-    WatchKeys,
-)
+from services.sharing.domain.fact_ports import FactsMemory, Feed
+from services.sharing.domain.ports import DecisionCodec, Register, Signer, Store, WatchKeys
 from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook
 

@@ -5,7 +5,7 @@ no effect but through them. `write` returns only when everything the unit did is
 that raises leaves nothing behind.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -14,8 +14,7 @@ from runtime.event import Event
 from services.sharing.domain import agreement_ports
 from services.sharing.domain.decision import Decision, Record
 from services.sharing.domain.disclosure import Disclosure
-from services.sharing.domain.freshness import Change, Freshness, News
-from services.sharing.domain.question import Facts, Question
+from services.sharing.domain.freshness import Change
 from services.sharing.domain.records import (
     Consent,
     ConsentRevision,
@@ -318,16 +317,6 @@ class Records(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """The facts of several questions: None where the recipient is unknown."""
-
-    facts: Sequence[Facts | None]
-    token: str
-    confirmed: float  # when they were known to be true, on time.monotonic()
-    state: int  # of the memory
-
-
 class Store(Protocol):
     """Runs units of work."""
 
@@ -337,46 +326,6 @@ class Store(Protocol):
 
     async def read(self, unit: Callable[[Records], T]) -> T:
         """Run a unit that only reads, on a snapshot."""
-        ...
-
-
-class Feed(Protocol):
-    """What this process has heard of changes, by itself and by others."""
-
-    async def token(self) -> str:
-        """Return a token that covers everything committed by now, for the answer to a write."""
-        ...
-
-    def news(self, token: str) -> AsyncGenerator[News]:
-        """Yield what changed since a token, for ever; empty news say that nothing did.
-
-        FRESHNESS_TOKEN_INVALID for a token not made here, POSITION_EXPIRED when changes since it
-        are no longer kept, READER_TOO_SLOW when news are not taken, UNAVAILABLE when the store
-        cannot be read.
-        """
-        ...
-
-
-class FactsMemory(Protocol):
-    """The facts in memory: as new as is asked, loaded where they are missing."""
-
-    async def gather(self, question: Question, freshness: Freshness) -> tuple[Facts, str]:
-        """Return what bears on a question, and the token of how new it is.
-
-        NOT_FOUND for an unknown recipient; UNAVAILABLE when it cannot be as new as asked;
-        FRESHNESS_TOKEN_INVALID for a token newer than anything written.
-        """
-        ...
-
-    async def gather_many(self, questions: Sequence[Question], freshness: Freshness) -> Gathered:
-        """Return the same for several questions, all of one state of the records."""
-        ...
-
-    async def still_hold(self, gathered: Gathered) -> bool:
-        """Tell whether what was gathered is at most a second behind every acknowledged write.
-
-        Asked before an answer leaves: its record may have waited for a slow disk.
-        """
         ...
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 
 from runtime.db import Database
 from runtime.fault import Fault, not_found
+from services.sharing.domain.fact_ports import Gathered
 from services.sharing.domain.freshness import Freshness
-from services.sharing.domain.ports import Gathered
 from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import (
     Consent,
