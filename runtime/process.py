@@ -37,7 +37,7 @@ async def serve(
     try:
         async with assemble(traces) as server:
             sys.setswitchinterval(_SWITCH_S)
-            _spare_the_collector()
+            spare_the_collector()
             await server.run()
     except NotReadyError as error:
         log.error("not started", reason=str(error))  # noqa: TRY400  the reason is the message
@@ -46,7 +46,7 @@ async def serve(
         await asyncio.to_thread(traces.close)
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Keep what a service is made of from being looked at again and again for garbage.
 
     By default each 700 new objects begin a search, and a batch makes thousands that all live until

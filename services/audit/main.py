@@ -219,6 +219,7 @@ async def seal() -> None:
     @asynccontextmanager
     async def made(told: Told) -> AsyncIterator[Sealing]:
         logs.configure("audit", told.region, told.log_level)
+        process.spare_the_collector()
         database = Database(told.key_database, secure_delete=True)
         try:
             keys = StoredKeys(database, Path(told.kek_directory))
