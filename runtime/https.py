@@ -289,6 +289,9 @@ def _listening(listen: str, *, shared: bool) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server(
+    listening = socket.create_server(
         (host, int(port)), family=family, backlog=_BACKLOG, reuse_port=shared
     )
+    # Head and body are two writes; who accepts inherits that the second does not wait for an ACK.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
