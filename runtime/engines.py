@@ -21,7 +21,10 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
     """Make the engine of a database's writers, or of its readers, which cannot write."""
     if make_url(url).get_backend_name() == "sqlite":
         embedded = create_engine(
-            url, pool_size=READERS + URGENT, connect_args={"check_same_thread": False}
+            url,
+            pool_size=READERS + URGENT,
+            hide_parameters=True,  # in the text of an error: they may be anybody's data
+            connect_args={"check_same_thread": False},
         )
         event.listen(embedded, "connect", _prepare_writer if write else _prepare_reader)
         event.listen(embedded, "begin", _begin_immediate if write else _begin_deferred)
@@ -33,6 +36,7 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
             isolation_level="SERIALIZABLE",
             pool_size=POSTGRES_LANES,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args=bounds,
         )
     reader = create_engine(
@@ -40,6 +44,7 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
         isolation_level="REPEATABLE READ",
         pool_size=READERS + URGENT,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args=bounds,
     )
     return reader.execution_options(postgresql_readonly=True)

@@ -28,5 +28,6 @@ COPY --from=build /opt/accord /opt/accord
 ENV PATH=/opt/accord/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /tmp
 USER 65532:65532
-ENTRYPOINT ["python", "-m"]
+# -P: what others write into the working directory is not imported.
+ENTRYPOINT ["python", "-P", "-m"]
 CMD ["services.sharing", "check-config"]

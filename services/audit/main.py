@@ -1,8 +1,11 @@
 """Puts the audit service together: settings, stores, cases, doors."""
 
+import hashlib
+import inspect
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from accord.audit.v1 import (
@@ -58,10 +61,12 @@ from services.audit.cases.show_erasures import ShowErasures
 from services.audit.cases.tail import Growth, Tail
 from services.audit.cases.tree import Tree
 from services.audit.cases.witness import Witness
+from services.audit.domain.entry import Leaf
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.log_keys import KnownLog
 from services.audit.domain.note import COSIGNATURE
 from services.audit.domain.ports import Sealing
+from services.audit.domain.sealing import parties
 from services.audit.peers.sealing_process import SealingProcess, Told, answer
 from services.audit.peers.witnesses import HttpsWitnesses, Means
 from services.audit.settings import AuditSettings, witness_name
@@ -227,7 +232,7 @@ async def seal() -> None:
         finally:
             await database.close()
 
-    await answer(made)
+    await answer(made, code())
 
 
 def _told(settings: AuditSettings) -> Told:
@@ -237,7 +242,17 @@ def _told(settings: AuditSettings) -> Told:
         settings.origin,
         settings.key_database,
         str(settings.kek_directory),
+        code(),
     )
+
+
+@cache
+def code() -> str:
+    """Return the digest of what makes an entry's bytes, as it was when it was first asked for."""
+    digest = hashlib.sha256()
+    for part in (submissions, LogEntryEnvelope, SealBatches, Leaf, parties):
+        digest.update(Path(inspect.getfile(part)).read_bytes())
+    return digest.hexdigest()
 
 
 def _measure(publisher: Publisher, traces: Telemetry) -> None:

@@ -23,7 +23,7 @@ _EVENT_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}")  # UUIDv7:
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _MAX_FLAGS = 0xFF | PARENT_KNOWN | PARENT_REMOTE
-_MAX_OUTCOME, _MAX_FIELD_NAME = 32, 64  # characters
+_MAX_OUTCOME, _MAX_FIELD_NAME, _MAX_APP, _MAX_ANSWER = 32, 64, 67, 64  # characters
 _MAX_ACCOUNT, _MAX_NAME, _MAX_DIGEST, _MAX_STATE = 200, 400, 128, 512  # bytes
 _MAX_FIELDS, _MAX_SECTIONS, _MAX_NAMES = 1024, 1024, 1024
 _MAX_REASONS, _MAX_CITATIONS = 64, 256
@@ -60,7 +60,7 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
             f"{entry.event} names no event here: audit is released before its producers",
         )
     outcome = entry.outcome
-    if not _is_outcome(outcome):
+    if len(outcome) > _MAX_OUTCOME or not _is_outcome(outcome):
         raise invalid(
             f"{at}.outcome", f"must be a lower-case word, at most {_MAX_OUTCOME} characters"
         )
@@ -71,7 +71,7 @@ def submission(entry: append_service_pb2.NewEntry, at: str) -> Submission:
     if actor and on_behalf_of == actor:
         raise invalid(f"{at}.on_behalf_of", "must be another than the actor")
     app = entry.app
-    if app and not _is_app(app):
+    if app and (len(app) > _MAX_APP or not _is_app(app)):
         raise invalid(f"{at}.app", "must be app/<name> or svc/<name>")
     return Submission(
         entry.sequence,
@@ -203,7 +203,8 @@ def _fields(given: Sequence[entry_pb2.Field], at: str) -> dict[str, str]:
     if len(given) > _MAX_FIELDS:
         raise invalid(f"{at}.fields", f"must be at most {_MAX_FIELDS}")
     fields = {field.name: field.value for field in given}
-    if len(fields) < len(given) or not _are_fields(tuple(fields)):
+    long = max(map(len, fields), default=0) > _MAX_FIELD_NAME
+    if long or len(fields) < len(given) or not _are_fields(tuple(fields)):
         _refuse_fields(given, at)
     return fields
 
@@ -228,7 +229,7 @@ def _names(given: Sequence[str], at: str, member: str) -> tuple[str, ...]:
     if len(names) > _MAX_NAMES or len(set(names)) < len(names):
         raise invalid(field, f"must be at most {_MAX_NAMES}, each once")
     for place, name in enumerate(names):
-        if not _is_name(name):
+        if len(name) > _MAX_NAME or not _is_name(name):
             raise invalid(f"{field}[{place}]", _LINE.format(_MAX_NAME))
     return names
 
@@ -243,7 +244,7 @@ def _decision(given: entry_pb2.Decision, at: str) -> Decision:
     if outcome:
         words["outcome"] = outcome
     for field, word in words.items():
-        if not _is_answer(word):
+        if len(word) > _MAX_ANSWER or not _is_answer(word):
             raise invalid(f"{at}.{field}", "must be a word in upper case, at most 64 characters")
     for place, citation in enumerate(citations):
         if not citation or not _is_line(citation, _MAX_NAME):
@@ -267,9 +268,10 @@ def _is_short(text: str, most: int) -> bool:
 
 
 # There are few of these words, and each comes often: so do the names that an event's fields have.
+# Whoever asks has seen that a text is not long, so that what is remembered is small.
 @lru_cache(maxsize=1024)
 def _is_outcome(text: str) -> bool:
-    return len(text) <= _MAX_OUTCOME and _OUTCOME.fullmatch(text) is not None
+    return _OUTCOME.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -289,7 +291,7 @@ def _is_name(text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _are_fields(names: tuple[str, ...]) -> bool:
-    return all(len(name) <= _MAX_FIELD_NAME and _FIELD.fullmatch(name) for name in names)
+    return all(_FIELD.fullmatch(name) for name in names)
 
 
 def _sections(entry: append_service_pb2.NewEntry, at: str) -> tuple[Section, ...]:

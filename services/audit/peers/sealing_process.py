@@ -43,6 +43,7 @@ class Told:
     origin: str
     key_database: str
     kek_directory: str
+    code: str  # digest of what makes an entry's bytes, as this process has loaded it
 
 
 class SealingProcess:
@@ -59,15 +60,17 @@ class SealingProcess:
         """Seal the rest of each batch, or say why it is refused as a whole."""
         if sum(job.fresh for job in jobs) < _LARGE:
             return await self._here(jobs)
-        other = self._other
-        if other is None:
+        if self._other is not None and self._other.has_ended:  # nobody asked for a while
+            await self._end()
+        if self._other is None:
             self._begin()
             return await self._here(jobs)
         try:
             async with asyncio.timeout(_SEAL_S):
-                sealed: Sealed = await other.pipe.ask(jobs)
-        except (OSError, EOFError, TimeoutError):
-            log.info("sealing here: the process that seals has ended")
+                sealed: Sealed = await self._other.pipe.ask(jobs)
+            _check(jobs, sealed)
+        except Exception as error:  # noqa: BLE001  whatever it is, here it may go well
+            log.warning("the process that seals has failed", reason=type(error).__name__)
             await self._end()
             return await self._here(jobs)
         except BaseException:
@@ -94,7 +97,9 @@ class SealingProcess:
         other = await _Other.start()
         try:
             async with asyncio.timeout(_START_S):
-                await other.pipe.ask(self._told)
+                if await other.pipe.ask(self._told) != self._told.code:
+                    # Upgraded in place: its leaves would be signed by who may not read them.
+                    raise RuntimeError("it runs other code than this process")  # noqa: TRY301  it ends as any that fails
         except BaseException:
             await other.end()
             raise
@@ -111,20 +116,33 @@ class SealingProcess:
             await other.end()
 
 
-async def answer(make: Callable[[Told], AbstractAsyncContextManager[Sealing]]) -> None:
+async def answer(make: Callable[[Told], AbstractAsyncContextManager[Sealing]], code: str) -> None:
     """Be the other process: seal until nobody asks any more."""
     pipe = await _Pipe.over(socket.socket(fileno=sys.stdin.fileno()))
     try:
         async with make(await pipe.read()) as seal:
-            await pipe.say(None)
+            await pipe.say(code)
             while True:
                 async with asyncio.timeout(_IDLE_S):
                     jobs = await pipe.read()
                 await pipe.say(await seal(jobs))
     except (OSError, EOFError, TimeoutError):
         return  # whoever asked has ended, or has nothing to ask
+    except Exception:
+        # Told without its message, which may quote the key database.
+        log.exception("the process that seals has failed")
+        raise SystemExit(1) from None
     finally:
         pipe.close()
+
+
+def _check(jobs: Sequence[Job], sealed: Sealed) -> None:
+    """Raise ValueError unless each job has an answer, whole."""
+    if any(
+        not isinstance(leaves, Fault) and len(leaves) != job.fresh
+        for job, leaves in zip(jobs, sealed, strict=True)
+    ):
+        raise ValueError("it has sealed other entries than it was asked to")
 
 
 class _Pipe:
@@ -166,11 +184,16 @@ class _Other:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(  # noqa: ASYNC220  our own module; returns at once
-                [sys.executable, "-m", "services.audit", "seal"],
+                # -P: the directory that we run in may be one that others write to.
+                [sys.executable, "-P", "-m", "services.audit", "seal"],
                 stdin=theirs.fileno(),
                 start_new_session=True,  # what the terminal is told is not for it
             )
         return cls(process, await _Pipe.over(ours))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     async def end(self) -> None:
         self.pipe.close()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pickle
+import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from runtime.fault import Fault
 from runtime.migrations import migrate
 from runtime.outbox import encode
 from runtime.testing import NOON
+from services.audit import main
 from services.audit.api.convert import submissions
 from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases.seal_batches import SealBatches
@@ -74,8 +78,8 @@ class Sealer:
         self.database = Database(url)
         self.keys = StoredKeys(self.database, directory)
         self.here = Here(ORIGIN, self.keys, LogEntryEnvelope(), submissions)
-        told = Told("nl", "INFO", ORIGIN, url, str(directory))
-        self.seal = SealingProcess(self.here, told)
+        self.told = Told("nl", "INFO", ORIGIN, url, str(directory), main.code())
+        self.seal = SealingProcess(self.here, self.told)
 
     async def there(self) -> int:
         """Waits until the other process has sealed a group; returns its id."""
@@ -203,6 +207,42 @@ async def test_invariant_8_keys_that_were_destroyed_are_not_used_by_the_other_pr
     of_before, of_after = (decode(leaves[0].data).account_pseudonym for leaves in (before, after))
     assert of_before != of_after
     assert (await sealer.opened(before[0])).fields == {}
+
+
+async def test_what_runs_other_code_seals_nothing(sealer: Sealer) -> None:
+    """After an upgrade in place the service that still runs signs none of the new one's entries."""
+    seal = SealingProcess(sealer.here, replace(sealer.told, code="another"))
+    await seal([job(1, LARGE)])
+    starting = seal._starting
+    assert starting is not None
+    with pytest.raises(RuntimeError, match="other code"):
+        await starting
+    await seal([job(1, LARGE)])
+    assert sealer.here.calls == 2
+    await seal.close()
+
+
+async def test_who_is_killed_leaves_no_process_behind(sealer: Sealer) -> None:
+    """A service with a process that seals is killed: that one sees its socket close, and ends."""
+    script = (
+        "import asyncio, pickle, sys\n"
+        "from services.audit.peers.sealing_process import _Other\n"
+        "async def main():\n"
+        "    other = await _Other.start()\n"
+        "    await other.pipe.ask(pickle.loads(bytes.fromhex(sys.argv[1])))\n"
+        "    print(other._process.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", script, pickle.dumps(sealer.told).hex()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as service:  # noqa: ASYNC220, S603  our own
+        assert service.stdout is not None
+        other = int(await asyncio.to_thread(service.stdout.readline))
+        ended = os.pidfd_open(other)
+        service.kill()
+        readable, _, _ = await asyncio.to_thread(select.select, [ended], [], [], _PATIENCE_S)
+    os.close(ended)
+    assert readable
 
 
 async def test_the_other_process_ends_with_who_started_it(sealer: Sealer) -> None:
