@@ -15,7 +15,7 @@ from services.audit.domain.entry import OpenedEntry, Opening
 _CONSENT = "service purposes categories recipients notice language method indicator"
 _ASKED = "service recipients purpose categories destination"
 _DECIDED = "decision.name decision.outcome decision.reasons decision.citations decision.rulebook"
-_ANSWERED = f"{_DECIDED} contract contracts decision answer"
+_ANSWERED = f"{_DECIDED} contract contracts decision"
 # By the beginning of the event's name: which values a person may see, the entry's own members
 # among them. Of other events, such as a legal hold or what staff do among themselves, nothing; of
 # what they did themselves, as staff, that they did it.
@@ -24,7 +24,7 @@ PERSON: Mapping[str, str] = {
     "account:link:": "provider imports ended_sessions",
     "account:session:": "provider",
     "account:staff:accept": "role",
-    "sharing:decision:": f"{_ASKED} {_ANSWERED} relation asked",
+    "sharing:decision:": f"{_ASKED} {_ANSWERED} relation",
     "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
     "sharing:consent:": _CONSENT,
     "sharing:preference:": "kind value recipients",

@@ -27,7 +27,7 @@ class ProtoDecisions:
         self._tail = b""
 
     def encode(self, decision: Decision) -> bytes:
-        """Return the bytes that leave and are kept.
+        """Return the bytes that are kept; what leaves is the same message.
 
         A message may come in pieces, which whoever reads it puts together, as are those within it.
         So what many decisions have in common is encoded once: what was asked and answered, but for

@@ -132,28 +132,33 @@ def _joined(sections: Iterable[Section]) -> list[Section]:
 
 def _as_one(same: Sequence[Section]) -> Section:
     account, fields = same[0]
-    lines = "\n".join(section.fields["decision"] for section in same)
-    return Section(account, {**fields, "decision": lines})
+    joined = {**fields, "decision": "\n".join(section.fields["decision"] for section in same)}
+    relations = [section.fields.get("relation", "") for section in same]
+    if any(relations):
+        joined["relation"] = "\n".join(relations)
+    return Section(account, joined)
 
 
 def _said(decision: Decision) -> dict[str, str]:
     """Say in one line what was asked and answered, since each value is sealed by itself.
 
     The decision's name, a colon, and with semicolons between: the outcome; each reason; the version
-    of the contract; each clause; service, purpose, recipient, destination, categories and the order
-    that was named, with blanks between; the relation. That is last, since apps word it as they
-    like: nothing that it holds can pass for an answer. By `instrument` the log knows what the
-    person must not be told.
+    of the contract; each clause; service, purpose, recipient, destination and categories, with
+    blanks between. The line names nobody, so the app may read it again. What leads to a person
+    stands beside it: `relation`, a line a decision too, and `instrument`, by which the log knows
+    what the person must not be told.
     """
     question, answer = decision.question, decision.answer
     asked = (
         f"{question.service} {question.purpose} {question.recipient} {question.destination}"
-        f" {','.join(question.categories)} {question.instrument}"
+        f" {','.join(question.categories)}"
     )
     reasons = [found.reason for found in answer.findings]
     clauses = sorted(answer.citations)
-    said = (answer.outcome, *reasons, answer.contract, *clauses, asked, question.relation)
-    line = {"decision": f"{decision.name}: {'; '.join(said)}"}
+    line = "; ".join((answer.outcome, *reasons, answer.contract, *clauses, asked))
+    said = {"decision": f"{decision.name}: {line}"}
+    if question.relation:
+        said["relation"] = question.relation
     if question.instrument and question.holder:
-        line["instrument"] = question.instrument
-    return line
+        said["instrument"] = question.instrument
+    return said

@@ -23,7 +23,7 @@ class Decision(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """A decision, and the bytes of it that are kept and leave."""
+    """A decision, and the bytes of it that are kept; what leaves is the same message."""
 
     decision: Decision
     body: bytes

@@ -1,8 +1,8 @@
 """Decisions in SQL: one row a record, with what is found by holder in a slim table beside it.
 
-What is kept of a decision are the very bytes that left. A record holds one decision, or all of a
-batch; those of a batch are named after the record and their place in it. Each decision takes a
-number, and a record has that of its last.
+What is kept of a decision are pieces that a reader puts together; what leaves is the same message.
+A record holds one decision, or all of a batch; those of a batch are named after the record and
+their place in it. Each decision takes a number, and a record has that of its last.
 
 Who is asked about comes in no order. So the index by holder is divided into segments, of so many
 decisions each: what is written touches the pages of the newest alone, however many there are. A

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
-from runtime.call import Caller
+from runtime.call import Caller, Way
 from runtime.clock import SettableClock
-from runtime.event import Section
+from runtime.event import Event, Section
 from runtime.fault import Fault
 from runtime.identity import parse
 from runtime.testing import NOON
@@ -19,13 +20,33 @@ from services.audit.cases.read_entries import Page
 from services.audit.cases.read_own import ReadOwn
 from services.audit.domain.entry import OpenedEntry
 from services.audit.store.tables import party_keys
+from services.sharing.cases.check_batch import _events
+from services.sharing.domain.acting import Acting
+from services.sharing.domain.decision import Decision
+from services.sharing.domain.question import Answer, Question
+from services.sharing.domain.vocabulary import Outcome
 from tests.contract.audit.log import OFFICER, ORIGIN, PERSON, Log, event
 
 OTHER = "accounts/nl-ffffffffffffffffffffffffff"
 APP = "spiffe://nl.accord.internal/app/mi-store"
 RIVAL = "spiffe://nl.accord.internal/app/live-chat"
 SECRET = "never-to-be-told"
+ORDER = "instruments/i-1"
 ASKED = {"purpose": "delivery", "categories": "contact.name", "relation": "order-4711"}
+
+
+def decided(place: int, account: str, outcome: Outcome, **asked: Any) -> Decision:
+    question = Question(
+        account, "mi_store", "recipients/dhl", "delivery", ("contact.name",), "DE", **asked
+    )
+    answer = Answer(outcome, (), (), (), (), "")
+    return Decision(f"decisions/nl-1-{place}", question, answer, NOON, "f" * 64, "", "", "t")
+
+
+def batch(number: int, actor: str, *decisions: Decision) -> Event:
+    """What sharing says of decisions that were asked for together."""
+    (said,) = _events("decisions/nl-1", decisions, Acting(actor, Way()))
+    return replace(said, event_id=f"{number:032x}")
 
 
 @pytest.fixture
@@ -50,16 +71,13 @@ async def filled(log: Log) -> Log:
         event(13, action="sharing:consent:revoke", actor=OFFICER, fields=noted),
         event(14, action="sharing:contract:activate", account="", actor=OFFICER),
         event(15, action="audit:hold:place", actor=OFFICER, fields={"reason": SECRET}),
-        event(  # 5
+        batch(  # 5
             16,
-            action="sharing:decision:batch",
-            account="",
-            actor=RIVAL,
-            fields={"token": "t"},
-            sections=(
-                Section(PERSON, {"decision": "decisions/a", "answer": "PERMIT", "asked": "mine"}),
-                Section(OTHER, {"decision": "decisions/b", "answer": "DENY", "asked": SECRET}),
-            ),
+            RIVAL,
+            decided(0, PERSON, Outcome.PERMIT, relation="mine"),
+            decided(1, PERSON, Outcome.DENY),
+            decided(2, PERSON, Outcome.DENY, instrument=ORDER),
+            decided(3, OTHER, Outcome.DENY, relation=SECRET),
         ),
         event(17, action="sharing:explanation:read", actor=OFFICER, fields=ASKED),
         event(18, account=OTHER, actor=OTHER),
@@ -147,7 +165,7 @@ async def test_a_person_is_shown_themselves_and_neither_others_nor_staff(
     assert (by_index[0].account, by_index[0].actor) == (PERSON, APP)
     assert by_index[0].fields["purpose"] == "delivery"
     assert (by_index[2].fields["purposes"], by_index[2].actor) == ("marketing", "")
-    assert [section.fields["asked"] for section in by_index[5].sections] == ["mine"]
+    assert [section.fields.get("relation") for section in by_index[5].sections] == ["mine\n", None]
     # Who looked them up stays closed; that it was done, and why, is theirs to know.
     assert by_index[8].sections[0].fields["purpose"] == "complaint 12"
     assert by_index[8].fields == {}
@@ -159,12 +177,17 @@ async def test_an_app_is_shown_what_it_asked_and_not_about_whom(filled: Log, own
         page = await own.of_app(app(each), after=None, size=50)
         for opened in page.entries:
             text = shown(opened)
-            for name in (PERSON, OTHER, OFFICER, "order-4711", "mine", SECRET):
+            for name in (PERSON, OTHER, OFFICER, "order-4711", "mine", ORDER, SECRET):
                 assert name not in text, (opened.stored.index, name)
             assert opened.event.actor in {each, ""}
             assert not {"@actor", "@on_behalf_of"} & {each.name for each in opened.openings}
-    (_, batch) = (await own.of_app(app(RIVAL), after=None, size=50)).entries
-    assert [section.fields["answer"] for section in batch.event.sections] == ["PERMIT", "DENY"]
+    (_, asked) = (await own.of_app(app(RIVAL), after=None, size=50)).entries
+    said = [section.fields for section in asked.event.sections]
+    assert [[*fields] for fields in said] == [["decision"]] * 3
+    lines = [line for fields in said for line in fields["decision"].split("\n")]
+    what = "mi_store delivery recipients/dhl DE contact.name"
+    answers = ["PERMIT", "DENY", "DENY", "DENY"]
+    assert lines == [f"decisions/nl-1-{n}: {each}; ; {what}" for n, each in enumerate(answers)]
     permit = await own.one_of_app(app(APP), 0)
     assert permit.event.fields == {"purpose": "delivery", "categories": "contact.name"}
 
@@ -174,27 +197,23 @@ async def test_what_an_order_forbids_to_tell_is_told_on_the_day_after(
 ) -> None:
     tomorrow = (NOON + timedelta(days=1)).date().isoformat()
     order = {"kind": "court_order", "secret_until": tomorrow, "note": SECRET}
-    under = ASKED | {"instrument": "instruments/i-1"}
+    under = ASKED | {"instrument": ORDER}
     events = [
         event(1, action="sharing:decision:permit", actor=APP, fields=ASKED),
         event(
             2,
             action="sharing:instrument:create",
             actor=OFFICER,
-            resource="instruments/i-1",
+            resource=ORDER,
             fields=order,
         ),
         event(3, action="sharing:decision:permit", actor=APP, fields=under),
         event(4, action="sharing:disclosure:record", actor=APP, fields=under),
-        event(
+        batch(
             5,
-            action="sharing:decision:batch",
-            account="",
-            actor=APP,
-            sections=(
-                Section(PERSON, {"answer": "PERMIT"}),
-                Section(PERSON, {"answer": "PERMIT", "instrument": "instruments/i-1"}),
-            ),
+            APP,
+            decided(0, PERSON, Outcome.PERMIT),
+            decided(1, PERSON, Outcome.PERMIT, instrument=ORDER),
         ),
         event(6, action="sharing:revocation:create", actor=OFFICER, fields={"cause": "x"}),
         event(7, action="sharing:explanation:read", actor=OFFICER, fields=ASKED),

@@ -225,14 +225,17 @@ async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Shar
     assert (text_of(batch.event), batch.outcome) == ("sharing:decision:batch", "recorded")
     assert not batch.account
     assert [section.account for section in batch.sections] == [sharing.person, questions[3].account]
-    lines = [field.value.split("\n") for section in batch.sections for field in section.fields]
+    fields = [{field.name: field.value for field in each.fields} for each in batch.sections]
+    lines = [each["decision"].split("\n") for each in fields]
     told = [[line.partition(": ")[0] for line in said] for said in lines]
     names = [response.decision.name for response in responses]
     assert told == [[names[n] for n in (0, 1, 2, 5, 6)], [names[3]]]
-    answer, contract, clause, asked, relation = (
-        lines[0][0].removeprefix(f"{names[0]}: ").split("; ")
-    )
-    assert (answer, relation) == ("PERMIT", questions[0].relation)
+    # Beside the lines, a line each too: to those who may read what was answered it names nobody.
+    assert [questions[n].relation for n in (0, 1, 2, 5, 6)] == fields[0]["relation"].split("\n")
+    assert questions[3].relation == fields[1]["relation"]
+    assert questions[0].relation not in fields[0]["decision"]
+    answer, contract, clause, asked = lines[0][0].removeprefix(f"{names[0]}: ").split("; ")
+    assert answer == "PERMIT"
     assert contract == responses[0].decision.contract
     assert clause == responses[0].decision.grounds[0].citation
     assert asked.startswith("mi_store delivery recipients/dhl DE contact.name,")
@@ -242,6 +245,7 @@ async def test_the_log_is_told_of_each_person_in_their_own_section(sharing: Shar
     assert batch.app == "app/mi-store"
     about_nobody = {field.name: field.value for field in batch.fields}
     assert about_nobody["decision"].startswith(f"{names[4]}: GAP; ")
+    assert "relation" not in about_nobody
 
 
 async def test_what_an_order_asked_for_stands_apart_from_what_else_is_about_the_person(
@@ -255,6 +259,7 @@ async def test_what_an_order_asked_for_stands_apart_from_what_else_is_about_the_
     fields = [{field.name: field.value for field in each.fields} for each in batch.sections]
     assert [each.get("instrument") for each in fields] == [world.order, None]
     assert [each["decision"].count("\n") for each in fields] == [1, 1]
+    assert not any(world.order in each["decision"] for each in fields)
     assert {each.account for each in batch.sections} == {sharing.person}
 
 

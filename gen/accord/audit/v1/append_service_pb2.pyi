@@ -109,8 +109,8 @@ class NewEntry(_message.Message):
     app acts for. Its keys seal its name; the event is found as one about it. At most 400 bytes.
     """
     app: _builtins.str
-    """Optional. Workload that called: `app/<name>` or `svc/<name>`; at most 200
-    characters. It is no person: its name stands in the log in clear.
+    """Optional. Workload that called: `app/<name>` or `svc/<name>`, the name 1 to 63 of a-z, 0-9, _
+    and -, a letter or digit first. It is no person: its name stands in the log in clear.
     """
     resource: _builtins.str
     """Optional. What was acted on, by resource name. At most 400 bytes."""
@@ -138,9 +138,10 @@ class NewEntry(_message.Message):
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[_entry_pb2.EventSection]:
-        """Optional. What the event says about each of several people, in the order of what happened: one
-        for each question of a batch, for example. Each is sealed with the keys of its own account, so
-        that erasing one person leaves the others readable. At most 1,024; one account may have several.
+        """Optional. What the event says about each of several people, in the order of what happened: of
+        a batch one for each person and order, for example. Each is sealed with the keys of its own
+        account, so that erasing one person leaves the others readable. At most 1,024; one account may
+        have several.
         """
 
     def __init__(

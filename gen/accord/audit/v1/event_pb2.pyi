@@ -68,7 +68,8 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     """A question was answered: the rules say nothing of it, do not share. Fields: as of a permit."""
     EVENT_NAME_SHARING_DECISION_BATCH: _EventName.ValueType  # 2003
     """Many questions were answered as one record. Fields: token; in the section of each person
-    decision, a line each with the answer and what was asked; the same of what is about nobody.
+    decision, a line each with the answer and what was asked, and relation, a line each if any has
+    one; what was asked under an order apart, with instrument; the same of what is about nobody.
     """
     EVENT_NAME_SHARING_EXPLANATION_READ: _EventName.ValueType  # 2010
     """Somebody asked what would be answered about a person, and why. Fields: service, purpose,
@@ -227,7 +228,8 @@ EVENT_NAME_SHARING_DECISION_GAP: EventName.ValueType  # 2002
 """A question was answered: the rules say nothing of it, do not share. Fields: as of a permit."""
 EVENT_NAME_SHARING_DECISION_BATCH: EventName.ValueType  # 2003
 """Many questions were answered as one record. Fields: token; in the section of each person
-decision, a line each with the answer and what was asked; the same of what is about nobody.
+decision, a line each with the answer and what was asked, and relation, a line each if any has
+one; what was asked under an order apart, with instrument; the same of what is about nobody.
 """
 EVENT_NAME_SHARING_EXPLANATION_READ: EventName.ValueType  # 2010
 """Somebody asked what would be answered about a person, and why. Fields: service, purpose,

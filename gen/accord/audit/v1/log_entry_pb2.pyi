@@ -168,8 +168,8 @@ class LogEntry(_message.Message):
         3. that of whom the actor acted for: `@on_behalf_of`.
 
         A name whose party has an earlier section stands there; a party with nothing to say has none.
-        Then one for each thing that the event says about one person among several: `@account`, the
-        fields. One party may have several of these.
+        Then what the event says about one person among several: `@account`, the fields. One party may
+        have several of these: a batch has one for each person and order.
 
         The entry is about whom account_pseudonym, on_behalf_of_pseudonym and the sections after its own
         name.
