@@ -8,6 +8,7 @@ nobody has any more, as those of people who were erased do.
 """
 
 import asyncio
+import os
 import secrets
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,6 +54,7 @@ _A_SECOND = 1_000  # entries
 # Spreads the traces of a segment over its index; odd, so that it can be undone within a segment.
 _SPREAD = 0x9E3779B1
 _TOGETHER = 1 << 18  # rows in one COPY
+_SETTLE = {"sqlite": ("ANALYZE",), "postgresql": ("VACUUM ANALYZE", "CHECKPOINT")}
 _GONE = new_account("nl")  # seals the only section of each
 _PACKED: dict[str, Callable[[Any], bytes]] = {"entries": packed_entry, "postings": packed_posting}
 
@@ -89,9 +91,11 @@ class _Fill:
                 note = (end, checkpoint.note, to_micros(start))
                 _insert(tx, tables.checkpoints, [note])
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(
-                text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE")
-            )
+            # Settled, as a log that has grown for years is: what follows is not to be measured
+            # while gigabytes of the filling are still on their way to the disk.
+            for statement in _SETTLE[engine.dialect.name]:
+                connection.execute(text(statement))
+        os.sync()
         engine.dispose()
         for level, row in enumerate(edge.rows()):
             if row:
