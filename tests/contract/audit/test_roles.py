@@ -107,8 +107,8 @@ async def outcome(audit: Audit, method: str, request: Message, by: str, token: s
 async def filled(audit: Audit) -> Audit:  # noqa: F811  the fixture
     """Two decisions that an app asked for, about two people, and one about both."""
     both = [
-        EventSection(account=PERSON, fields=[Field(name="answer", value="PERMIT")]),
-        EventSection(account=OTHER, fields=[Field(name="answer", value="DENY")]),
+        EventSection(account=PERSON, fields=[Field(name="decision", value="PERMIT")]),
+        EventSection(account=OTHER, fields=[Field(name="decision", value="DENY")]),
     ]
     await audit.send(
         _request(
