@@ -24,7 +24,7 @@ from services.audit.domain.ports import Job, Sealing
 
 log = logs.get(__name__)
 
-_LARGE = 128  # entries that are worth the way there and back
+_LARGE = 64 << 10  # bytes that are worth the way there and back: about a hundred decisions
 _START_S, _SEAL_S = 30.0, 10.0
 _PAUSE_S = 10.0  # between the starts of two
 _IDLE_S = 60.0  # without a group, after which it ends
@@ -58,7 +58,7 @@ class SealingProcess:
 
     async def __call__(self, jobs: Sequence[Job]) -> Sealed:
         """Seal the rest of each batch, or say why it is refused as a whole."""
-        if sum(job.fresh for job in jobs) < _LARGE:
+        if sum(len(job.wire) for job in jobs) < _LARGE:
             return await self._here(jobs)
         if self._other is not None and self._other.has_ended:  # nobody asked for a while
             await self._end()

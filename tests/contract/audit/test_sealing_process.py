@@ -41,7 +41,7 @@ from services.audit.store.party_keys import StoredKeys
 from services.audit.store.tables import party_keys
 from tests.contract.audit.log import ORIGIN, PERSON
 
-LARGE = 200
+LARGE = 500  # entries: 64 KiB and more
 _PATIENCE_S = 30.0
 
 
