@@ -33,7 +33,7 @@ T = TypeVar("T")
 KeyRow = Row[tuple[bytes, bytes, str, bytes]]
 
 _PAGE = 500  # values in one query: well below what either engine binds
-_KEPT = 20_000  # parties whose unwrapped keys are kept: about 20 MB
+_KEPT = 100_000  # parties whose unwrapped keys are kept: about 80 MB
 _TAGS_KEPT = 4096
 _PSEUDONYM_SIZE = 16
 _PSEUDONYM_CONTEXT = b"accord-audit-pseudonym\0"
@@ -42,21 +42,23 @@ _PSEUDONYM_CONTEXT = b"accord-audit-pseudonym\0"
 class StoredPartyKeys:
     """One party's two keys, unwrapped."""
 
+    __slots__ = ("_cipher", "_naming_key", "_tags", "party", "pseudonym")
+
     def __init__(self, keys: bytes, pseudonym: bytes) -> None:
         self._cipher = AESGCM(keys[:KEY_SIZE])
         self._naming_key = keys[KEY_SIZE : 2 * KEY_SIZE]
-        self._tags: dict[bytes, bytes] = {}
+        self._tags: dict[bytes, bytes] | None = None  # hardly any party is asked for one
         self.party = keys[2 * KEY_SIZE :].decode()
         self.pseudonym = pseudonym
 
     def tag(self, text: bytes) -> bytes:
         """Return HMAC-SHA256 under the pseudonym key, cut to 16 bytes; few texts, each often."""
-        known = self._tags.get(text)
+        tags = self._tags
+        if tags is None or len(tags) >= _TAGS_KEPT:
+            tags = self._tags = {}
+        known = tags.get(text)
         if known is None:
-            if len(self._tags) >= _TAGS_KEPT:
-                self._tags.clear()
-            known = hmac.digest(self._naming_key, text, "sha256")[:_PSEUDONYM_SIZE]
-            self._tags[text] = known
+            known = tags[text] = hmac.digest(self._naming_key, text, "sha256")[:_PSEUDONYM_SIZE]
         return known
 
     def encrypt(self, plain: bytes, associated: bytes, nonce: bytes | None = None) -> bytes:
