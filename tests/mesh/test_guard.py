@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 
 import pytest
 from accord.sharing.v1 import decision_pb2
@@ -37,7 +38,10 @@ def question(person: Person, recipient: str) -> Ask:
 
 
 def consent(person: Person, recipient: str) -> None:
-    offer = person.browser.open("/sharing/offers/advertising").form("/sharing/offers/advertising")
+    page = person.browser.open("/sharing/offers/advertising")
+    while page.status == HTTPStatus.SERVICE_UNAVAILABLE:  # a busy machine: come again, it says
+        page = person.browser.open("/sharing/offers/advertising")
+    offer = page.form("/sharing/offers/advertising")
     person.browser.submit(offer, recipient=recipient, categories=["contact.email"], answer="yes")
 
 
