@@ -7,7 +7,7 @@ sealed anew should that write fail.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime import logs
@@ -17,7 +17,7 @@ from services.audit.cases.group import Group, Known, Receipt
 from services.audit.cases.open_log import open_log
 from services.audit.cases.waiting import Appended, Request, Waiting
 from services.audit.domain.checkpoint import Checkpoint
-from services.audit.domain.entry import Batch, Leaf
+from services.audit.domain.entry import Batch, Leaf, OpenedEntry
 from services.audit.domain.faults import (
     EventsKnownError,
     LogDamagedError,
@@ -194,14 +194,20 @@ class AppendEntries:
             numbers = range(batch.first, min(batch.first + batch.count, last[producer] + 1))
             if others := {number for number in numbers if (producer, number) not in taken}:
                 repeated.setdefault(producer, set()).update(others)
-        stored = []
-        for producer, others in repeated.items():
-            stored += await self._log.by_sequence(producer, others)
-        keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
-        opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
-        entries = {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
+        entries = await self._opened(repeated) if repeated else {}
         known = self._known_events | newest.event_ids if newest else self._known_events
         return Known(last, entries, taken, known)
+
+    async def _opened(
+        self, repeated: Mapping[str, Collection[int]]
+    ) -> dict[tuple[str, int], OpenedEntry]:
+        """Read what the log holds under producers' numbers."""
+        stored = []
+        for producer, numbers in repeated.items():
+            stored += await self._log.by_sequence(producer, numbers)
+        keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
+        opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
+        return {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
 
 
 async def _nothing() -> None:
