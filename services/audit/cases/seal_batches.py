@@ -1,16 +1,16 @@
 """Seals what producers sent: read, committed to and encrypted, ready for any place in the log."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from runtime.fault import Fault
 from services.audit.domain.entry import MAX_LEAF, Leaf, Submission
 from services.audit.domain.faults import entry_too_large
 from services.audit.domain.merkle import leaf_hash
-from services.audit.domain.ports import Envelope, Job, Keys, PartyKeys
+from services.audit.domain.ports import Envelope, Find, Job, Keys, PartyKeys
 from services.audit.domain.sealing import parties, seal
 
 Read = Callable[[str, bytes], Sequence[Submission]]
+Sealed = list[list[Leaf] | Fault]
 
 
 class SealBatches:
@@ -22,44 +22,44 @@ class SealBatches:
         self._envelope = envelope
         self._read = read
 
-    async def __call__(self, jobs: Sequence[Job]) -> list[list[Leaf] | Fault]:
+    async def __call__(self, jobs: Sequence[Job]) -> Sealed:
         """Seal the rest of each batch, or say why it is refused as a whole."""
         if not jobs:
             return []
-        read, named = await asyncio.to_thread(self._read_all, jobs)
-        keys = await self._keys.ensure(named)
-        return await asyncio.to_thread(self._seal_all, jobs, read, keys)
+        read: list[Sequence[Submission] | Fault] = []
 
-    def _read_all(self, jobs: Sequence[Job]) -> tuple[list[list[Submission] | Fault], set[str]]:
-        """Read what is to be sealed, and with whose keys."""
-        read: list[list[Submission] | Fault] = []
-        named = set[str]()
-        for job in jobs:
-            try:
-                submissions = self._read(job.producer, job.wire)[job.skipped :]
-            except Fault as fault:
-                read.append(fault)
-                continue
-            for submission in submissions:
-                named.update(parties(submission.event))
-            read.append(list(submissions))
-        return read, named
+        def attempt(find: Find) -> tuple[Sealed, set[str]]:
+            if not read:
+                read.extend(map(self._read_rest, jobs))
+            events = [s.event for each in read if not isinstance(each, Fault) for s in each]
+            named = {party for event in events for party in parties(event)}
+            keys = find(named)
+            if missing := named - keys.keys():
+                return [], missing
+            return [self._seal(*each, keys) for each in zip(jobs, read, strict=True)], missing
 
-    def _seal_all(
-        self,
-        jobs: Sequence[Job],
-        read: Sequence[list[Submission] | Fault],
-        keys: Mapping[str, PartyKeys],
-    ) -> list[list[Leaf] | Fault]:
-        sealed: list[list[Leaf] | Fault] = []
-        for job, submissions in zip(jobs, read, strict=True):
-            try:
-                if isinstance(submissions, Fault):
-                    raise submissions
-                sealed.append([self._leaf(job.producer, each, keys) for each in submissions])
-            except Fault as fault:
-                sealed.append(fault)
-        return sealed
+        # All of it at a time: the loop, which is busy when many append, is asked once.
+        while True:
+            sealed, missing = await self._keys.use(attempt)
+            if not missing:
+                return sealed
+            await self._keys.ensure(missing)
+
+    def _read_rest(self, job: Job) -> Sequence[Submission] | Fault:
+        try:
+            return self._read(job.producer, job.wire)[job.skipped :]
+        except Fault as fault:
+            return fault
+
+    def _seal(
+        self, job: Job, read: Sequence[Submission] | Fault, keys: Mapping[str, PartyKeys]
+    ) -> list[Leaf] | Fault:
+        if isinstance(read, Fault):
+            return read
+        try:
+            return [self._leaf(job.producer, each, keys) for each in read]
+        except Fault as fault:
+            return fault
 
     def _leaf(self, producer: str, submission: Submission, keys: Mapping[str, PartyKeys]) -> Leaf:
         sealed = seal(self._origin, producer, submission, keys)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from runtime.event import Event
 from runtime.fault import Fault
@@ -40,8 +40,16 @@ class PartyKeys(Protocol):
         ...
 
 
+T = TypeVar("T")
+Find = Callable[[Collection[str]], Mapping[str, PartyKeys]]
+
+
 class Keys(Protocol):
     """Parties' keys. Reading never makes any: only an entry to be sealed does."""
+
+    async def use(self, work: Callable[[Find], T]) -> T:
+        """Do work in a thread, with what finds the keys of the parties that have some."""
+        ...
 
     async def ensure(self, parties: Collection[str]) -> Mapping[str, PartyKeys]:
         """Return the keys of all parties; those that had none get new ones, durable on return."""

@@ -8,6 +8,7 @@ by every process, at its next use of any key.
 
 import hmac
 import os
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -195,14 +196,16 @@ class _Kept(Generic[T]):
 
     def __init__(self) -> None:
         self._keys: dict[T, StoredPartyKeys] = {}
+        self._keeping = threading.Lock()
 
     def of(self, names: Iterable[T]) -> dict[T, StoredPartyKeys]:
         return {name: keys for name in names if (keys := self._keys.get(name)) is not None}
 
     def keep(self, name: T, keys: StoredPartyKeys) -> None:
-        if name not in self._keys and len(self._keys) >= _KEPT:
-            del self._keys[next(iter(self._keys))]
-        self._keys[name] = keys
+        with self._keeping:
+            if name not in self._keys and len(self._keys) >= _KEPT:
+                del self._keys[next(iter(self._keys))]
+            self._keys[name] = keys
 
 
 def by_party(found: Iterable[StoredPartyKeys]) -> Mapping[str, StoredPartyKeys]:

@@ -4,16 +4,21 @@ A party's row is all that ties a name to its pseudonym and opens its sections. D
 once no backup of it can be unwrapped any more nothing of the party can be read in the log.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from runtime.db import Database, insert_missing
 from services.audit.domain.faults import log_unavailable
 from services.audit.domain.sealing import ORGANISATION
-from services.audit.store.key_ring import KeyRing, KeyRings, KeyRow, StoredPartyKeys, by_party
+from services.audit.store.key_ring import KeyRing, KeyRings, StoredPartyKeys, by_party
 from services.audit.store.tables import party_keys
+
+T = TypeVar("T")
+Find = Callable[[Collection[str]], Mapping[str, StoredPartyKeys]]
 
 
 class StoredKeys:
@@ -36,27 +41,30 @@ class StoredKeys:
             found = {**found, **await self.find(missing)}
         return found
 
+    async def use(self, work: Callable[[Find], T]) -> T:
+        """Do work in a thread, with what finds the keys of the parties that have some."""
+        return await self._database.read(lambda tx: work(partial(self._find, tx)))
+
     async def find(self, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
         """Return the keys of the parties that have some."""
+        return await self.use(lambda find: find(parties))
 
-        def query(tx: Connection) -> tuple[KeyRing, dict[str, StoredPartyKeys], list[KeyRow]]:
-            ring = self.rings.at(tx)
-            held = ring.held(parties)
-            return ring, held, ring.rows_of(tx, [name for name in parties if name not in held])
-
-        ring, held, rows = await self._database.read(query)
+    def _find(self, tx: Connection, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
+        ring = self.rings.at(tx)
+        held = ring.held(parties)
+        rows = ring.rows_of(tx, [name for name in parties if name not in held])
         return {**held, **by_party(ring.unwrapped(rows))}
 
     async def of(self, pseudonyms: Collection[bytes]) -> Mapping[bytes, StoredPartyKeys]:
         """Return the keys that still exist behind pseudonyms."""
 
-        def query(tx: Connection) -> tuple[KeyRing, dict[bytes, StoredPartyKeys], list[KeyRow]]:
+        def query(tx: Connection) -> Mapping[bytes, StoredPartyKeys]:
             ring = self.rings.at(tx)
             held = ring.behind(pseudonyms)
-            return ring, held, ring.rows_behind(tx, [p for p in pseudonyms if p not in held])
+            rows = ring.rows_behind(tx, [each for each in pseudonyms if each not in held])
+            return {**held, **{keys.pseudonym: keys for keys in ring.unwrapped(rows)}}
 
-        ring, held, rows = await self._database.read(query)
-        return {**held, **{keys.pseudonym: keys for keys in ring.unwrapped(rows)}}
+        return await self._database.read(query)
 
     async def months_without_kek(self) -> list[str]:
         """Return the months under which rows are wrapped although their key is not here."""

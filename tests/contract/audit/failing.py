@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable
+from typing import TypeVar
 
 from runtime.clock import SettableClock
 from runtime.fault import Fault
@@ -12,10 +13,11 @@ from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.domain.checkpoint import Checkpoint
 from services.audit.domain.log_keys import LogKeys
 from services.audit.domain.ports import Growth
-from services.audit.store.key_ring import StoredPartyKeys
 from services.audit.store.log import StoredLog
-from services.audit.store.party_keys import StoredKeys
+from services.audit.store.party_keys import Find, StoredKeys
 from tests.contract.audit.log import Log
+
+T = TypeVar("T")
 
 
 class FailingLog(StoredLog):
@@ -49,6 +51,6 @@ class WatchedKeys(StoredKeys):
         super().__init__(log.key_database, log.directory)
         self._store = store
 
-    async def ensure(self, parties: Collection[str]) -> Mapping[str, StoredPartyKeys]:
+    async def use(self, work: Callable[[Find], T]) -> T:
         self._store.looked_up.set()
-        return await super().ensure(parties)
+        return await super().use(work)
