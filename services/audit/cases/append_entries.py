@@ -130,10 +130,13 @@ class AppendEntries:
             # What the log holds as a whole is only compared.
             sealed = iter(await self._sealing([job for job in jobs if job]))
             group = Group(state.edge, known)
-            outcomes = [
-                _outcome(group, request.batch, next(sealed) if job else ())
-                for request, job in zip(requests, jobs, strict=True)
-            ]
+            # Off the loop: a relay that starts again repeats whole groups, which are compared.
+            outcomes = await asyncio.to_thread(
+                lambda: [
+                    _outcome(group, request.batch, next(sealed) if job else ())
+                    for request, job in zip(requests, jobs, strict=True)
+                ]
+            )
         except BaseException as error:  # noqa: BLE001  what must end the log is raised again
             self._give_up(requests, error)
             return None
@@ -207,7 +210,9 @@ class AppendEntries:
             stored += await self._log.by_sequence(producer, numbers)
         keys = await self._keys.of({s.pseudonym for e in stored for s in e.sealed.sections})
         opened = (open_entry(self._signer.key.name, entry, keys) for entry in stored)
-        return {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
+        return await asyncio.to_thread(
+            lambda: {(e.stored.sealed.producer, e.stored.sealed.sequence): e for e in opened}
+        )
 
 
 async def _nothing() -> None:

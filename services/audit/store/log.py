@@ -126,17 +126,16 @@ class StoredLog:
     ) -> Selection:
         """Return matching entries in the order of the log, beyond index `after`."""
 
-        def query(tx: Connection) -> tuple[list[EntryRow], int | None]:
+        def query(tx: Connection) -> Selection:
             search = Search(tx, wanted, newest_first=newest_first, limit=limit)
             search.run(after)
             rows: list[EntryRow] = []
             for page in _pages(search.found):
                 rows += tx.execute(_ENTRY.where(entries.c.log_index.in_(page)))
-            return rows, search.more
+            rows.sort(key=lambda row: row.log_index, reverse=newest_first)
+            return Selection([self._entry(row) for row in rows], search.more)
 
-        rows, more = await self._database.read(query)
-        rows.sort(key=lambda row: row.log_index, reverse=newest_first)
-        return Selection([self._entry(row) for row in rows], more)
+        return await self._database.read(query)
 
     async def count(self, facets: Collection[Facet], key: bytes) -> tuple[int, int]:
         """Return how many entries stand under the key in any of the facets, and among how many."""
@@ -166,10 +165,10 @@ class StoredLog:
     async def _entries(
         self, queries: Iterable[Select[tuple[int, bytes, bytes]]]
     ) -> list[StoredEntry]:
-        def query(tx: Connection) -> list[EntryRow]:
-            return [row for statement in queries for row in tx.execute(statement)]
+        def query(tx: Connection) -> list[StoredEntry]:
+            return [self._entry(row) for statement in queries for row in tx.execute(statement)]
 
-        return [self._entry(row) for row in await self._database.read(query)]
+        return await self._database.read(query)
 
     def _entry(self, row: EntryRow) -> StoredEntry:
         if leaf_hash(row.leaf) != row.leaf_hash:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from accord.audit.v1.append_service_pb2 import NewEntry
@@ -13,9 +15,13 @@ from sqlalchemy import select
 
 from runtime.errors import code_of
 from runtime.fault import Fault
+from services.audit.api.envelope import LogEntryEnvelope
+from services.audit.cases import group
+from services.audit.domain.entry import Batch
+from services.audit.store.key_ring import StoredPartyKeys
 from services.audit.store.tables import outbox
 from tests.contract.audit.failing import FailingLog, WatchedKeys
-from tests.contract.audit.log import Log, event, run_writer
+from tests.contract.audit.log import Log, batch, event, run_writer
 
 
 async def _grow_slowly(log: Log) -> FailingLog:
@@ -93,6 +99,36 @@ async def test_an_event_that_the_log_has_is_refused_alone_wherever_it_comes(log:
                 await log.append(2, events, "sharing")
         assert (await log.append(2, [event(6)], "sharing")).receipts[0].index == 3
     assert await log.check() == 4
+
+
+async def test_what_is_repeated_is_read_opened_and_compared_beside_the_loop(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that starts again repeats a whole group; whoever else calls is served meanwhile."""
+    events = [event(n) for n in range(1, 101)]
+    first = await log.append(1, events)
+    beside: dict[str, set[bool]] = {}
+    loop = threading.get_ident()
+
+    def noted(name: str, function: Any) -> Any:
+        def call(*given: Any) -> Any:
+            beside.setdefault(name, set()).add(threading.get_ident() != loop)
+            return function(*given)
+
+        return call
+
+    sent = batch(1, events)
+    sent = Batch(sent.producer, 1, len(events), sent.wire, noted("read as sent", sent.read))
+    for place, name in (
+        (LogEntryEnvelope, "decode"),
+        (StoredPartyKeys, "decrypt"),
+        (group, "same_content"),
+    ):
+        monkeypatch.setattr(place, name, noted(name, getattr(place, name)))
+    again = await log.writer.append(sent)
+    assert again.receipts == first.receipts
+    assert beside.keys() == {"read as sent", "decode", "decrypt", "same_content"}
+    assert all(each == {True} for each in beside.values()), beside
 
 
 async def test_a_gap_that_lasts_is_alarmed_and_put_on_record_once(log: Log) -> None:
