@@ -9,6 +9,7 @@ import pytest
 
 from runtime.health import LIVE
 from runtime.settings import GrpcSettings
+from services.sharing.settings import SharingSettings
 from tests.deploy.conftest import containers
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FLUSH_SECONDS = 20  # for tasks to end and telemetry to be sent
 SERVICES = ("account", "audit", "portal", "sharing")
+_EMPTY_MIB = 220  # what a process of sharing takes without a fact, and with the calls it serves
+_FACT_MIB = 300 / 1_000_000  # what each fact in memory takes, as the setting says
 
 
 def test_namespace_refuses_pods_that_are_less_than_hardened(rendered: Rendered) -> None:
@@ -60,6 +63,19 @@ def test_memory_is_bounded_and_the_image_is_pinned(rendered: Rendered) -> None:
             image = container["image"]
             assert re.fullmatch(r"\S*accord-service(:[\w.-]+|@sha256:[0-9a-f]{64})", image), image
             assert not image.endswith(":latest"), image
+
+
+def test_sharing_has_memory_for_the_facts_that_each_of_its_processes_may_keep(
+    rendered: Rendered,
+) -> None:
+    container = _serving(rendered, "sharing")
+    facts = rendered.named("ConfigMap", "sharing")["data"].get("ACCORD_FACTS_IN_MEMORY")
+    facts = int(facts or SharingSettings.model_fields["facts_in_memory"].default)
+    several = any(each["name"] == "ACCORD_PROCESSES" for each in container.get("env", []))
+    processes = int(container["resources"]["requests"]["cpu"]) if several else 1
+    ((size, unit),) = re.findall(r"^(\d+)([MG])i$", container["resources"]["limits"]["memory"])
+    mebibytes = int(size) * {"M": 1, "G": 1024}[unit]
+    assert processes * (_EMPTY_MIB + facts * _FACT_MIB) <= mebibytes
 
 
 def test_service_accounts_have_no_token(rendered: Rendered) -> None:
