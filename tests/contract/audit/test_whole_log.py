@@ -66,6 +66,7 @@ async def test_the_schema_that_a_copy_is_held_against_is_the_one_that_is_made(lo
     )
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -92,8 +93,6 @@ async def test_the_schema_that_a_copy_is_held_against_is_the_one_that_is_made(lo
 async def test_a_guard_of_postgresql_that_was_altered_is_named(
     log: Log, change: str, named: str
 ) -> None:
-    if log.url.startswith("sqlite"):
-        pytest.skip("a file's guards are held against the schema")
     await log.database.write(lambda tx: tx.execute(text(change)))
     found = [str(finding) for finding in (await check(log)).findings]
     assert any(named in one for one in found), found
