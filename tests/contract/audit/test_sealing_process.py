@@ -34,10 +34,11 @@ from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.ports import Job
 from services.audit.domain.sealing import open_entry
 from services.audit.peers import sealing_process
-from services.audit.peers.sealing_process import SealingProcess, Told
+from services.audit.peers.sealing_process import SealingProcess, Told, _Other
 from services.audit.store import KEY_MIGRATIONS
 from services.audit.store.key_encryption import create_key
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.sequencer_lock import sequencer_lock
 from services.audit.store.tables import party_keys
 from tests.contract.audit.log import ORIGIN, PERSON
 
@@ -220,6 +221,46 @@ async def test_what_runs_other_code_seals_nothing(sealer: Sealer) -> None:
     await seal([job(1, LARGE)])
     assert sealer.here.calls == 2
     await seal.close()
+
+
+def _held(process: int) -> dict[int, str]:
+    """What a process has open, by descriptor."""
+    held = {}
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            held[int(each.name)] = str(each.readlink())
+    return held
+
+
+async def test_of_what_a_service_has_open_the_other_process_has_nothing(
+    sealer: Sealer, database_url: str, tmp_path: Path
+) -> None:
+    """It may outlive a killed service by a moment, and must hold no lock or file of the log."""
+    log = tmp_path / "log.db"
+    log_database = Database(f"sqlite:///{log}")
+    on_file, next_on_file = (sequencer_lock(f"sqlite:///{log}") for _ in range(2))
+    in_session = sequencer_lock(database_url)
+    assert await on_file.take()
+    assert await in_session.take()
+    await asyncio.gather(log_database.ping(), sealer.database.ping())
+    ours = _held(os.getpid())
+    kept = {what for what in ours.values() if what.startswith(("socket:", "pipe:", str(tmp_path)))}
+    assert len(kept) > 3
+    other = await _Other.start()
+    try:
+        # Before it was told where the keys are, and has opened them itself.
+        theirs = _held(other._process.pid)
+        assert theirs.pop(0) not in kept
+        assert (theirs.pop(1), theirs.pop(2)) == (ours[1], ours[2])
+        assert not kept & set(theirs.values())
+        await other.pipe.ask(sealer.told)
+        assert not any(str(log) in what for what in _held(other._process.pid).values())
+        await on_file.leave()
+        assert await next_on_file.take()
+    finally:
+        await other.end()
+        await asyncio.gather(*(lock.leave() for lock in (on_file, next_on_file, in_session)))
+        await log_database.close()
 
 
 async def test_who_is_killed_leaves_no_process_behind(sealer: Sealer) -> None:
