@@ -11,8 +11,8 @@ from rich.table import Column, Table
 
 from runtime.clock import SystemClock
 from sandbox.rulebook import differences, sample, show
-from sandbox.rulebook.lint import lint
 from services.sharing.domain.rulebook import RulebookError
+from services.sharing.store.lint import lint
 from services.sharing.store.rulebook import (
     FOLDER,
     Tree,

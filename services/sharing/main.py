@@ -60,16 +60,18 @@ from services.sharing.api.subjects import SubjectServicer
 from services.sharing.api.watch import WatchServicer
 from services.sharing.cases.deliver_notices import Deliveries
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_expired import keep_telling
 from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.peers.webhooks import Webhooks
 from services.sharing.settings import SharingSettings
 from services.sharing.store.apps import AppsError, load_apps
 from services.sharing.store.feed import Feed
+from services.sharing.store.lint import compile_draft
 from services.sharing.store.memory import Memory
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.register import Register
-from services.sharing.store.rulebook import compile_rulebook, load_rulebook
+from services.sharing.store.rulebook import load_rulebook
 from services.sharing.store.signer import JwsSigner
 from services.sharing.store.tables import outbox, signing_keys
 from services.sharing.store.watch_keys import WatchKeys
@@ -124,7 +126,7 @@ async def assembled(
                 settings.revocation_hours_by_country,
                 settings.revocation_to_loopback,
             ),
-            compile_rulebook,
+            compile_draft,
         )
         relay = Relay(database, outbox, audit, clock, traces)
         watch = WatchServicer(means)
@@ -156,6 +158,7 @@ async def assembled(
         webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
         deliveries = Deliveries(means.store, signer, webhooks, clock=clock, region=settings.region)
         server.also("notices", deliveries.run)
+        server.also("expired consents", lambda: keep_telling(means))
         server.also("feed", feed.run).when_draining(watch.drain)
         server.also("relay", relay.run).ready_when(database.ping)
         if settings.tools_listen and settings.tools_origin:

@@ -48,7 +48,7 @@ def subjects(session: Session, recipient: str, only: str | None, *, as_json: boo
                 "\n".join(", ".join(held.categories) for held in subject.holdings),
                 "\n".join(held.first_time.ToJsonString() for held in subject.holdings),
                 "\n".join(held.last_time.ToJsonString() for held in subject.holdings),
-                ", ".join(subject.purposes),
+                ", ".join(sorted({could.purpose for could in subject.prospects})),
             )
             for subject in found
         ),

@@ -76,7 +76,7 @@ class ReachServicer:
                 reach_pb2.SubjectReach(
                     subject=each.holder,
                     holdings=self._holdings(each.holdings),
-                    purposes=each.purposes,
+                    prospects=[_prospect(prospect) for prospect in each.prospects],
                 )
                 for each in found
             ],

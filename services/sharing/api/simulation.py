@@ -6,7 +6,7 @@ from datetime import datetime
 from accord.sharing.v1 import analysis_service_pb2 as pb
 from accord.sharing.v1 import simulation_pb2
 
-from runtime.fault import invalid
+from runtime.fault import Fault, invalid
 from services.sharing.api import decoding, encoding, fields, terms
 from services.sharing.cases.means import Means
 from services.sharing.cases.simulate import Plan, Progress, Sample
@@ -79,9 +79,15 @@ def _draft(message: simulation_pb2.RulebookDraft, means: Means) -> Rulebook:
     if sum(map(len, files.values())) > _MOST_BYTES:
         raise invalid("change.rulebook.files", f"at most {_MOST_BYTES} bytes")
     try:
-        return means.compile(files)
+        return means.compile(files, amends=message.amends)
     except RulebookError as error:
-        raise invalid("change.rulebook", str(error)[:_MAX_MESSAGE]) from error
+        problems = [line[:_MAX_MESSAGE] for line in str(error).splitlines()]
+        raise Fault(
+            "INVALID_FIELD",
+            f"change.rulebook: {problems[0]}",
+            metadata={"field": "change.rulebook"},
+            violations=[("change.rulebook", each) for each in problems],
+        ) from error
 
 
 def _contract(message: simulation_pb2.ContractDraft, means: Means, moment: datetime) -> Plan:
@@ -146,4 +152,5 @@ def _answer(value: Answer) -> simulation_pb2.SimulatedAnswer:
         reasons=[encoding.reason(found) for found in value.findings],
         permitted_categories=value.permitted_categories,
         obligations=[encoding.OBLIGATIONS[duty] for duty in value.obligations],
+        citations=dict.fromkeys(ground.citation for ground in value.grounds),
     )

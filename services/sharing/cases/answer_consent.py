@@ -8,6 +8,7 @@ from runtime.event import Event
 from runtime.fault import Fault, invalid, not_found
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
+from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import RECIPIENT_PREFIX, check_notice, check_scope
 from services.sharing.domain.consent_steps import ConsentStep, check_age, check_indication, follow
@@ -87,6 +88,8 @@ async def answer_consent(
             require_room(records, holder)
             records.consents.add(holder, consent, now)
             records.publish(consent_event(ACTIONS[said.step], holder, consent, now, acting))
+            if said.step is ConsentStep.REFUSE:
+                Revoking(means, records, now, acting).consent(holder, consent, None)
             return consent
 
         return records.once(request, now, change)

@@ -1,13 +1,22 @@
 """What every case works with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from runtime.clock import Clock
 from services.sharing.domain.fact_ports import FactsMemory, Feed
 from services.sharing.domain.ports import DecisionCodec, Register, Signer, Store, WatchKeys
 from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook
+
+
+class Compile(Protocol):
+    """Makes a draft of the rules from its files."""
+
+    def __call__(self, files: Mapping[str, bytes], *, amends: bool) -> Rulebook:
+        """Take the files as the whole, or in the place of those in force."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +34,4 @@ class Means:
     signer: Signer
     watch_keys: WatchKeys
     notices: NoticeRules
-    compile: Callable[[Mapping[str, bytes]], Rulebook]  # a draft of the rules, from its files
+    compile: Compile

@@ -6,7 +6,7 @@ from services.sharing.cases.tell_recipients import Revoking
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.admission import check_country
 from services.sharing.domain.ports import Records
-from services.sharing.domain.records import Subject, SubjectStatus
+from services.sharing.domain.records import Subject
 
 
 async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
@@ -34,9 +34,8 @@ async def put_subject(means: Means, subject: Subject, acting: Acting) -> int:
                 },
             )
         )
-        deleted = SubjectStatus.DELETED
-        if subject.status is deleted and (known is None or known.status is not deleted):
-            Revoking(means, records, now, acting).account(subject.account)
+        if known is None or known.status is not subject.status:
+            Revoking(means, records, now, acting).status(subject)
         return subject.version
 
     return await means.store.write(unit)

@@ -83,9 +83,9 @@ async def list_reached_subjects(
         for holder in looked_at[: page.size]:
             holdings: list[Holding] = []
             if wanted.has:
-                holdings += disclosed(records.reach.disclosed(holder, recipient, ()))
-                permits = permitted(records.reach.first_permits(holder, recipient, ()))
-                holdings += [replace(each, grounds=()) for each in permits]
+                sent = records.reach.disclosed(holder, recipient, ())
+                permits = records.reach.first_permits(holder, recipient, ())
+                holdings += [*_grounded(records, disclosed(sent)), *permitted(permits)]
             person = _person(records, holder) if wanted.may else None
             rows.append((holder, holdings, person(known) if person else None))
         return rows, _following(page, looked_at)
@@ -95,7 +95,7 @@ async def list_reached_subjects(
     for holder, holdings, facts in rows:
         could = await _prospects(means, facts, now)
         if holdings or could:
-            found.append(SubjectReach(holder, holdings, sorted({each.purpose for each in could})))
+            found.append(SubjectReach(holder, holdings, could))
     event = acting.event(
         action="sharing:subjects:read",
         time=now,

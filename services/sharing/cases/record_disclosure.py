@@ -38,14 +38,16 @@ async def record_disclosure(
             if known is None or known.asker != sender:
                 raise not_found(decision)
             holder = known.question.holder
-            relied = (
-                kept.consents.get(holder, g.consent) for g in known.answer.grounds if g.consent
-            )
-            ends = expiry(known.time, [consent.expires for consent in relied if consent])
+            relied = {
+                ground.consent: consent.expires
+                for ground in known.answer.grounds
+                if ground.consent and (consent := kept.consents.get(holder, ground.consent))
+            }
+            ends = expiry(known.time, list(relied.values()))
             disclosure = disclosed(
                 known, categories, name=name, time=time, records=records, expires=ends, now=now
             )
-            kept.disclosures.add(disclosure)
+            kept.disclosures.add(disclosure, relied)
             kept.publish(_event(disclosure, acting))
             Revoking(means, kept, now, acting).disclosed(disclosure)
             return disclosure

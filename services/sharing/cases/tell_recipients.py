@@ -4,17 +4,18 @@ Who has to be told is what the record says was really sent. What law ordered to 
 out: neither the person nor we can call it back.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from runtime.event import Event
 from runtime.ids import opaque_id
 from services.sharing.cases.means import Means
+from services.sharing.domain import calling_back
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.ports import Records
-from services.sharing.domain.records import Preference, PreferenceKind, SubjectStatus
+from services.sharing.domain.records import Consent, ConsentState, Preference, Subject
 from services.sharing.domain.revocation import MOST_DECISIONS, Cause, Notice, Received
 
 _OUTCOMES = {"sharing:revocation:fail": "fail", "sharing:revocation:overdue": "overdue"}
@@ -29,19 +30,31 @@ class Revoking:
     now: datetime
     acting: Acting
 
-    def consent(self, holder: str, consent: str) -> None:
-        """Tell who received data that rests on a consent."""
-        self._tell(holder, Cause.CONSENT_WITHDRAWN, lambda held: consent in held.consents)
+    def consent(self, holder: str, after: Consent, before: Consent | None) -> None:
+        """Tell who received data that rests on a yes which this step of a consent ended.
+
+        `before` is the consent before the step; None: it said nothing. What had ended already, for
+        the same cause, is not told again.
+        """
+        stand = self.records.consents.of(holder)
+        stood = [before if each.name == after.name else each for each in stand]
+        ends = self._ends(stand)
+        ended = self._ends([consent for consent in stood if consent])
+        told: dict[Cause, list[Received]] = {}
+        for held in self.records.notices.received_about(holder):
+            new = ends.of(held).items() - ended.of(held).items() if held.sent.consents else ()
+            for cause in sorted({cause for _, cause in new}):
+                told.setdefault(cause, []).append(held)
+        for cause, those in told.items():
+            self._tell(holder, cause, those)
 
     def choice(self, holder: str, choice: Preference) -> None:
         """Tell whom a standing choice concerns; one that ends nothing concerns nobody."""
-        concern = self._concern(choice)
-        if concern:
-            self._tell(holder, *concern)
+        self._concern(holder, calling_back.of_choice(choice, self.means.rulebook))
 
-    def account(self, holder: str) -> None:
-        """Tell everybody who received anything about a person whose account is deleted."""
-        self._tell(holder, Cause.ACCOUNT_DELETED, lambda _: True)
+    def status(self, subject: Subject) -> None:
+        """Tell whom an account's new status concerns."""
+        self._concern(subject.account, calling_back.of_status(subject.status))
 
     def contract(self, contract: str, recipient: str) -> None:
         """Tell a recipient whose contract is terminated, if it ever received anything."""
@@ -55,54 +68,46 @@ class Revoking:
             under = (disclosure.decision,)
             self._write(disclosure.recipient, disclosure.holder, cause, under, "")
 
+    def expired(self, ran_out: Iterable[tuple[str, Received]]) -> None:
+        """Tell who received data that rests on consents which ran out, and were not renewed."""
+        told: dict[str, list[Received]] = {}
+        for name, held in ran_out:
+            consent = self.records.consents.get(held.sent.holder, name)
+            if consent and consent.state_at(self.now) is ConsentState.EXPIRED:
+                told.setdefault(held.sent.holder, []).append(held)
+        for holder, those in told.items():
+            self._tell(holder, Cause.CONSENT_EXPIRED, those)
+
     def _called_back(self, disclosure: Disclosure) -> Cause | None:
         records, holder = self.records, disclosure.holder
         recipient = records.recipients.get(disclosure.recipient)
         subject = records.subjects.get(holder)
         if recipient is None or not holder:
             return None
-        if subject and subject.status is SubjectStatus.DELETED:
-            return Cause.ACCOUNT_DELETED
-        for name in disclosure.consents:
-            consent = records.consents.get(holder, name)
-            if consent and consent.withdrawn:
-                return Cause.CONSENT_WITHDRAWN
-        held = Received(
-            recipient.name,
-            recipient.kind,
-            disclosure.decision,
-            disclosure.purpose,
-            disclosure.consents,
-        )
-        for choice in records.preferences.of(holder):
-            concern = self._concern(choice)
-            if concern and concern[1](held):
-                return concern[0]
-        return None
+        held = Received(recipient.kind, disclosure)
+        concerns = [calling_back.of_status(subject.status)] if subject else []
+        if disclosure.consents:
+            ended = self._ends(records.consents.of(holder)).of(held).values()
+            # What expired, whoever looks for that tells.
+            concerns += [(c, lambda _: True) for c in ended if c is not Cause.CONSENT_EXPIRED]
+        rulebook = self.means.rulebook
+        concerns += [calling_back.of_choice(c, rulebook) for c in records.preferences.of(holder)]
+        return calling_back.first(concerns, held)
 
-    def _concern(self, choice: Preference) -> tuple[Cause, Callable[[Received], bool]] | None:
-        """Return why and to whom a choice matters."""
-        value = choice.value
-        purposes, kinds = self.means.rulebook.purposes, self.means.rulebook.kind_keys
-        match choice.kind:
-            case PreferenceKind.STOP_SHARING_WITH:
-                return (
-                    Cause.SHARING_STOPPED,
-                    lambda held: value == held.recipient or value in kinds[held.kind],
-                )
-            case PreferenceKind.OBJECT_TO:
-                # An objection leaves alone what rests on consent.
-                return Cause.OBJECTED, lambda held: held.purpose == value and not held.consents
-            case PreferenceKind.OPT_OUT:
-                return Cause.OPTED_OUT, lambda held: purposes[held.purpose].opt_out == value
-        return None
+    def _ends(self, consents: Sequence[Consent]) -> calling_back.Ends:
+        return calling_back.Ends(consents, self.means.rulebook, self.now)
 
-    def _tell(self, holder: str, cause: Cause, concerned: Callable[[Received], bool]) -> None:
-        held: dict[str, dict[str, None]] = {}
-        for received in self.records.notices.received_about(holder):
-            if concerned(received):
-                held.setdefault(received.recipient, {})[received.decision] = None
-        for recipient, under in held.items():
+    def _concern(self, holder: str, concern: calling_back.Concern | None) -> None:
+        if concern:
+            cause, concerned = concern
+            received = self.records.notices.received_about(holder)
+            self._tell(holder, cause, filter(concerned, received))
+
+    def _tell(self, holder: str, cause: Cause, those: Iterable[Received]) -> None:
+        told: dict[str, dict[str, None]] = {}
+        for held in those:
+            told.setdefault(held.sent.recipient, {})[held.sent.decision] = None
+        for recipient, under in told.items():
             decisions = tuple(under)
             for first in range(0, len(decisions), MOST_DECISIONS):
                 part = decisions[first : first + MOST_DECISIONS]

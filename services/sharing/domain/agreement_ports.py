@@ -119,6 +119,17 @@ class NoticeRecords(Protocol):
         """Return what recipients hold of a person or guest, oldest first."""
         ...
 
+    def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:
+        """Return what rests on consents that ran out, each with the consent; each is returned once.
+
+        Renewed, a consent may run out again, and what rests on it is returned again.
+        """
+        ...
+
+    def expiring(self, now: datetime) -> bool:
+        """Tell whether `expired` has anything to return."""
+        ...
+
     def has_received(self, recipient: str) -> bool:
         """Tell whether a recipient ever received anybody's data."""
         ...

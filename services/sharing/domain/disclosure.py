@@ -1,6 +1,6 @@
 """What was really sent under a decision, and when that may be said of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,9 +20,10 @@ class Disclosure:
     decision: str
     holder: str  # whose data: accounts/… or guests/<session>; empty: nobody's
     recipient: str
+    service: str
     purpose: str
     categories: tuple[str, ...]  # what was sent, in the decision's order
-    consents: tuple[str, ...]  # the consents that what was sent rests on
+    consents: Mapping[str, tuple[str, ...]]  # what of it rests on which consent
     instrument: str  # the legal instrument that ordered it, or empty
     records: int  # 0: not counted
     time: datetime
@@ -68,15 +69,20 @@ def disclosed(
     moment = now if time is None else time
     if not decision.time - _CLOCKS <= moment <= now + _CLOCKS:
         raise invalid("disclose_time", "must be between the decision and now")
-    resting = (ground for ground in answer.grounds if sent.intersection(ground.categories))
+    resting: dict[str, tuple[str, ...]] = {}
+    for ground in answer.grounds:
+        part = tuple(key for key in ground.categories if key in sent)
+        if ground.consent and part:
+            resting[ground.consent] = resting.get(ground.consent, ()) + part
     return Disclosure(
         name=name,
         decision=decision.name,
         holder=question.holder,
         recipient=question.recipient,
+        service=question.service,
         purpose=question.purpose,
         categories=tuple(key for key in question.categories if key in sent),
-        consents=tuple(dict.fromkeys(ground.consent for ground in resting if ground.consent)),
+        consents=resting,
         instrument=question.instrument,
         records=records,
         time=moment,

@@ -190,8 +190,8 @@ class DecisionRecords(Protocol):
 class DisclosureRecords(Protocol):
     """What was really sent; immutable."""
 
-    def add(self, disclosure: Disclosure) -> None:
-        """Store a disclosure."""
+    def add(self, disclosure: Disclosure, expires: Mapping[str, datetime | None]) -> None:
+        """Store a disclosure; `expires` says when each consent that it rests on runs out."""
         ...
 
     def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
@@ -203,11 +203,6 @@ class DisclosureRecords(Protocol):
     ) -> tuple[list[Disclosure], str]:
         """List those about a person, under one decision or any; none ordered by one of `secret`."""
         ...
-
-    def recipients_under(self, consent: str) -> list[str]:
-        """Return by name whoever received data that rests on a consent."""
-        ...
-
 
 class Reach(Protocol):
     """Who has whose data."""

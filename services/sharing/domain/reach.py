@@ -180,4 +180,4 @@ class SubjectReach:
 
     holder: str
     holdings: Sequence[Holding]
-    purposes: Sequence[str]
+    prospects: Sequence[Prospect]

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runtime.fault import Fault
+from services.sharing.domain.disclosure import Disclosure
 
 MOST_DECISIONS = 500  # in one notice
 
@@ -25,9 +26,14 @@ class Cause(StrEnum):
     """Why the data may be used no longer."""
 
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    CONSENT_REFUSED = "consent_refused"
+    CONSENT_EXPIRED = "consent_expired"
+    CONSENT_REVOKED = "consent_revoked"
+    CONSENT_INVALIDATED = "consent_invalidated"
     SHARING_STOPPED = "sharing_stopped"
     OBJECTED = "objected"
     OPTED_OUT = "opted_out"
+    PROCESSING_RESTRICTED = "processing_restricted"
     ACCOUNT_DELETED = "account_deleted"
     CONTRACT_TERMINATED = "contract_terminated"
 
@@ -129,13 +135,16 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a recipient holds: it was sent under a decision, and no law ordered that."""
+    """What a recipient of a kind holds: it was sent under a decision, and no law ordered that."""
 
-    recipient: str
     kind: str
-    decision: str
-    purpose: str
-    consents: tuple[str, ...]  # that it rests on
+    sent: Disclosure
+
+    @property
+    def beside_consent(self) -> bool:
+        """Tell whether any of it rests on something other than a consent."""
+        consented = {key for keys in self.sent.consents.values() for key in keys}
+        return not consented.issuperset(self.sent.categories)
 
 
 def pause(name: str, attempts: int) -> timedelta:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from sys import intern
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from services.sharing.domain.consents import standing
 from services.sharing.domain.freshness import ChangeKind
@@ -23,6 +23,7 @@ from services.sharing.domain.records import (
 from services.sharing.store.changes import note
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
+from services.sharing.store.tables import disclosure_consents as resting
 
 _OF = (
     select(consents)
@@ -102,6 +103,10 @@ class StoredConsents:
                 recorded=recorded,
             )
         )
+        if revision:
+            # What was sent under it runs out with it.
+            rests = resting.c.consent == consent.name
+            self._tx.execute(update(resting).where(rests).values(expires=consent.expires))
         note(self._tx, ChangeKind.PERSON, account)
 
     def list(self, page: Page, account: str) -> tuple[list[Consent], str]:

@@ -1,7 +1,8 @@
 """Disclosures in SQL: one row each, and a row for each consent that it rests on, to be found by."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
@@ -20,13 +21,14 @@ class StoredDisclosures:
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
 
-    def add(self, disclosure: Disclosure) -> None:
-        """Store a disclosure."""
+    def add(self, disclosure: Disclosure, expires: Mapping[str, datetime | None]) -> None:
+        """Store a disclosure; `expires` says when each consent that it rests on runs out."""
         row = insert(disclosures).values(
             name=disclosure.name,
             decision=disclosure.decision,
             holder=disclosure.holder,
             recipient=disclosure.recipient,
+            service=disclosure.service,
             purpose=disclosure.purpose,
             categories=json.dumps(disclosure.categories),
             consents=json.dumps(disclosure.consents),
@@ -39,7 +41,7 @@ class StoredDisclosures:
         )
         ordinal = self._tx.execute(row.returning(disclosures.c.ordinal)).scalar_one()
         resting = [
-            {"consent": consent, "recipient": disclosure.recipient, "disclosure": ordinal}
+            {"consent": consent, "disclosure": ordinal, "expires": expires.get(consent)}
             for consent in disclosure.consents
         ]
         if resting:
@@ -61,16 +63,6 @@ class StoredDisclosures:
             query = query.where(disclosures.c.decision == decision)
         return by_ordinal(self._tx, query, page, disclosures.c.ordinal, disclosure_of)
 
-    def recipients_under(self, consent: str) -> list[str]:
-        """Return by name whoever received data that rests on a consent."""
-        found = (
-            select(disclosure_consents.c.recipient)
-            .where(disclosure_consents.c.consent == consent)
-            .distinct()
-            .order_by(disclosure_consents.c.recipient)
-        )
-        return list(self._tx.execute(found).scalars())
-
 
 def disclosure_of(row: Row[Any]) -> Disclosure:
     """Read a disclosure."""
@@ -79,9 +71,10 @@ def disclosure_of(row: Row[Any]) -> Disclosure:
         decision=row.decision,
         holder=row.holder,
         recipient=row.recipient,
+        service=row.service,
         purpose=row.purpose,
         categories=tuple(json.loads(row.categories)),
-        consents=tuple(json.loads(row.consents)),
+        consents={name: tuple(keys) for name, keys in json.loads(row.consents).items()},
         instrument=row.instrument,
         records=row.records,
         time=row.time,

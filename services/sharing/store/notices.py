@@ -22,20 +22,18 @@ from sqlalchemy import (
 from services.sharing.domain.agreement_ports import NoticeFilter
 from services.sharing.domain.ports import Page
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
+from services.sharing.store.disclosures import disclosure_of
 from services.sharing.store.paging import by_ordinal
+from services.sharing.store.tables import disclosure_consents as resting
 from services.sharing.store.tables import disclosures, recipients
 from services.sharing.store.tables import revocation_notices as notices
 
 _GET = select(notices).where(notices.c.name == bindparam("name"))
+_RECEIVED = select(disclosures, recipients.c.kind).join(
+    recipients, recipients.c.name == disclosures.c.recipient
+)
 _ABOUT = (
-    select(
-        disclosures.c.recipient,
-        recipients.c.kind,
-        disclosures.c.decision,
-        disclosures.c.purpose,
-        disclosures.c.consents,
-    )
-    .join(recipients, recipients.c.name == disclosures.c.recipient)
+    _RECEIVED
     # What law ordered stays where it is.
     .where(disclosures.c.holder == bindparam("holder"), disclosures.c.instrument == "")
     .order_by(disclosures.c.ordinal)
@@ -53,12 +51,30 @@ class StoredNotices:
 
     def received_about(self, holder: str) -> list[Received]:
         """Return what recipients hold of a person or guest, oldest first."""
-        return [
-            Received(
-                row.recipient, row.kind, row.decision, row.purpose, tuple(json.loads(row.consents))
-            )
-            for row in self._tx.execute(_ABOUT, {"holder": holder})
-        ]
+        rows = self._tx.execute(_ABOUT, {"holder": holder})
+        return [Received(row.kind, disclosure_of(row)) for row in rows]
+
+    def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:
+        """Return what rests on consents that ran out, with the consent; each is returned once."""
+        ran_out = (
+            select(resting.c.consent, resting.c.disclosure)
+            .where(resting.c.expires <= now)
+            .order_by(resting.c.expires)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        found = []
+        for consent, disclosure in self._tx.execute(ran_out).all():
+            seen = resting.c.consent == consent, resting.c.disclosure == disclosure
+            self._tx.execute(update(resting).where(*seen).values(expires=None))
+            row = self._tx.execute(_RECEIVED.where(disclosures.c.ordinal == disclosure)).one()
+            found.append((consent, Received(row.kind, disclosure_of(row))))
+        return found
+
+    def expiring(self, now: datetime) -> bool:
+        """Tell whether `expired` has anything to return."""
+        ran_out = exists().where(resting.c.expires <= now)
+        return bool(self._tx.execute(select(ran_out)).scalar_one())
 
     def has_received(self, recipient: str) -> bool:
         """Tell whether a recipient ever received anybody's data."""

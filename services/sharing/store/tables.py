@@ -241,9 +241,10 @@ disclosures = Table(
     Column("decision", Text, nullable=False),
     Column("holder", Text, nullable=False),  # empty: nobody's data
     Column("recipient", Text, nullable=False),
+    Column("service", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("categories", Text, nullable=False),  # JSON
-    Column("consents", Text, nullable=False),  # JSON
+    Column("consents", Text, nullable=False),  # JSON: of each, the categories that rest on it
     Column("instrument", Text, nullable=False),  # empty: none ordered it
     Column("records", BigInt, nullable=False),  # 0: not counted
     Column("time", Instant, nullable=False),
@@ -256,13 +257,14 @@ disclosures = Table(
     sqlite_strict=True,
 )
 
-# Who received data under which consent, so that a withdrawal finds them.
+# What was sent under which consent, so that its expiry is told once, however late that is done.
 disclosure_consents = Table(
     "disclosure_consents",
     METADATA,
     Column("consent", Text, primary_key=True),
-    Column("recipient", Text, primary_key=True),
     Column("disclosure", BigInt, primary_key=True, autoincrement=False),
+    Column("expires", Instant),  # the consent's; null: never, or it was seen to
+    Index(None, "expires"),
     sqlite_strict=True,
 )
 

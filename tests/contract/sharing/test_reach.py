@@ -194,7 +194,18 @@ async def test_whose_data_a_recipient_has_is_for_officers_and_on_record(
     assert rows(sharing.url, "outbox") == before + 1
     could = await people(sharing, "recipients/guard", page_size=1)
     assert [each.subject for each in could] == sorted([one, two])
-    assert all(list(each.purposes) == ["fraud_prevention"] for each in could)
+    assert {may.purpose for each in could for may in each.prospects} == {"fraud_prevention"}
+    # On what it rests, and on whose consent, so that an officer can end one.
+    citation = "mi-store@2025-05-20 §4.1.4"
+    assert {each.grounds[0].citation for each in had[0].holdings} == {citation}
+    sharing.person = one
+    await permitted(sharing, **MARKETING)
+    found = await people(sharing, "recipients/ads")
+    (ads,) = [each for each in found if each.holdings]
+    (may,) = [each for each in ads.prospects if each.service == "mi_store"]
+    assert may.grounds[0].consent == ads.holdings[0].grounds[0].consent
+    assert may.grounds[0].consent.startswith(f"{one}/consents/")
+    assert may.until_date == "2026-12-31"
 
     request = reach_service_pb2.ListSubjectsRequest(recipient="recipients/guard")
     for call in (

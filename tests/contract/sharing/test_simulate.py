@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import grpc
+import pytest
 from accord.sharing.v1 import analysis_service_pb2 as pb
 from accord.sharing.v1 import consent_service_pb2, reason_pb2, simulation_pb2
 from accord.sharing.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -15,6 +17,7 @@ from accord.sharing.v1.decision_pb2 import (
     OUTCOME_UNSPECIFIED,
 )
 
+from runtime.errors import from_error
 from sandbox.rulebook.sample import differing, read_database, read_lines, write_lines
 from services.sharing.domain.engine import decide
 from services.sharing.domain.vocabulary import Outcome
@@ -25,6 +28,13 @@ from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand
 from tests.contract.sharing.test_reach import permitted
 
 STORE = "notices/mi-store@2025-05-20.yaml"
+
+
+def amended(was: str, becomes: str) -> simulation_pb2.RulebookDraft:
+    """One file alone, to stand in the place of that in force."""
+    whole = draft(was, becomes)
+    files = [each for each in whole.files if each.path == STORE]
+    return simulation_pb2.RulebookDraft(files=files, amends=True)
 
 
 def draft(was: str = "", becomes: str = "", file: str = STORE) -> simulation_pb2.RulebookDraft:
@@ -76,7 +86,7 @@ async def test_the_same_rules_change_nothing(sharing: Sharing) -> None:
 async def test_a_draft_of_the_rules_is_tried_and_never_put_in_force(sharing: Sharing) -> None:
     await asked(sharing)
     narrower = draft("[account.id, account.reliability]\n    basis", "[account.id]\n    basis")
-    flows, _ = await simulated(sharing, {"rulebook": narrower})
+    flows, told = await simulated(sharing, {"rulebook": narrower})
     (flow,) = flows
     assert (flow.service, flow.recipient, flow.purpose) == (
         "mi_store",
@@ -85,10 +95,17 @@ async def test_a_draft_of_the_rules_is_tried_and_never_put_in_force(sharing: Sha
     )
     assert flow.decision.startswith("decisions/nl-")
     assert flow.before.outcome == OUTCOME_PERMIT
+    assert list(flow.before.citations) == ["mi-store@2025-05-20 §4.1.4"]
     assert flow.after.outcome == OUTCOME_DENY
+    assert not flow.after.citations
     assert [each.reason for each in flow.after.reasons] == [reason_pb2.REASON_NOT_IN_NOTICE]
     assert sharing.person not in str(flow)
     await permitted(sharing, **FRAUD)  # the rules in force are what they were
+
+    change = amended("[account.id, account.reliability]\n    basis", "[account.id]\n    basis")
+    both, again = await simulated(sharing, {"rulebook": change})
+    assert both[1] == flow  # the older of the two
+    assert again[-1].draft_digest == told[-1].draft_digest
 
     gone = draft()
     for file in gone.files:
@@ -188,6 +205,27 @@ async def test_officers_alone_ask_and_what_is_wrong_is_refused(sharing: Sharing)
         past,
     ):
         assert await refused(sharing, wrong) == "INVALID_FIELD"
+
+
+async def test_each_problem_of_a_draft_is_told_with_its_file_and_line(sharing: Sharing) -> None:
+    await sharing.know_person()
+    two = amended("basis: consent", "basis: whim")
+    first = two.files[0]
+    first.content = first.content.replace(b"\n    basis: contract", b"\n    bias: x", 1)
+    parts = streamed(
+        sharing,
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=two)),
+        "staff/officer/ana",
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await parts
+    violations = from_error(caught.value, "sharing").violations
+    assert {field for field, _ in violations} == {"change.rulebook"}
+    lines = first.content.decode().splitlines()
+    told = [text.split(":", 2) for _, text in violations]
+    assert {file for file, _, _ in told} == {STORE}
+    assert any("whim" in lines[int(line) - 1] and "whim" in text for _, line, text in told)
+    assert any("bias" in text for _, _, text in told)
 
 
 async def test_a_simulation_is_on_record(sharing: Sharing) -> None:

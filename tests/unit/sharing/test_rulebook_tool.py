@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.rulebook.__main__ import main
-from sandbox.rulebook.lint import lint
 from sandbox.rulebook.sample import Recorded, read_lines, write_lines
 from services.sharing.domain.rulebook import RulebookError
+from services.sharing.store.lint import DRAFT_PROBLEMS, compile_draft, lint
 from services.sharing.store.rulebook import FOLDER, compile_rulebook, read_files
 from tests.house.repository import ROOT
 from tests.unit.sharing.facts import facts, question
@@ -87,6 +87,19 @@ def test_what_is_wrong_is_told_with_its_line(
     if "speak" not in said:  # such a rulebook can be used
         with pytest.raises(RulebookError):
             compile_rulebook(files)
+
+
+def test_a_draft_that_amends_is_held_against_all_and_its_problems_are_bounded() -> None:
+    amending = {CHAT: edited(CHAT, "chat.text", "chat.script")[CHAT]}
+    with pytest.raises(RulebookError, match=rf"^{CHAT}:\d+: unknown chat.script$"):
+        compile_draft(amending, amends=True)
+    with pytest.raises(RulebookError, match=r"^kinds.yaml:0: is missing$"):
+        compile_draft(amending, amends=False)
+    assert compile_draft({CHAT: FILES[CHAT]}, amends=True).digest == compile_rulebook(FILES).digest
+    many = FILES[CHAT].rstrip() + b"\n" + ROW.replace("chat.text", "none").encode() * 50
+    with pytest.raises(RulebookError) as caught:
+        compile_draft({CHAT: many}, amends=True)
+    assert len(str(caught.value).splitlines()) == DRAFT_PROBLEMS
 
 
 def test_rows_that_decide_nothing_are_found() -> None:

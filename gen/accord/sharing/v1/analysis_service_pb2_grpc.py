@@ -77,8 +77,9 @@ class AnalysisServiceServicer:
         decision first unless a seed is given; its last message is a progress with `done`. It is not
         resumed: ask again. The reading is on record; who the decisions are about is not told.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
-        unknown contract or recipient.
+        Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
+        for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
+        contract or recipient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

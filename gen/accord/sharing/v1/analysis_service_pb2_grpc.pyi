@@ -54,8 +54,9 @@ class AnalysisServiceStub:
     decision first unless a seed is given; its last message is a progress with `done`. It is not
     resumed: ask again. The reading is on record; who the decisions are about is not told.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
-    unknown contract or recipient.
+    Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
+    for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
+    contract or recipient.
     """
 
 @_typing.type_check_only
@@ -84,8 +85,9 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     decision first unless a seed is given; its last message is a progress with `done`. It is not
     resumed: ask again. The reading is on record; who the decisions are about is not told.
     Called by privacy officers, through the portal or themselves.
-    Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
-    unknown contract or recipient.
+    Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
+    for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
+    contract or recipient.
     """
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,8 +125,9 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         decision first unless a seed is given; its last message is a progress with `done`. It is not
         resumed: ask again. The reading is on record; who the decisions are about is not told.
         Called by privacy officers, through the portal or themselves.
-        Fails with INVALID_FIELD, also for a draft that contradicts itself, and NOT_FOUND for an
-        unknown contract or recipient.
+        Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
+        for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
+        contract or recipient.
         """
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

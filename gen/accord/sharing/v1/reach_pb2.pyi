@@ -177,27 +177,27 @@ class SubjectReach(_message.Message):
 
     SUBJECT_FIELD_NUMBER: _builtins.int
     HOLDINGS_FIELD_NUMBER: _builtins.int
-    PURPOSES_FIELD_NUMBER: _builtins.int
+    PROSPECTS_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """The account, or of a visitor without one `guests/{session}`."""
     @_builtins.property
     def holdings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Holding]:
-        """What the recipient has, by purpose; without grounds."""
+        """What the recipient has, by purpose."""
 
     @_builtins.property
-    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Keys of the purposes for which it could get data now."""
+    def prospects(self) -> _containers.RepeatedCompositeFieldContainer[Global___Prospect]:
+        """What it could get now, by service and purpose."""
 
     def __init__(
         self,
         *,
         subject: _builtins.str = ...,
         holdings: _abc.Iterable[Global___Holding] | None = ...,
-        purposes: _abc.Iterable[_builtins.str] | None = ...,
+        prospects: _abc.Iterable[Global___Prospect] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings", "purposes", b"purposes", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holdings", b"holdings", "prospects", b"prospects", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,16 @@ class _RevocationCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Revoc
     """The person's account was deleted."""
     REVOCATION_CAUSE_CONTRACT_TERMINATED: _RevocationCause.ValueType  # 6
     """The contract with the recipient was terminated."""
+    REVOCATION_CAUSE_CONSENT_REFUSED: _RevocationCause.ValueType  # 7
+    """The person refused, later and for the same, what they had consented to."""
+    REVOCATION_CAUSE_CONSENT_EXPIRED: _RevocationCause.ValueType  # 8
+    """The consent that it rested on ran out."""
+    REVOCATION_CAUSE_CONSENT_REVOKED: _RevocationCause.ValueType  # 9
+    """The consent that it rested on was revoked in the place of its person."""
+    REVOCATION_CAUSE_CONSENT_INVALIDATED: _RevocationCause.ValueType  # 10
+    """The consent that it rested on was found to be none."""
+    REVOCATION_CAUSE_PROCESSING_RESTRICTED: _RevocationCause.ValueType  # 11
+    """The person had the use of their data restricted: it may be kept, and used no further."""
 
 class RevocationCause(_RevocationCause, metaclass=_RevocationCauseEnumTypeWrapper):
     """Why a recipient may use no longer what it received."""
@@ -58,6 +68,16 @@ REVOCATION_CAUSE_ACCOUNT_DELETED: RevocationCause.ValueType  # 5
 """The person's account was deleted."""
 REVOCATION_CAUSE_CONTRACT_TERMINATED: RevocationCause.ValueType  # 6
 """The contract with the recipient was terminated."""
+REVOCATION_CAUSE_CONSENT_REFUSED: RevocationCause.ValueType  # 7
+"""The person refused, later and for the same, what they had consented to."""
+REVOCATION_CAUSE_CONSENT_EXPIRED: RevocationCause.ValueType  # 8
+"""The consent that it rested on ran out."""
+REVOCATION_CAUSE_CONSENT_REVOKED: RevocationCause.ValueType  # 9
+"""The consent that it rested on was revoked in the place of its person."""
+REVOCATION_CAUSE_CONSENT_INVALIDATED: RevocationCause.ValueType  # 10
+"""The consent that it rested on was found to be none."""
+REVOCATION_CAUSE_PROCESSING_RESTRICTED: RevocationCause.ValueType  # 11
+"""The person had the use of their data restricted: it may be kept, and used no further."""
 Global___RevocationCause: _TypeAlias = RevocationCause  # noqa: Y015
 
 class _RevocationState:

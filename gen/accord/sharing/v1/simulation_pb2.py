@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/simulation.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/contract.proto\x1a accord/sharing/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"9\n\x0cRulebookFile\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"E\n\rRulebookDraft\x12\x34\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.accord.sharing.v1.RulebookFileB\x04\xe2\x41\x01\x02\"\xb2\x01\n\rContractDraft\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x35\n\x05terms\x18\x02 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\x12\x33\n\x08replaces\x18\x03 \x01(\tB!\xe2\x41\x01\x01\xfa\x41\x1a\n\x18\x61\x63\x63ord.internal/Contract\"C\n\x11\x43onsentsWithdrawn\x12\x15\n\x07purpose\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x0eRecipientMoved\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x1a\n\x0cjurisdiction\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\xb9\x02\n\x06\x43hange\x12\x34\n\x08rulebook\x18\x01 \x01(\x0b\x32 .accord.sharing.v1.RulebookDraftH\x00\x12\x37\n\x0e\x63ontract_ended\x18\x02 \x01(\tB\x1d\xfa\x41\x1a\n\x18\x61\x63\x63ord.internal/ContractH\x00\x12\x34\n\x08\x63ontract\x18\x03 \x01(\x0b\x32 .accord.sharing.v1.ContractDraftH\x00\x12\x42\n\x12\x63onsents_withdrawn\x18\x04 \x01(\x0b\x32$.accord.sharing.v1.ConsentsWithdrawnH\x00\x12<\n\x0frecipient_moved\x18\x05 \x01(\x0b\x32!.accord.sharing.v1.RecipientMovedH\x00\x42\x08\n\x06\x63hange\"l\n\x12SimulationProgress\x12\x10\n\x08replayed\x18\x01 \x01(\x05\x12\x0f\n\x07sampled\x18\x02 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12\x0c\n\x04\x64one\x18\x04 \x01(\x08\x12\x14\n\x0c\x64raft_digest\x18\x05 \x01(\t\"\xc4\x01\n\x0fSimulatedAnswer\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x32\n\x07reasons\x18\x02 \x03(\x0b\x32!.accord.sharing.v1.DecisionReason\x12\x1c\n\x14permitted_categories\x18\x03 \x03(\t\x12\x32\n\x0bobligations\x18\x04 \x03(\x0e\x32\x1d.accord.sharing.v1.Obligation\"\xcf\x01\n\x0b\x43hangedFlow\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x32\n\x06\x62\x65\x66ore\x18\x06 \x01(\x0b\x32\".accord.sharing.v1.SimulatedAnswer\x12\x31\n\x05\x61\x66ter\x18\x07 \x01(\x0b\x32\".accord.sharing.v1.SimulatedAnswerb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"accord/sharing/v1/simulation.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/contract.proto\x1a accord/sharing/v1/decision.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"9\n\x0cRulebookFile\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"[\n\rRulebookDraft\x12\x34\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1f.accord.sharing.v1.RulebookFileB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x61mends\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\"\xb2\x01\n\rContractDraft\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x35\n\x05terms\x18\x02 \x01(\x0b\x32 .accord.sharing.v1.ContractTermsB\x04\xe2\x41\x01\x02\x12\x33\n\x08replaces\x18\x03 \x01(\tB!\xe2\x41\x01\x01\xfa\x41\x1a\n\x18\x61\x63\x63ord.internal/Contract\"C\n\x11\x43onsentsWithdrawn\x12\x15\n\x07purpose\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x0eRecipientMoved\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x1a\n\x0cjurisdiction\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\xb9\x02\n\x06\x43hange\x12\x34\n\x08rulebook\x18\x01 \x01(\x0b\x32 .accord.sharing.v1.RulebookDraftH\x00\x12\x37\n\x0e\x63ontract_ended\x18\x02 \x01(\tB\x1d\xfa\x41\x1a\n\x18\x61\x63\x63ord.internal/ContractH\x00\x12\x34\n\x08\x63ontract\x18\x03 \x01(\x0b\x32 .accord.sharing.v1.ContractDraftH\x00\x12\x42\n\x12\x63onsents_withdrawn\x18\x04 \x01(\x0b\x32$.accord.sharing.v1.ConsentsWithdrawnH\x00\x12<\n\x0frecipient_moved\x18\x05 \x01(\x0b\x32!.accord.sharing.v1.RecipientMovedH\x00\x42\x08\n\x06\x63hange\"l\n\x12SimulationProgress\x12\x10\n\x08replayed\x18\x01 \x01(\x05\x12\x0f\n\x07sampled\x18\x02 \x01(\x05\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\x05\x12\x0c\n\x04\x64one\x18\x04 \x01(\x08\x12\x14\n\x0c\x64raft_digest\x18\x05 \x01(\t\"\xd7\x01\n\x0fSimulatedAnswer\x12+\n\x07outcome\x18\x01 \x01(\x0e\x32\x1a.accord.sharing.v1.Outcome\x12\x32\n\x07reasons\x18\x02 \x03(\x0b\x32!.accord.sharing.v1.DecisionReason\x12\x1c\n\x14permitted_categories\x18\x03 \x03(\t\x12\x32\n\x0bobligations\x18\x04 \x03(\x0e\x32\x1d.accord.sharing.v1.Obligation\x12\x11\n\tcitations\x18\x05 \x03(\t\"\xcf\x01\n\x0b\x43hangedFlow\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\x11\n\trecipient\x18\x03 \x01(\t\x12\x0f\n\x07purpose\x18\x04 \x01(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x32\n\x06\x62\x65\x66ore\x18\x06 \x01(\x0b\x32\".accord.sharing.v1.SimulatedAnswer\x12\x31\n\x05\x61\x66ter\x18\x07 \x01(\x0b\x32\".accord.sharing.v1.SimulatedAnswerb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RULEBOOKFILE'].fields_by_name['content']._serialized_options = b'\342A\001\002'
   _globals['_RULEBOOKDRAFT'].fields_by_name['files']._loaded_options = None
   _globals['_RULEBOOKDRAFT'].fields_by_name['files']._serialized_options = b'\342A\001\002'
+  _globals['_RULEBOOKDRAFT'].fields_by_name['amends']._loaded_options = None
+  _globals['_RULEBOOKDRAFT'].fields_by_name['amends']._serialized_options = b'\342A\001\001'
   _globals['_CONTRACTDRAFT'].fields_by_name['recipient']._loaded_options = None
   _globals['_CONTRACTDRAFT'].fields_by_name['recipient']._serialized_options = b'\342A\001\002\372A\033\n\031accord.internal/Recipient'
   _globals['_CONTRACTDRAFT'].fields_by_name['terms']._loaded_options = None
@@ -60,19 +62,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RULEBOOKFILE']._serialized_start=185
   _globals['_RULEBOOKFILE']._serialized_end=242
   _globals['_RULEBOOKDRAFT']._serialized_start=244
-  _globals['_RULEBOOKDRAFT']._serialized_end=313
-  _globals['_CONTRACTDRAFT']._serialized_start=316
-  _globals['_CONTRACTDRAFT']._serialized_end=494
-  _globals['_CONSENTSWITHDRAWN']._serialized_start=496
-  _globals['_CONSENTSWITHDRAWN']._serialized_end=563
-  _globals['_RECIPIENTMOVED']._serialized_start=565
-  _globals['_RECIPIENTMOVED']._serialized_end=664
-  _globals['_CHANGE']._serialized_start=667
-  _globals['_CHANGE']._serialized_end=980
-  _globals['_SIMULATIONPROGRESS']._serialized_start=982
-  _globals['_SIMULATIONPROGRESS']._serialized_end=1090
-  _globals['_SIMULATEDANSWER']._serialized_start=1093
-  _globals['_SIMULATEDANSWER']._serialized_end=1289
-  _globals['_CHANGEDFLOW']._serialized_start=1292
-  _globals['_CHANGEDFLOW']._serialized_end=1499
+  _globals['_RULEBOOKDRAFT']._serialized_end=335
+  _globals['_CONTRACTDRAFT']._serialized_start=338
+  _globals['_CONTRACTDRAFT']._serialized_end=516
+  _globals['_CONSENTSWITHDRAWN']._serialized_start=518
+  _globals['_CONSENTSWITHDRAWN']._serialized_end=585
+  _globals['_RECIPIENTMOVED']._serialized_start=587
+  _globals['_RECIPIENTMOVED']._serialized_end=686
+  _globals['_CHANGE']._serialized_start=689
+  _globals['_CHANGE']._serialized_end=1002
+  _globals['_SIMULATIONPROGRESS']._serialized_start=1004
+  _globals['_SIMULATIONPROGRESS']._serialized_end=1112
+  _globals['_SIMULATEDANSWER']._serialized_start=1115
+  _globals['_SIMULATEDANSWER']._serialized_end=1330
+  _globals['_CHANGEDFLOW']._serialized_start=1333
+  _globals['_CHANGEDFLOW']._serialized_end=1540
 # @@protoc_insertion_point(module_scope)

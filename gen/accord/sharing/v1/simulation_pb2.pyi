@@ -48,23 +48,29 @@ Global___RulebookFile: _TypeAlias = RulebookFile  # noqa: Y015
 
 @_typing.final
 class RulebookDraft(_message.Message):
-    """Other rules, whole: every file, also those that stay as they are."""
+    """Other rules."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILES_FIELD_NUMBER: _builtins.int
+    AMENDS_FIELD_NUMBER: _builtins.int
+    amends: _builtins.bool
+    """Optional. Whether the files stand in the place of those of their paths in force, and all others
+    stay. Otherwise they are the whole, also what stays as it is.
+    """
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___RulebookFile]:
-        """Required. 1 to 64 files."""
+        """Required. 1 to 64 files, 512 KiB together."""
 
     def __init__(
         self,
         *,
         files: _abc.Iterable[Global___RulebookFile] | None = ...,
+        amends: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amends", b"amends", "files", b"files"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,6 +258,7 @@ class SimulatedAnswer(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     PERMITTED_CATEGORIES_FIELD_NUMBER: _builtins.int
     OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     outcome: _decision_pb2.Outcome.ValueType
     """The answer. Unspecified when the draft does not know a word of the question any more."""
     @_builtins.property
@@ -266,6 +273,10 @@ class SimulatedAnswer(_message.Message):
     def obligations(self) -> _containers.RepeatedScalarFieldContainer[_decision_pb2.Obligation.ValueType]:
         """What the holder of the data would have to do."""
 
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The clauses that a permit would rest on, such as `mi-store@2025-05-20 §4.1.3`; empty otherwise."""
+
     def __init__(
         self,
         *,
@@ -273,10 +284,11 @@ class SimulatedAnswer(_message.Message):
         reasons: _abc.Iterable[_decision_pb2.DecisionReason] | None = ...,
         permitted_categories: _abc.Iterable[_builtins.str] | None = ...,
         obligations: _abc.Iterable[_decision_pb2.Obligation.ValueType] | None = ...,
+        citations: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["obligations", b"obligations", "outcome", b"outcome", "permitted_categories", b"permitted_categories", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "obligations", b"obligations", "outcome", b"outcome", "permitted_categories", b"permitted_categories", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

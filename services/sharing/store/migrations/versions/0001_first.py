@@ -254,6 +254,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.Text, nullable=False),
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("service", sa.Text, nullable=False),
         sa.Column("purpose", sa.Text, nullable=False),
         sa.Column("categories", sa.Text, nullable=False),
         sa.Column("consents", sa.Text, nullable=False),
@@ -273,13 +274,12 @@ def upgrade() -> None:
     op.create_table(
         "disclosure_consents",
         sa.Column("consent", sa.Text, nullable=False),
-        sa.Column("recipient", sa.Text, nullable=False),
         sa.Column("disclosure", BigInt, nullable=False, autoincrement=False),
-        sa.PrimaryKeyConstraint(
-            "consent", "recipient", "disclosure", name="pk_disclosure_consents"
-        ),
+        sa.Column("expires", Instant),
+        sa.PrimaryKeyConstraint("consent", "disclosure", name="pk_disclosure_consents"),
         sqlite_strict=True,
     )
+    op.create_index("ix_disclosure_consents_expires", "disclosure_consents", ["expires"])
     op.create_table(
         "recipient_endpoints",
         sa.Column("recipient", sa.Text, nullable=False),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import PurePosixPath
 
 import yaml
@@ -11,14 +11,18 @@ import yaml
 from services.sharing.domain.rulebook import Notice, Row, Rulebook, RulebookError
 from services.sharing.domain.vocabulary import prefixes
 from services.sharing.store.rulebook import (
+    FOLDER,
     Files,
     RulebookLoader,
     Tree,
     compile_rulebook,
     join_files,
     parse_file,
+    read_files,
     schema_errors,
 )
+
+DRAFT_PROBLEMS = 20
 
 Place = Sequence[str | int]  # where in a file: keys and positions from its top
 
@@ -36,8 +40,11 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-def lint(files: Files) -> list[Problem]:
-    """Return every problem of a rulebook in the order of files and lines; none: it can be used."""
+def lint(files: Files, most: int | None = None) -> list[Problem]:
+    """Return the problems of a rulebook in the order of files and lines; none: it can be used.
+
+    Every one, or `most` of them: to find a line costs more than to find what is wrong.
+    """
     trees: dict[str, Tree] = {}
     problems = []
     for name, content in files.items():
@@ -46,8 +53,20 @@ def lint(files: Files) -> list[Problem]:
         except RulebookError as error:
             problems.append(Problem(name, _line_said(error), _unprefixed(name, error)))
     if not problems:
-        problems = [*_Linter(files, trees).problems()]
+        problems = [*islice(_Linter(files, trees).problems(), most)]
     return sorted(set(problems))
+
+
+def compile_draft(files: Files, *, amends: bool) -> Rulebook:
+    """Compile a draft; with `amends` it stands in the place of the files of its names in force.
+
+    RulebookError holds a line `file:line: message` for each problem, of the first DRAFT_PROBLEMS.
+    """
+    whole = {**read_files(FOLDER), **files} if amends else files
+    problems = lint(whole, DRAFT_PROBLEMS)
+    if problems:
+        raise RulebookError("\n".join(" ".join(str(each).split()) for each in problems))
+    return compile_rulebook(whole)
 
 
 class _Linter:
@@ -66,12 +85,15 @@ class _Linter:
             file, _, message = str(error).partition(": ")
             yield Problem(file, 0, message)
             return
-        wrong = [
-            self._of_schema(error.absolute_path, error.message) for error in schema_errors(joined)
-        ]
-        wrong = wrong or [*self._references()]
-        yield from wrong
-        if wrong:
+        told = False
+        for wrong in schema_errors(joined):
+            told = True
+            yield self._of_schema(wrong.absolute_path, wrong.message)
+        if not told:
+            for problem in self._references():
+                told = True
+                yield problem
+        if told:
             return
         try:
             rulebook = compile_rulebook(self._files)
