@@ -113,6 +113,11 @@ class Cause(StrEnum):
     OPTED_OUT = "opted_out"
     ACCOUNT_DELETED = "account_deleted"
     CONTRACT_TERMINATED = "contract_terminated"
+    CONSENT_REFUSED = "consent_refused"
+    CONSENT_EXPIRED = "consent_expired"
+    CONSENT_REVOKED = "consent_revoked"
+    CONSENT_INVALIDATED = "consent_invalidated"
+    PROCESSING_RESTRICTED = "processing_restricted"
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,7 @@ class DisclosureRecords(Protocol):
         """List those about a person, under one decision or any; none ordered by one of `secret`."""
         ...
 
+
 class Reach(Protocol):
     """Who has whose data."""
 

@@ -29,14 +29,14 @@ from services.sharing.store.tables import disclosures, recipients
 from services.sharing.store.tables import revocation_notices as notices
 
 _GET = select(notices).where(notices.c.name == bindparam("name"))
-_RECEIVED = select(disclosures, recipients.c.kind).join(
-    recipients, recipients.c.name == disclosures.c.recipient
+# What law ordered stays where it is.
+_RECEIVED = (
+    select(disclosures, recipients.c.kind)
+    .join(recipients, recipients.c.name == disclosures.c.recipient)
+    .where(disclosures.c.instrument == "")
 )
-_ABOUT = (
-    _RECEIVED
-    # What law ordered stays where it is.
-    .where(disclosures.c.holder == bindparam("holder"), disclosures.c.instrument == "")
-    .order_by(disclosures.c.ordinal)
+_ABOUT = _RECEIVED.where(disclosures.c.holder == bindparam("holder")).order_by(
+    disclosures.c.ordinal
 )
 _OPEN = notices.c.state != NoticeState.ACKNOWLEDGED.value
 

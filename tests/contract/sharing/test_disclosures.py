@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from accord.sharing.v1 import disclosure_service_pb2 as pb
-from sqlalchemy import create_engine
 
 from runtime.errors import from_error
-from services.sharing.store.disclosures import StoredDisclosures
 from tests.contract.sharing.conftest import request_id, rows
 from tests.contract.sharing.test_instruments import LAW, activated
 from tests.contract.sharing.test_permits import MARKETING, advertising, delivering
@@ -184,20 +182,6 @@ async def test_a_list_goes_on_where_its_page_ended(sharing: Sharing) -> None:
     found = [*page.disclosures, *rest.disclosures]
     assert [disclosure.name for disclosure in found] == names[::-1]
     assert rest.next_page_token == ""
-
-
-async def test_who_received_data_under_a_consent_is_found(sharing: Sharing) -> None:
-    consent = await advertising(sharing)
-    decision = await sharing.check(**MARKETING)
-    engine = create_engine(sharing.url)
-    with engine.connect() as connection:
-        assert StoredDisclosures(connection).recipients_under(consent) == []
-        connection.rollback()
-        await recorded(sharing, decision.name, "contact.email")
-        await recorded(sharing, decision.name, "contact.email")
-        assert StoredDisclosures(connection).recipients_under(consent) == ["recipients/ads"]
-        assert StoredDisclosures(connection).recipients_under("accounts/x/consents/y") == []
-    engine.dispose()
 
 
 async def test_what_an_instrument_forbids_telling_is_shown_to_staff_alone(
