@@ -33,7 +33,7 @@ from services.sharing.domain.records import (
     Subject,
     SubjectStatus,
 )
-from services.sharing.domain.vocabulary import Outcome
+from services.sharing.domain.vocabulary import LEGAL_DISCLOSURE, Outcome
 
 _MAX_REFERENCE = 128
 _MAX_KEY = 64
@@ -84,8 +84,10 @@ def question(message: decision_pb2.Question, means: Means) -> Question:
         destination=fields.country(message.destination),
         relation=fields.text("question.relation", message.relation, _MAX_REFERENCE),
         subprocessor=fields.text("question.subprocessor", message.subprocessor, _MAX_REFERENCE),
+        # Nothing but legal disclosure rests on one. Were it kept with another question, an app
+        # could name one that is secret, and hide from the person what it sent.
         instrument=fields.name("question.instrument", message.instrument, "instruments")
-        if message.instrument
+        if message.instrument and message.purpose == LEGAL_DISCLOSURE
         else "",
         signed_in=message.signed_in,
         de_identified=message.de_identified,

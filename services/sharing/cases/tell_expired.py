@@ -38,10 +38,12 @@ async def tell_expired(means: Means) -> int:
 async def keep_telling(means: Means) -> None:
     """Look again and again; run it beside the server."""
     while True:
+        seen = 0
         try:
             seen = await tell_expired(means)
         except Fault as fault:
             log.warning("notices of what expired wait", reason=fault.reason)
-            seen = 0
+        except Exception:
+            log.exception("bug")  # decisions do not wait for it to be mended
         if not seen:
             await asyncio.sleep(_LOOK_S)

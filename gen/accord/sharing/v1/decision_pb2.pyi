@@ -167,7 +167,7 @@ class Question(_message.Message):
     """Optional. Whether the data is de-identified before it is published."""
     instrument: _builtins.str
     """Optional. The legal instrument that orders a disclosure, `instruments/{instrument}`; for the
-    purpose `legal_disclosure`.
+    purpose `legal_disclosure`, ignored for every other.
     """
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
