@@ -54,7 +54,7 @@ class StoredLog:
 
     async def head(self) -> Head:
         """Return where the log ends, all of it read in one snapshot."""
-        return await self._database.read(lambda tx: Head(_read_edge(tx), _newest_note(tx)))
+        return await self._database.read(lambda tx: Head(_newest_edge(tx), _newest_note(tx)))
 
     async def newest_note(self) -> str | None:
         """Return the note of the newest checkpoint."""
@@ -69,8 +69,7 @@ class StoredLog:
             if (newest or 0) != growth.base_size or (newest is not None and not growth.leaves):
                 raise StaleWriterError(f"the log has {newest} entries, not {growth.base_size}")
             write(tx, growth)
-            check_entries(tx, growth)
-            edge = _read_edge(tx)
+            edge = _read_edge(tx, growth.size, check_entries(tx, growth))
             if (edge.size, edge.root()) != (growth.size, growth.root):
                 raise LogDamagedError(
                     f"the tree stored up to {growth.size} is not the computed one"
@@ -190,16 +189,17 @@ def _newest_note(tx: Connection) -> str | None:
     return tx.execute(newest).scalar_one_or_none()
 
 
-def _read_edge(tx: Connection) -> Edge:
+def _newest_edge(tx: Connection) -> Edge:
     last = tx.execute(_NEWEST_INDEX).scalar()
     size = 0 if last is None else last + 1
-    levels: list[list[bytes]] = []
-    level = 0
-    while size >> TILE_HEIGHT * level:
-        width = size >> TILE_HEIGHT * level
-        start = width - width % TILE_WIDTH
-        levels.append(_row_hashes(tx, level, start, width))
-        level += 1
+    return _read_edge(tx, size, _row_hashes(tx, 0, size - size % TILE_WIDTH, size))
+
+
+def _read_edge(tx: Connection, size: int, lowest: list[bytes]) -> Edge:
+    """Read the edge of a tree, of which the lowest row was read."""
+    levels = [lowest]
+    while width := size >> TILE_HEIGHT * len(levels):
+        levels.append(_row_hashes(tx, len(levels), width - width % TILE_WIDTH, width))
     return Edge(levels)
 
 
