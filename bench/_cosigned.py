@@ -25,7 +25,7 @@ WITNESSES = ("in", "ru")
 REQUESTS_PER_S = 40.0
 _METHOD = "/accord.audit.v1.AppendService/Append"
 _DEADLINE_S = 30.0
-_LOOK_S = 0.005  # between two looks at the file: it is written four times a second
+_LOOK_S = 0.005  # between two looks at the file: it is written every 0.4 s
 
 Append = Callable[..., Awaitable[Any]]
 

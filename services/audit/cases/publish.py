@@ -28,7 +28,7 @@ from services.audit.domain.tiles import TILE_HEIGHT, TILE_WIDTH, Edge
 
 log = logs.get(__name__)
 
-_EVERY_S = 0.25  # between the beginnings of two publications, at least
+_EVERY_S = 0.4  # between the beginnings of two publications, at least
 _AGAIN_S = 1.0  # after one that failed
 _KEPT_AT_ONCE = 1000  # checkpoints that the database lacks
 _STRETCH = 8 * TILE_WIDTH  # entries laid out at once: 128 MiB at the very most
