@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, delete, insert, select
 
 from runtime.db import Database
 from runtime.errors import from_error
+from runtime.event import Section
 from runtime.ids import event_id
 from runtime.outbox import encode
 from runtime.server import Server
@@ -34,6 +35,7 @@ from services.audit.store.key_encryption import create_key
 from services.audit.store.log_keys import create_log_key
 from services.audit.store.party_keys import StoredKeys
 from services.audit.store.tables import KEYS
+from tests.contract.audit.log import PERSON, event
 from tests.migrated import migrated
 
 if TYPE_CHECKING:
@@ -42,7 +44,10 @@ if TYPE_CHECKING:
     from runtime.event import Event
 
 ANA, BO, INES = "staff/officer/ana", "staff/officer/bo", "staff/auditor/ines"
-MONTH = "2026-06"
+MONTH, NEXT = "2026-06", "2026-07"
+OTHER = "accounts/nl-ffffffffffffffffffffffffff"
+# What is known of the person, in every place where an event may say something.
+CANARIES = ("lien@example.org", "+31-6-1234-5678", "orders/lien-4711", "Liên Nguyễn")
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,9 @@ class Service:
         """Append events as the services do that they are of: account, and sharing."""
         for source, some in groupby(events, lambda event: event.action.partition(":")[0]):
             request = append_pb.AppendRequest()
-            for event in some:
+            for one in some:
                 entry = request.entries.add()
-                entry.MergeFromString(encode(event))
+                entry.MergeFromString(encode(one))
                 entry.event_id = event_id()
                 if source == "account":
                     self.appended += 1
@@ -206,6 +211,23 @@ class Service:
             except grpc.aio.AioRpcError as error:
                 raise from_error(error, "audit") from error
             return answer
+
+
+async def fill(audit: Service) -> None:
+    """What the person did, what was done to them, alone and among others; and another's."""
+    email, phone, order, name = CANARIES
+    await audit.append(
+        event(1, fields={"email": email, "name": name}, resource=order),
+        event(2, account=OTHER, actor=OTHER, fields={"email": "bob@example.org"}),
+        event(3, account=OTHER, actor=PERSON),
+        event(
+            4,
+            action="sharing:decision:batch",
+            account="",
+            actor="",
+            sections=(Section(PERSON, {"phone": phone}), Section(OTHER, {"phone": "+32-2"})),
+        ),
+    )
 
 
 Snapshot = Mapping[str, Sequence[Mapping[str, object]]]
