@@ -41,6 +41,9 @@ from accord_client.trust import Attested, Trust
 from accord_client.verify import VerifiedEntry
 
 FORMAT = "accord.audit.bundle/1"
+PART = (
+    1024  # entries; the first of so many has a path to the root, so that a reader can begin there
+)
 MAX_LINE = 1 << 20  # bytes; the largest entry, with all its openings, takes less
 _HEAD = {"format", "checkpoint", "asked", "only", "policy"}
 _ENTRY = {"index", "leaf", "path", "openings"}
@@ -94,6 +97,8 @@ class BundleWriter:
         Raises VerificationError if the path does not lead there: nobody is handed a file that
         does not hold.
         """
+        if not self._count % PART:
+            self._tree.begin_anew()
         needed = self._tree.needed(entry.index, path)
         self._tree.prove(entry.index, leaf_hash(entry.leaf), needed)
         self._write(
@@ -125,85 +130,106 @@ class BundleReader:
 
     def __init__(self, stream: IO[bytes], trust: Trust) -> None:
         """Reads and verifies the head; raises VerificationError."""
-        self._stream = stream
-        self._line = 0
-        self.head = _read_head(self._next())
+        self._lines = _Lines(stream)
+        self.head = _read_head(self._lines.next())
         # 1. Key.
         self.attested: Attested = trust.open(self.head.checkpoint.encode())
         # 2. Witnesses.
         self.attested.require_quorum()
-        checkpoint = self.attested.checkpoint
-        self._tree = ProvenTree(checkpoint.size, checkpoint.root)
 
     def entries(self) -> Iterator[VerifiedEntry]:
         """Each entry once it is verified; ends when the file's end says as many.
 
         Raises VerificationError, which names the line and the entry that do not hold.
         """
-        for count in itertools.count():
-            line = self._next()
-            if set(line) == _END:
-                self._finish(line["entries"], count)
-                return
-            index = line.get("index")
-            try:
-                verified = self._entry(line)
-            except VerificationError as error:
-                what = f", entry {index}" if type(index) is int else ""
-                message = f"line {self._line}{what}: {error}"
-                raise VerificationError(error.obligation, message) from error
-            yield verified
+        return _verified(self._lines, self.attested, after=-1)
 
-    def _entry(self, line: dict[str, Any]) -> VerifiedEntry:
-        index, path = line.get("index"), line.get("path")
-        leaf = line.get("leaf")
-        if set(line) != _ENTRY or type(index) is not int:
-            _malformed("it is no entry of a bundle")
-        if not isinstance(leaf, str) or not isinstance(path, list):
-            _malformed("its leaf or its path is none")
-        if not all(isinstance(value, str) for value in path):
-            _malformed("its path is none")
-        data = decode_base64(leaf, "format")
-        # 3. Inclusion.
-        digest = leaf_hash(data)
-        self._tree.prove(index, digest, [decode_base64(value, "format") for value in path])
-        # 4. Format.
-        entry = parse_entry(data)
-        # 5. Openings.
-        openings = verify_openings(entry, openings_from_json(line["openings"]))
-        return VerifiedEntry(self.attested, index, digest, entry, openings)
 
-    def _finish(self, stated: object, count: int) -> None:
-        if type(stated) is not int or stated != count:
-            _malformed(f"line {self._line}: it says {stated!s:.20} entries, and holds {count}")
-        if self._stream.read(1):
-            _malformed(f"line {self._line}: the file goes on behind its end")
+def entries_behind(number: int, stream: IO[bytes], attested: Attested) -> Iterator[VerifiedEntry]:
+    """The entries behind line ``number``, at which the stream stands, as ``entries`` has them.
 
-    def _next(self) -> dict[str, Any]:
-        self._line += 1
+    ``number`` is 1 more than a multiple of PART. Of that line itself the index alone is read: it is
+    for whoever reads the part before to verify.
+    """
+    lines = _Lines(stream, number - 1)
+    before = lines.next().get("index")
+    return _verified(lines, attested, before if type(before) is int else -1)
+
+
+def _verified(lines: _Lines, attested: Attested, after: int) -> Iterator[VerifiedEntry]:
+    tree = ProvenTree(attested.checkpoint.size, attested.checkpoint.root, after)
+    for count in itertools.count(lines.number - 1):
+        line = lines.next()
+        if line.keys() == _END:
+            lines.finish(line["entries"], count)
+            return
+        if not count % PART:
+            tree.begin_anew()
+        index = line.get("index")
+        try:
+            verified = _verify(line, tree, attested)
+        except VerificationError as error:
+            what = f", entry {index}" if type(index) is int else ""
+            message = f"line {lines.number}{what}: {error}"
+            raise VerificationError(error.obligation, message) from error
+        yield verified
+
+
+def _verify(line: dict[str, Any], tree: ProvenTree, attested: Attested) -> VerifiedEntry:
+    index, path = line.get("index"), line.get("path")
+    leaf = line.get("leaf")
+    if line.keys() != _ENTRY or type(index) is not int:
+        _malformed("it is no entry of a bundle")
+    if not isinstance(leaf, str) or not isinstance(path, list):
+        _malformed("its leaf or its path is none")
+    if not all(isinstance(value, str) for value in path):
+        _malformed("its path is none")
+    data = decode_base64(leaf, "format")
+    # 3. Inclusion.
+    digest = leaf_hash(data)
+    tree.prove(index, digest, [decode_base64(value, "format") for value in path])
+    # 4. Format.
+    entry = parse_entry(data)
+    # 5. Openings.
+    openings = verify_openings(entry, openings_from_json(line["openings"]))
+    return VerifiedEntry(attested, index, digest, entry, openings)
+
+
+class _Lines:
+    """The lines of a bundle, from the one behind line ``number`` on."""
+
+    def __init__(self, stream: IO[bytes], number: int = 0) -> None:
+        self._stream = stream
+        self.number = number
+
+    def next(self) -> dict[str, Any]:
+        """The object of the next line."""
+        self.number += 1
         data = self._stream.readline(MAX_LINE + 1)
         if not data:
             _malformed(
-                f"the file is cut off: it has no end behind line {self._line - 1}"
-                if self._line > 1
+                f"the file is cut off: it has no end behind line {self.number - 1}"
+                if self.number > 1
                 else "the file is empty"
             )
         if len(data) > MAX_LINE:
-            _malformed(f"line {self._line} is longer than {MAX_LINE} bytes")
+            _malformed(f"line {self.number} is longer than {MAX_LINE} bytes")
         if not data.endswith(b"\n"):
-            _malformed(f"the file is cut off in line {self._line}")
+            _malformed(f"the file is cut off in line {self.number}")
         try:
-            value = json.loads(
-                data.decode(),
-                object_pairs_hook=_unique,
-                parse_float=_no_number,
-                parse_constant=_no_number,
-            )
+            value = _JSON.decode(data.decode())
         except (ValueError, RecursionError) as error:
-            raise VerificationError("format", f"line {self._line} is not JSON") from error
+            raise VerificationError("format", f"line {self.number} is not JSON") from error
         if not isinstance(value, dict):
-            _malformed(f"line {self._line} is no object")
+            _malformed(f"line {self.number} is no object")
         return value
+
+    def finish(self, stated: object, count: int) -> None:
+        """Looks at what the end says, and that it is the end."""
+        if type(stated) is not int or stated != count:
+            _malformed(f"line {self.number}: it says {stated!s:.20} entries, and holds {count}")
+        if self._stream.read(1):
+            _malformed(f"line {self.number}: the file goes on behind its end")
 
 
 def _read_head(line: dict[str, Any]) -> Head:
@@ -238,6 +264,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text:.20} is no whole number")
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_no_number, parse_constant=_no_number
+)
 
 
 def _malformed(message: str) -> NoReturn:

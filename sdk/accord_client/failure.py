@@ -13,3 +13,7 @@ class VerificationError(Exception):
     def __init__(self, obligation: str, message: str) -> None:
         super().__init__(message)
         self.obligation = obligation
+
+    def __reduce__(self) -> tuple[type[VerificationError], tuple[str, str]]:
+        """How it reaches the process that another one checks something for."""
+        return type(self), (self.obligation, str(self))

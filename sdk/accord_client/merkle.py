@@ -95,14 +95,22 @@ class ProvenTree:
     in, instead of to the root. At most one hash for each level of the tree is kept.
     """
 
-    def __init__(self, size: int, root: bytes) -> None:
+    def __init__(self, size: int, root: bytes, after: int = -1) -> None:
+        """``after`` is the index of an entry that stands before the first one here."""
         self._size = size
-        self._ahead = [(0, size, root)]  # what lies beyond the last entry: the nearest part last
+        self._root = root
+        self._after = after
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forgets what was proved: the path of the next entry leads to the root."""
+        self._ahead = [(0, self._size, self._root)]  # what lies ahead is in these; the nearest last
 
     def prove(self, index: int, leaf: bytes, path: Sequence[bytes]) -> None:
         """Returns if ``leaf`` (a leaf hash) is at ``index``; raises VerificationError otherwise."""
         start, end, known = self._part(index)
         verify_inclusion(index=index - start, size=end - start, leaf=leaf, proof=path, root=known)
+        self._after = index
         self._ahead.pop()
         for sibling in reversed(path):  # from the top of the part down to the leaf's own sibling
             middle = start + (1 << (end - start - 1).bit_length() - 1)
@@ -122,10 +130,10 @@ class ProvenTree:
             raise VerificationError(
                 "inclusion", f"entry {index} is not in a tree of size {self._size}"
             )
-        while self._ahead and self._ahead[-1][1] <= index:
-            self._ahead.pop()
-        if not self._ahead or index < self._ahead[-1][0]:
+        if index <= self._after:
             raise VerificationError("format", "the entries do not come by ascending index")
+        while self._ahead[-1][1] <= index:
+            self._ahead.pop()
         return self._ahead[-1]
 
 

@@ -222,10 +222,10 @@ def _is_name(text: str) -> bool:
 def decode_base64(text: str, obligation: str) -> bytes:
     """Standard base64 in its one canonical spelling; raises VerificationError(``obligation``)."""
     try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        value = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
         raise VerificationError(obligation, "not base64") from error
-    if base64.b64encode(value).decode() != text:
+    if binascii.b2a_base64(value, newline=False) != text.encode():
         raise VerificationError(obligation, "not canonical base64")
     return value
 

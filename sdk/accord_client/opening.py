@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from accord.audit.v1 import entry_pb2
 from accord.audit.v1.log_entry_pb2 import LogEntry
@@ -20,11 +20,10 @@ from accord_client.note import decode_base64
 
 _SALT_BYTES = 32
 _MAX_NAME_BYTES = 0xFFFF
-_MEMBERS = {"section", "position", "name", "salt", "value"}
+_TYPES = [int, int, str, str, str]
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """The claim that a commitment of an entry holds ``value`` under ``name``."""
 
     section: int
@@ -37,39 +36,32 @@ class Opening:
 def verify_openings(entry: LogEntry, openings: Sequence[Opening]) -> tuple[Opening, ...]:
     """Returns the openings, each once, if the entry commits to every one of them.
 
-    Raises VerificationError(``opening``).
+    Raises VerificationError(``opening``), or (``format``) for text that UTF-8 cannot spell.
     """
+    committed = [section.commitments for section in entry.sections]
+    shown: dict[tuple[int, int], Opening] = {}  # the same opening twice opens nothing more
     for opening in openings:
-        _verify(entry, opening)
-    # The same opening twice opens nothing more.
-    return tuple({(o.section, o.position): o for o in openings}.values())
+        section, position, name, salt, value = opening
+        try:
+            encoded, text = name.encode(), value.encode()
+        except UnicodeEncodeError as error:  # JSON can
+            raise VerificationError("format", "an opening holds text that is none") from error
+        if len(salt) != _SALT_BYTES or len(encoded) > _MAX_NAME_BYTES:
+            raise VerificationError("opening", f"the opening of {name} is malformed")
+        if not (0 <= section < len(committed) and 0 <= position < len(committed[section])):
+            raise VerificationError("opening", f"the entry has no place for {name}")
+        preimage = salt + len(encoded).to_bytes(2) + encoded + text
+        if hashlib.sha256(preimage).digest() != committed[section][position]:
+            message = f"the entry does not commit to the value shown for {name}"
+            raise VerificationError("opening", message)
+        shown[section, position] = opening
+    return tuple(shown.values())
 
 
-def _verify(entry: LogEntry, opening: Opening) -> None:
-    name, value = opening.name.encode(), opening.value.encode()
-    if len(opening.salt) != _SALT_BYTES or len(name) > _MAX_NAME_BYTES:
-        raise VerificationError("opening", f"the opening of {opening.name} is malformed")
-    if not (
-        0 <= opening.section < len(entry.sections)
-        and 0 <= opening.position < len(entry.sections[opening.section].commitments)
-    ):
-        raise VerificationError("opening", f"the entry has no place for {opening.name}")
-    preimage = opening.salt + len(name).to_bytes(2) + name + value
-    committed = entry.sections[opening.section].commitments[opening.position]
-    if hashlib.sha256(preimage).digest() != committed:
-        message = f"the entry does not commit to the value shown for {opening.name}"
-        raise VerificationError("opening", message)
-
-
-def opening_as_json(opening: entry_pb2.Opening) -> dict[str, object]:
-    """An opening as proof files and bundles hold it."""
-    return {
-        "section": opening.section,
-        "position": opening.position,
-        "name": opening.name,
-        "salt": base64.b64encode(opening.salt).decode(),
-        "value": opening.value,
-    }
+def opening_as_json(opening: entry_pb2.Opening) -> list[object]:
+    """An opening as proof files and bundles hold it: section, position, name, salt, value."""
+    salt = base64.b64encode(opening.salt).decode()
+    return [opening.section, opening.position, opening.name, salt, opening.value]
 
 
 def openings_from_json(items: object) -> tuple[Opening, ...]:
@@ -80,17 +72,7 @@ def openings_from_json(items: object) -> tuple[Opening, ...]:
 
 
 def _read(item: object) -> Opening:
-    malformed = VerificationError("format", "an opening is not what one is made of")
-    if not isinstance(item, dict) or set(item) != _MEMBERS:
-        raise malformed
-    section, position = item["section"], item["position"]
-    name, salt, value = item["name"], item["salt"], item["value"]
-    if type(section) is not int or type(position) is not int:  # true is an int, too
-        raise malformed
-    if not (isinstance(name, str) and isinstance(salt, str) and isinstance(value, str)):
-        raise malformed
-    try:
-        (name + value).encode()  # JSON can spell text that UTF-8 cannot
-    except UnicodeEncodeError as error:
-        raise malformed from error
+    if not isinstance(item, list) or [*map(type, item)] != _TYPES:  # true is no int here
+        raise VerificationError("format", "an opening is not what one is made of")
+    section, position, name, salt, value = item
     return Opening(section, position, name, decode_base64(salt, "format"), value)

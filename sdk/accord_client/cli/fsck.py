@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from accord_client.cli.paper import Paper, printable
 from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option
-from accord_client.cli.trusting import EXISTING, read_trust, trust_options
+from accord_client.cli.trusting import EXISTING, processes_option, read_trust, trust_options
 from accord_client.fsck.database import check_database
 from accord_client.fsck.https import Website
 from accord_client.fsck.report import ForbiddenError, NoLogError, Report, UnreachableError
@@ -31,7 +31,7 @@ _MAX_TOKEN = 8_192
     type=EXISTING,
     help="File with a bearer token, for a log at an https address.",
 )
-@click.option("--processes", type=click.IntRange(1, 64), help="How many; default: as many as help.")
+@processes_option
 @json_option
 @click.pass_obj
 def fsck(

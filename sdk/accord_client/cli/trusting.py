@@ -1,4 +1,4 @@
-"""What the verifying commands share: ``--key`` and ``--policy``, and what they are read into."""
+"""What verifying commands share: ``--key``, ``--policy``, ``--processes``; and what is read."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ _POLICY = click.option(
     "policy_file",
     type=EXISTING,
     help="Trust policy (c2sp.org/tlog-policy): which witnesses must have cosigned.",
+)
+
+processes_option = click.option(
+    "--processes", type=click.IntRange(1, 64), help="How many; default: as many as help."
 )
 
 

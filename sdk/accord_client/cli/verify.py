@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import click
 from rich.progress import Progress
 
-from accord_client.bundle import BundleReader
+from accord_client.bundle_check import check_bundle
 from accord_client.checkpoint import PROOF_HEADER, ProofFile
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import (
@@ -21,43 +18,27 @@ from accord_client.cli.session import (
     json_option,
     refuse_unverified,
 )
-from accord_client.cli.trusting import EXISTING, read_trust, trust_options
+from accord_client.cli.trusting import EXISTING, processes_option, read_trust, trust_options
 from accord_client.failure import VerificationError
 from accord_client.trust import Attested, Trust
 from accord_client.verify import VerifiedEntry, verify_proof
 
 _MAX_PROOF_BYTES = 4_000_000
 _GZIP = b"\x1f\x8b"
-_EVERY = 256  # entries between two steps of the progress bar
-
-
-@dataclass
-class _Seen:
-    """What a bundle turned out to hold."""
-
-    entries: int = 0
-    first: int = 0
-    last: int = 0
-    shown: int = 0
-    commitments: int = 0
-    producers: Counter[str] = field(default_factory=Counter)
-
-    def add(self, verified: VerifiedEntry) -> None:
-        if not self.entries:
-            self.first = verified.index
-        self.last = verified.index
-        self.entries += 1
-        self.shown += len(verified.openings)
-        self.commitments += verified.commitments
-        self.producers[verified.entry.producer] += 1
 
 
 @click.command()
 @click.argument("file", type=EXISTING)
 @trust_options
+@processes_option
 @json_option
 def verify(
-    file: Path, key_files: tuple[Path, ...], policy_file: Path | None, *, as_json: bool
+    file: Path,
+    *,
+    key_files: tuple[Path, ...],
+    policy_file: Path | None,
+    processes: int | None,
+    as_json: bool,
 ) -> None:
     """Verify FILE offline: a bundle of `accord audit export`, or a proof of `accord audit prove`.
 
@@ -67,18 +48,17 @@ def verify(
     """
     trust = read_trust(key_files, policy_file)
     try:
-        with file.open("rb") as stream:
-            _kind_of(stream)(stream, file.stat().st_size, trust, as_json=as_json)
+        _kind_of(file)(file, trust, processes or 0, as_json=as_json)
     except VerificationError as error:
         raise refuse_unverified(error) from error
     except OSError as error:
         raise Failure(Exit.BAD_INPUT, f"cannot read {file}: {error.strerror}") from error
 
 
-def _kind_of(stream: IO[bytes]) -> Callable[..., None]:
+def _kind_of(file: Path) -> Callable[..., None]:
     header = PROOF_HEADER.encode() + b"\n"
-    beginning = stream.read(len(header))
-    stream.seek(0)
+    with file.open("rb") as stream:
+        beginning = stream.read(len(header))
     if beginning == header:
         return _verify_proof
     if beginning.startswith(b"{"):
@@ -93,23 +73,23 @@ def _kind_of(stream: IO[bytes]) -> Callable[..., None]:
     )
 
 
-def _verify_bundle(stream: IO[bytes], size: int, trust: Trust, *, as_json: bool) -> None:
-    reader, seen = BundleReader(stream, trust), _Seen()
+def _verify_bundle(file: Path, trust: Trust, processes: int, *, as_json: bool) -> None:
     with Progress(console=Paper(stderr=True).console, transient=True) as bar:
-        task = bar.add_task("verifying", total=size)
-        for verified in reader.entries():
-            seen.add(verified)
-            if not seen.entries % _EVERY:
-                bar.update(task, completed=stream.tell())
-    attested, head = reader.attested, reader.head
+        task = bar.add_task("verifying", total=None)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        checked = check_bundle(file, trust, told, processes)
+    attested, head, seen = checked.attested, checked.head, checked.contents
     if as_json:
         emit_json(
             {
                 "verified": True,
                 **attested_as_json(attested),
                 "entries": seen.entries,
-                "first_index": seen.first if seen.entries else None,
-                "last_index": seen.last if seen.entries else None,
+                "first_index": seen.first,
+                "last_index": seen.last,
                 "values_shown": seen.shown,
                 "commitments": seen.commitments,
                 "producers": dict(seen.producers),
@@ -144,8 +124,9 @@ def _verify_bundle(stream: IO[bytes], size: int, trust: Trust, *, as_json: bool)
     _say_about_other_histories(out, attested)
 
 
-def _verify_proof(stream: IO[bytes], _size: int, trust: Trust, *, as_json: bool) -> None:
-    data = stream.read(_MAX_PROOF_BYTES + 1)
+def _verify_proof(file: Path, trust: Trust, _processes: int, *, as_json: bool) -> None:
+    with file.open("rb") as stream:
+        data = stream.read(_MAX_PROOF_BYTES + 1)
     if len(data) > _MAX_PROOF_BYTES:
         raise VerificationError("format", "the file is too large for a proof of one entry")
     verified = verify_proof(ProofFile.parse(data), trust.keys, trust.policy)

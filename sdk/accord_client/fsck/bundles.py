@@ -7,7 +7,7 @@ hashes of the tree, and what does not fit. So bundles are checked by several pro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -87,10 +87,13 @@ class Bundle:
     faults: list[tuple[str, str]] = field(default_factory=list)
 
 
-def check_bundles(
-    store: Store, wanted: Sequence[tuple[int, int]], sizes: Iterable[int]
-) -> list[Bundle]:
-    """Checks bundles, given as (number, width); ``sizes`` are those that statements are about."""
+Part = tuple[Sequence[tuple[int, int]], Sequence[int]]
+"""Bundles, as (number, width), and the sizes within them that statements are about."""
+
+
+def check_bundles(store: Store, part: Part) -> list[Bundle]:
+    """Checks bundles, and makes the hashes that statements are about."""
+    wanted, sizes = part
     ends: dict[int, list[int]] = {}
     for size in sizes:
         if size % WIDTH:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 
-from accord_client.fsck.bundles import WIDTH, Bundle, Store, check_bundles
+from accord_client.fsck.bundles import WIDTH, Bundle, Part, Store, check_bundles
 from accord_client.fsck.report import Report
+from accord_client.processes import as_many_as_help, spread
 
 _CHUNK = 32  # bundles handed to a process at a time: some milliseconds of work
 _WORTH = 250_000  # entries from which on starting processes pays
-_MOST = 8
 _MOST_ABSENT = 1_000  # bundles in a row
 
 
@@ -37,26 +34,12 @@ def checked(
 
 
 def _all(store: Store, size: int, sizes: Sequence[int], processes: int) -> Iterator[Bundle]:
-    chunks = _chunks(size, sizes)
-    workers = processes or (min(_MOST, os.cpu_count() or 1) if size >= _WORTH else 1)
-    if workers == 1:
-        for chunk, part in chunks:
-            yield from check_bundles(store, chunk, part)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting: deque[Future[list[Bundle]]] = deque()
-        for chunk, part in chunks:
-            waiting.append(pool.submit(check_bundles, store, chunk, part))
-            if len(waiting) > 4 * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    workers = processes or as_many_as_help(worth=size >= _WORTH)
+    for bundles in spread(partial(check_bundles, store), _chunks(size, sizes), workers):
+        yield from bundles
 
 
-def _chunks(
-    size: int, sizes: Sequence[int]
-) -> Iterator[tuple[list[tuple[int, int]], Sequence[int]]]:
+def _chunks(size: int, sizes: Sequence[int]) -> Iterator[Part]:
     """What is handed to a process: bundles, and the sizes that statements in them are about."""
     for start in range(0, size, _CHUNK * WIDTH):
         end = min(start + _CHUNK * WIDTH, size)

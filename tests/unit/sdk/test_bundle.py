@@ -49,6 +49,8 @@ OPENINGS = [
     for at, (name, value) in enumerate(FIELDS.items())
 ]
 
+SECTION, POSITION, SALT, VALUE = 0, 1, 3, 4
+
 
 def written(
     indexes: Sequence[int], only: tuple[str, ...] | None = None, policy: str | None = None
@@ -119,8 +121,12 @@ def change(at: int, alter: Callable[[dict[str, Any]], object]) -> bytes:
     lines = written([2, 5, 6]).splitlines(keepends=True)
     value = json.loads(lines[at])
     alter(value)
-    lines[at] = json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    lines[at] = json.dumps(value).encode() + b"\n"
     return b"".join(lines)
+
+
+def opening(line: dict[str, Any], member: int, value: object) -> None:
+    line["openings"][0][member] = value
 
 
 def test_the_first_entry_that_does_not_hold_is_named() -> None:
@@ -134,8 +140,8 @@ def test_the_first_entry_that_does_not_hold_is_named() -> None:
     refused(change(1, lambda e: e["path"].pop()), "inclusion", "line 2, entry 2: the proof has 6")
     refused(change(1, lambda e: e["path"].reverse()), "inclusion", "line 2, entry 2")
     refused(change(1, lambda e: e["path"].append("A" * 43 + "=")), "inclusion", "line 2, entry 2")
-    changed = {"value": "recipients/other"}
-    refused(change(3, lambda e: e["openings"][0].update(changed)), "opening", "line 4, entry 6: ")
+    changed = change(3, lambda e: opening(e, VALUE, "recipients/other"))
+    refused(changed, "opening", "line 4, entry 6: ")
 
 
 @pytest.mark.parametrize(
@@ -154,12 +160,14 @@ def test_the_first_entry_that_does_not_hold_is_named() -> None:
         lambda e: e.update(more=1),
         lambda e: e.pop("path"),
         lambda e: e.pop("index"),
-        lambda e: e["openings"][0].update(section="0"),
-        lambda e: e["openings"][0].update(position=True),
-        lambda e: e["openings"][0].update(salt="A"),
-        lambda e: e["openings"][0].update(value=None),
-        lambda e: e["openings"][0].update(more=1),
-        lambda e: e["openings"][0].pop("name"),
+        lambda e: opening(e, SECTION, "0"),
+        lambda e: opening(e, POSITION, True),
+        lambda e: opening(e, SALT, "A"),
+        lambda e: opening(e, VALUE, None),
+        lambda e: opening(e, VALUE, "\ud800"),
+        lambda e: e["openings"][0].append(1),
+        lambda e: e["openings"][0].pop(),
+        lambda e: e.update(openings=[{}]),
     ],
 )
 def test_what_is_no_entry_of_a_bundle_is_refused(alter: Callable[[dict[str, Any]], object]) -> None:

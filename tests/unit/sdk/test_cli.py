@@ -42,13 +42,8 @@ def test_every_command_explains_itself_and_speaks_json(path: tuple[str, ...]) ->
 @pytest.fixture
 def evidence(tmp_path: Path) -> tuple[Path, Path]:
     leaf = entry(fields={"recipient": "recipients/dhl"})
-    opening = {
-        "section": 0,
-        "position": 0,
-        "name": "recipient",
-        "salt": base64.b64encode(bytes(32)).decode(),
-        "value": "recipients/dhl",
-    }
+    salt = base64.b64encode(bytes(32)).decode()
+    opening = [0, 0, "recipient", salt, "recipients/dhl"]
     extra = {"leaf": base64.b64encode(leaf).decode(), "openings": [opening]}
     proof = tmp_path / "decision.tlog-proof"
     proof.write_bytes(proof_file(LOG, [entry(9), leaf], 1, json.dumps(extra).encode()).serialise())

@@ -32,7 +32,8 @@ def extra(leaf: bytes, **changes: object) -> bytes:
         for number, (name, value) in enumerate(FIELDS.items())
     ]
     openings[0].update(changes)
-    return json.dumps({"leaf": base64.b64encode(leaf).decode(), "openings": openings}).encode()
+    rows = [list(opening.values()) for opening in openings]
+    return json.dumps({"leaf": base64.b64encode(leaf).decode(), "openings": rows}).encode()
 
 
 PROOF = proof_file(LOG, ENTRIES, 4, extra(ENTRIES[4]))
@@ -60,8 +61,7 @@ def test_what_is_shown_of_several_people_is_kept_apart() -> None:
     assert people_of(message) == {b"p" * 16, b"q" * 16}
     leaf = message.SerializeToString(deterministic=True)
     content = json.loads(extra(leaf))
-    told = {"section": 1, "position": 0, "name": "recipient", "value": "recipients/ads"}
-    told["salt"] = base64.b64encode(bytes(32)).decode()
+    told = [1, 0, "recipient", base64.b64encode(bytes(32)).decode(), "recipients/ads"]
     content["openings"] += [told, told]
     proof = proof_file(LOG, [leaf], 0, json.dumps(content).encode())
     verified = verify_proof(proof, [LOG.key])
