@@ -18,10 +18,13 @@ from accord.sharing.v1 import (
     consent_service_pb2_grpc,
     preference_service_pb2,
     preference_service_pb2_grpc,
+    reach_service_pb2,
+    reach_service_pb2_grpc,
 )
 from accord.sharing.v1.consent_pb2 import Consent, ConsentScope
 from accord.sharing.v1.decision_pb2 import Guest
 from accord.sharing.v1.preference_pb2 import OptOutChoice, Preference
+from accord.sharing.v1.reach_pb2 import RecipientReach
 
 from accord_client.channel import answer, open_channel
 from accord_client.profile import Profile
@@ -30,12 +33,13 @@ _SECONDS = 10.0
 
 
 class Guests:
-    """Consents and choices of an app's guests, and its questions to people."""
+    """Consents and choices of an app's guests, who has their data, and questions to people."""
 
     def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
         self._consents = consent_service_pb2_grpc.ConsentServiceStub(channel)
         self._preferences = preference_service_pb2_grpc.PreferenceServiceStub(channel)
+        self._reach = reach_service_pb2_grpc.ReachServiceStub(channel)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -44,6 +48,7 @@ class Guests:
         descriptors = (
             consent_service_pb2.DESCRIPTOR.services_by_name["ConsentService"],
             preference_service_pb2.DESCRIPTOR.services_by_name["PreferenceService"],
+            reach_service_pb2.DESCRIPTOR.services_by_name["ReachService"],
         )
         async with open_channel(profile, "sharing", descriptors) as channel:
             yield cls(channel, seconds)
@@ -83,6 +88,26 @@ class Guests:
         )
         response = await answer(self._consents.WithdrawConsent(request, timeout=self._seconds))
         return response.consent
+
+    async def receipt(self, guest: Guest, name: str) -> tuple[str, str]:
+        """Returns the signed receipt of a consent, and a name for its file.
+
+        It is for whoever holds the session, and for nobody else.
+        """
+        request = consent_service_pb2.GetReceiptRequest(guest=guest, name=name)
+        response = await answer(self._consents.GetReceipt(request, timeout=self._seconds))
+        return response.content, response.file_name
+
+    async def recipients(self, guest: Guest) -> AsyncIterator[RecipientReach]:
+        """Lists by name who has or may get the guest's data through this app's services."""
+        request = reach_service_pb2.ReachServiceListRecipientsRequest(guest=guest)
+        while True:
+            page = await answer(self._reach.ListRecipients(request, timeout=self._seconds))
+            for each in page.recipients:
+                yield each
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
 
     async def opt_out(self, guest: Guest, choice: OptOutChoice.ValueType) -> Preference:
         """Opts the guest out of marketing or personalisation."""

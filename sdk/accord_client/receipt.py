@@ -52,8 +52,8 @@ class Receipt:
     region: str  # whose sharing service signed it
     signed: datetime
     controller: str
-    account: str
-    consent: str  # accounts/…/consents/…
+    account: str  # accounts/… or guests/<session>
+    consent: str  # behind that, /consents/…
     service: str  # empty: any
     purposes: tuple[str, ...]
     categories: tuple[str, ...]

@@ -142,7 +142,7 @@ async def assembled(
             (instrument_service_pb2, "InstrumentService", InstrumentServicer(means)),
             (decision_service_pb2, "DecisionService", decisions),
             (analysis_service_pb2, "AnalysisService", AnalysisServicer(means)),
-            (reach_service_pb2, "ReachService", ReachServicer(means)),
+            (reach_service_pb2, "ReachService", ReachServicer(means, apps)),
             (disclosure_service_pb2, "DisclosureService", DisclosureServicer(means)),
             (revocation_service_pb2, "RevocationService", RevocationServicer(means)),
             (rulebook_service_pb2, "RulebookService", RulebookServicer(rulebook)),

@@ -148,11 +148,14 @@ class ConsentServicer:
         )
 
     async def get_receipt(self, request: pb.GetReceiptRequest, call: Call) -> pb.GetReceiptResponse:
-        """Return the receipt of one of the person's consents."""
+        """Return the receipt of a consent of the person or guest."""
+        guest = _guest(request)
         file = await give_receipt(
             self._means,
-            fields.person(call, self._means.region),
+            self._holders.of(call, guest),
             fields.name("name", request.name, "consents"),
+            country=fields.country(guest.jurisdiction) if guest else "",
+            services=self._holders.services(call),
         )
         return pb.GetReceiptResponse(content=file.content, file_name=file.name)
 
@@ -247,6 +250,9 @@ _Mutation = (
 
 
 def _guest(
-    request: pb.GiveConsentRequest | pb.RefuseConsentRequest | pb.WithdrawConsentRequest,
+    request: pb.GiveConsentRequest
+    | pb.RefuseConsentRequest
+    | pb.WithdrawConsentRequest
+    | pb.GetReceiptRequest,
 ) -> decision_pb2.Guest | None:
     return request.guest if request.HasField("guest") else None

@@ -1,6 +1,6 @@
 """Serves accord.sharing.v1.ReachService."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -9,10 +9,12 @@ from accord.sharing.v1 import reach_service_pb2 as pb
 
 from runtime.call import Call
 from runtime.fault import Fault, invalid
-from services.sharing.api import encoding, fields
+from services.sharing.api import decoding, encoding, fields
+from services.sharing.api.holders import Holders
 from services.sharing.cases.means import Means
 from services.sharing.cases.read_reach import (
     Wanted,
+    Whose,
     list_reached_recipients,
     list_reached_subjects,
 )
@@ -32,20 +34,26 @@ _WANTED = {
 class ReachServicer:
     """Who has or may get whose data."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, apps: Mapping[str, frozenset[str]]) -> None:
         self._means = means
+        self._holders = Holders(means, apps)
         self._served: set[str] = set()
 
     async def list_recipients(
         self, request: pb.ReachServiceListRecipientsRequest, call: Call
     ) -> pb.ReachServiceListRecipientsResponse:
-        """List who has or may get data of the person who acts."""
-        holder = fields.person(call, self._means.region)
+        """List who has or may get data of the person who acts, or of an app's guest."""
+        asked = request.guest if request.HasField("guest") else None
+        whose = Whose(
+            self._holders.of(call, asked),
+            decoding.guest("guest", asked, self._means) if asked else None,
+            self._holders.services(call),
+        )
         size = _size(request.page_size)
         page = fields.named_page(call, request, size, request.page_token)
         wanted = fields.one_of("filter", request.filter, _WANTED)
-        with self._turn(holder):
-            found, following = await list_reached_recipients(self._means, page, holder, wanted)
+        with self._turn(call.who()):
+            found, following = await list_reached_recipients(self._means, page, whose, wanted)
         return pb.ReachServiceListRecipientsResponse(
             recipients=[
                 reach_pb2.RecipientReach(

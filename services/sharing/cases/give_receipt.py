@@ -1,7 +1,8 @@
-"""Gives a person the receipt of a consent: signed, so that anyone can verify it for ever."""
+"""Gives a person or guest the receipt of a consent: signed, so that anyone can verify it."""
 
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from runtime.fault import Fault, not_found
@@ -20,19 +21,25 @@ class File:
     content: str
 
 
-async def give_receipt(means: Means, account: str, name: str) -> File:
-    """Return the receipt of one of the person's consents, as it stands now.
+async def give_receipt(
+    means: Means, holder: str, name: str, *, country: str, services: Collection[str] | None
+) -> File:
+    """Return the receipt of a consent of the person or guest, as it stands now.
 
-    NOT_FOUND for a consent of others; WRONG_STATE for a question that was never answered.
+    `country` is a guest's; a person's is on record. NOT_FOUND for a consent of others, and for none
+    of the `services` of an app that asks; WRONG_STATE for a question that was never answered.
     """
 
     def unit(records: Records) -> Evidence:
-        revisions = records.consents.revisions(account, name)
-        subject = records.subjects.get(account)
-        if not revisions or subject is None:
+        revisions = records.consents.revisions(holder, name)
+        subject = records.subjects.get(holder)
+        where = subject.jurisdiction if subject else country
+        if not revisions or not where:
             raise not_found(name)
         scope = revisions[-1].consent.scope
-        return Evidence(revisions, subject, records.recipients.get(scope.recipient))
+        if services is not None and scope.service not in services:
+            raise not_found(name)
+        return Evidence(revisions, holder, where, records.recipients.get(scope.recipient))
 
     evidence = await means.store.read(unit)
     if not any(revision.consent.answered for revision in evidence.revisions):

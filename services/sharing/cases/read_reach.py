@@ -20,7 +20,7 @@ from services.sharing.domain.reach import (
     permitted,
     prospects,
 )
-from services.sharing.domain.records import Recipient
+from services.sharing.domain.records import Guest, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,27 @@ class Wanted:
     may: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose data: a person's, or a guest's of the `services` of an app."""
+
+    holder: str
+    guest: Guest | None = None
+    services: Collection[str] | None = None  # None: of all
+
+    def of(self, service: str) -> bool:
+        """Tell whether what was decided or sent for a service is about them."""
+        return self.services is None or service in self.services
+
+
 async def list_reached_recipients(
-    means: Means, page: Page, holder: str, wanted: Wanted
+    means: Means, page: Page, whose: Whose, wanted: Wanted
 ) -> tuple[list[RecipientReach], str]:
-    """List by name who has or may get the person's data; return the cursor of what follows.
+    """List by name who has or may get somebody's data; return the cursor of what follows.
 
     Looks at `page.size` recipients and leaves out those without anything to tell.
     """
-    now = means.clock.now()
+    now, holder = means.clock.now(), whose.holder
 
     def unit(records: Records) -> tuple[list[tuple[Recipient, list[Holding], Facts | None]], str]:
         secret = records.instruments.secret(holder, now.date())
@@ -47,14 +60,15 @@ async def list_reached_recipients(
         if not wanted.may:
             among = records.reach.receivers(holder, secret)
         looked_at = records.reach.recipients(page.cursor, page.size + 1, among)
-        person = _person(records, holder) if wanted.may else None
+        person = _person(records, holder, whose.guest) if wanted.may else None
         rows = []
         for recipient in looked_at[: page.size]:
             holdings: list[Holding] = []
             if wanted.has:
-                sent = records.reach.disclosed(holder, recipient.name, secret)
+                sent = records.reach.disclosed(holder, recipient.name, secret, whose.services)
                 mine = [each for each in permits if each.question.recipient == recipient.name]
                 mine += records.reach.first_permits(holder, recipient.name, secret)
+                mine = [each for each in mine if whose.of(each.question.service)]
                 holdings = [*_grounded(records, disclosed(sent)), *permitted(mine)]
             rows.append((recipient, holdings, person(recipient) if person else None))
         return rows, _following(page, [each.name for each in looked_at])
@@ -62,7 +76,7 @@ async def list_reached_recipients(
     rows, following = await means.store.read(unit)
     found = []
     for recipient, holdings, facts in rows:
-        could = await _prospects(means, facts, now)
+        could = await _prospects(means, facts, whose, now)
         if holdings or could:
             found.append(RecipientReach(recipient, holdings, could))
     return found, following
@@ -93,7 +107,7 @@ async def list_reached_subjects(
     rows, following = await means.store.read(unit)
     found = []
     for holder, holdings, facts in rows:
-        could = await _prospects(means, facts, now)
+        could = await _prospects(means, facts, Whose(holder), now)
         if holdings or could:
             found.append(SubjectReach(holder, holdings, could))
     event = acting.event(
@@ -111,13 +125,15 @@ async def list_reached_subjects(
     return found, following
 
 
-async def _prospects(means: Means, facts: Facts | None, now: datetime) -> list[Prospect]:
+async def _prospects(
+    means: Means, facts: Facts | None, whose: Whose, now: datetime
+) -> list[Prospect]:
     """Evaluate what could be, a service at a time: between them others have their turn."""
     found: list[Prospect] = []
     if facts is None:
         return found
-    for service in means.rulebook.services:
-        found += prospects(means.rulebook, facts, service, now)
+    for service in filter(whose.of, means.rulebook.services):
+        found += prospects(means.rulebook, facts, whose.guest, service, now)
         await asyncio.sleep(0)
     return found
 
@@ -137,10 +153,12 @@ def _following(page: Page, names: Sequence[str]) -> str:
     return names[page.size - 1] if len(names) > page.size else ""
 
 
-def _person(records: Records, holder: str) -> Callable[[Recipient], Facts] | None:
-    """Read a person once, for the facts with any recipient; None for who has no account here."""
+def _person(
+    records: Records, holder: str, guest: Guest | None = None
+) -> Callable[[Recipient], Facts] | None:
+    """Read somebody once, for the facts with any recipient; None for who has no account here."""
     subject = records.subjects.get(holder)
-    if subject is None:
+    if subject is None and guest is None:
         return None
     consents, preferences = records.consents.of(holder), records.preferences.of(holder)
 

@@ -208,8 +208,17 @@ class DisclosureRecords(Protocol):
 class Reach(Protocol):
     """Who has whose data."""
 
-    def disclosed(self, holder: str, recipient: str, secret: Collection[str]) -> list[Disclosure]:
-        """Return what was sent, newest first, of what is alike the first and last; no secret."""
+    def disclosed(
+        self,
+        holder: str,
+        recipient: str,
+        secret: Collection[str],
+        services: Collection[str] | None = None,
+    ) -> list[Disclosure]:
+        """Return what was sent, newest first, of what is alike the first and last; no secret.
+
+        By these services alone; None: by any.
+        """
         ...
 
     def permits(self, holder: str, secret: Collection[str]) -> list[Decision]:

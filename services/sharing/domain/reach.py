@@ -9,7 +9,7 @@ from services.sharing.domain.decision import Decision
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.engine import decide
 from services.sharing.domain.question import Answer, Facts, Ground, Question
-from services.sharing.domain.records import Contract, Recipient
+from services.sharing.domain.records import Contract, Guest, Recipient
 from services.sharing.domain.rulebook import Kind, Purpose, Rulebook
 from services.sharing.domain.vocabulary import (
     LEGAL_DISCLOSURE,
@@ -85,28 +85,37 @@ def _summed(holdings: Iterable[Holding]) -> list[Holding]:
     return [by_purpose[purpose] for purpose in sorted(by_purpose)]
 
 
-def prospects(rulebook: Rulebook, facts: Facts, service: str, now: datetime) -> Iterator[Prospect]:
-    """Evaluate what a recipient could get of a person, if that service asked: some milliseconds.
+def prospects(
+    rulebook: Rulebook, facts: Facts, guest: Guest | None, service: str, now: datetime
+) -> Iterator[Prospect]:
+    """Evaluate what a recipient could get of somebody, if that service asked: some milliseconds.
 
     The recipient's own country is the destination. What the law orders is left out: only an
     instrument says what that is. So is what is about nobody.
     """
-    if facts.subject is None:
+    if facts.subject is None and guest is None:
         return
     kind = facts.recipient.kind
     speaking = rulebook.speaking(service, now.date())
     for (to, purpose), cells in speaking.cells.items():
         if to == kind and purpose not in {LEGAL_DISCLOSURE, STATISTICS} and cells:
-            found = _prospect(rulebook, facts, service, rulebook.purposes[purpose], cells, now)
+            asked = service, rulebook.purposes[purpose], cells
+            found = _prospect(rulebook, facts, guest, *asked, now)
             if found:
                 yield found
 
 
 def _prospect(  # noqa: PLR0917  one question in its parts
-    rulebook: Rulebook, facts: Facts, service: str, purpose: Purpose, cells: Cells, now: datetime
+    rulebook: Rulebook,
+    facts: Facts,
+    guest: Guest | None,
+    service: str,
+    purpose: Purpose,
+    cells: Cells,
+    now: datetime,
 ) -> Prospect | None:
     relation = purpose.relation and any(cell.basis is Basis.CONTRACT for cell in cells.values())
-    signed_in = any(cell.signed_in for cell in cells.values())
+    signed_in = guest is None and any(cell.signed_in for cell in cells.values())
     published = purpose.key == WINNER_PUBLICATION
     question = Question(
         account=facts.subject.account if facts.subject else "",
@@ -118,6 +127,7 @@ def _prospect(  # noqa: PLR0917  one question in its parts
         relation=_ASSUMED if relation else "",
         signed_in=signed_in,
         de_identified=published,
+        guest=guest,
     )
     answer = decide(rulebook, question, facts, now)
     if not answer.permitted_categories:

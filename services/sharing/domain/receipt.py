@@ -1,7 +1,7 @@
 """The receipt of a consent: ISO/IEC TS 27560 as linked data in the Data Privacy Vocabulary.
 
 The shape follows the vocabulary's guide to that standard (https://w3id.org/dpv/schema/dpv-27560),
-profile `receipt`. It is personal data: it leaves to its person alone.
+profile `receipt`. It is personal data: it leaves to its person alone, or to the app for its guest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ from services.sharing.domain.records import (
     Consent,
     ConsentRevision,
     Recipient,
-    Subject,
 )
 from services.sharing.domain.rulebook import Rulebook
 
@@ -43,6 +42,7 @@ _LINKS = (
     "skos:broader",
 )
 _WITHDRAWAL = "the portal of this service, under Sharing; one press, at any time"
+_WITHDRAWAL_BY_GUESTS = "the service where it was given, at any time while the session lasts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Evidence:
     """What a receipt tells of: a consent with its history, whose it is, and with whom."""
 
     revisions: Sequence[ConsentRevision]  # oldest first, one of them an answer
-    subject: Subject
+    holder: str  # accounts/… or guests/<session>
+    country: str
     recipient: Recipient | None  # when the consent names an organisation
 
 
@@ -58,7 +59,7 @@ def receipt(rulebook: Rulebook, evidence: Evidence, id_: str, now: datetime) -> 
     """Return the receipt as JSON-LD."""
     concepts = rulebook.concepts
     newest = evidence.revisions[-1].consent
-    country = evidence.subject.jurisdiction
+    country, guest = evidence.country, evidence.holder.startswith("guests/")
     controller = rulebook.controller(newest.scope.service, country, now.date())
     return {
         "@context": {
@@ -81,7 +82,7 @@ def receipt(rulebook: Rulebook, evidence: Evidence, id_: str, now: datetime) -> 
             "dct:conformsTo": f"{_PROFILE}record",
             "dpv:hasDataSubject": {
                 "@type": "dpv:DataSubject",
-                "dct:identifier": evidence.subject.account,
+                "dct:identifier": evidence.holder,
             },
             "dpv:hasDataController": {
                 "@type": "dpv:DataController",
@@ -93,7 +94,7 @@ def receipt(rulebook: Rulebook, evidence: Evidence, id_: str, now: datetime) -> 
             "dpv:hasNotice": _notice(_answer(evidence.revisions)),
             "dpv:hasConsentControl": {
                 "@type": "dpv:WithdrawConsent",
-                "dpv:isExercisedAt": _WITHDRAWAL,
+                "dpv:isExercisedAt": _WITHDRAWAL_BY_GUESTS if guest else _WITHDRAWAL,
             },
             "dpv:hasConsentStatus": _statuses(concepts, evidence.revisions, now),
         },

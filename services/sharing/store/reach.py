@@ -28,7 +28,13 @@ class StoredReach:
         self._tx = tx
         self._decisions = decisions
 
-    def disclosed(self, holder: str, recipient: str, secret: Collection[str]) -> list[Disclosure]:
+    def disclosed(
+        self,
+        holder: str,
+        recipient: str,
+        secret: Collection[str],
+        services: Collection[str] | None = None,
+    ) -> list[Disclosure]:
         """Return the newest of a person's disclosures to a recipient for each purpose and data.
 
         Of those that are alike in purpose, categories, consents and instrument the first and the
@@ -42,6 +48,8 @@ class StoredReach:
             disclosures.c.recipient == recipient,
             disclosures.c.instrument.not_in(secret),
         )
+        if services is not None:
+            mine = mine.where(disclosures.c.service.in_(services))
         alike = mine.group_by(disclosures.c.purpose, disclosures.c.categories).subquery()
         query = (
             select(disclosures)

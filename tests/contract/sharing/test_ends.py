@@ -171,14 +171,14 @@ async def test_an_expiry_is_told_once_and_a_renewal_puts_it_off(sharing: Sharing
 async def test_what_was_ended_before_it_ran_out_is_not_told_again(sharing: Sharing) -> None:
     clock = sharing.bench.clock
     consent = await advertising(sharing, clock.now() + DAY)
-    await sent(sharing)
+    first = await sent(sharing)
     await withdraw(sharing, consent)
     clock.advance(2 * DAY)
-    other = await give(sharing, expire_time=clock.now() + DAY)
-    assert other.expire_time
-    await sent(sharing)
+    await give(sharing, expire_time=clock.now() + DAY)
+    second = await sent(sharing)
     clock.advance(2 * DAY)
     assert await told(sharing, 2) == [(ADS, "CONSENT_WITHDRAWN"), (ADS, "CONSENT_EXPIRED")]
+    assert [list(each.decisions) for each in await notices(sharing)] == [[second], [first]]
 
 
 async def test_whoever_dies_while_telling_of_an_expiry_is_followed_by_one_who_tells_once(

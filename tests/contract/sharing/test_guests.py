@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,15 @@ from accord.sharing.v1 import (
     consent_service_pb2,
     decision_pb2,
     decision_service_pb2,
+    key_service_pb2,
     preference_pb2,
     preference_service_pb2,
+    reach_service_pb2,
     reason_pb2,
 )
+from accord_client import receipt
 from accord_client.guests import Guests
+from accord_client.jws import Keys
 from sqlalchemy import create_engine, select
 
 from runtime.event_names import text_of
@@ -151,6 +156,87 @@ async def test_an_app_speaks_for_its_guests_through_the_sdk(sharing: Sharing) ->
         assert (await guests.lift(GUEST, stopped.name)).HasField("lift_time")
         asked = await guests.ask(sharing.person, scope)
         assert asked.state == STATE.CONSENT_STATE_REQUESTED
+
+
+async def test_a_guest_has_a_receipt_from_the_app_that_holds_the_session(sharing: Sharing) -> None:
+    await ready(sharing)
+    mine = (await give(sharing)).name
+    given = (await sharing.app("consents", "GiveConsent", consenting())).consent.name
+    async with sharing.bench.client(sharing.server, "sharing", "app/mi-store") as channel:
+        content, file = await Guests(channel).receipt(GUEST, given)
+    assert "Session_1" not in file
+    keys = await sharing.app("keys", "GetKeys", key_service_pb2.GetKeysRequest())
+    read = receipt.verify(content.encode(), Keys(keys.jwks))
+    assert (read.account, read.consent) == ("guests/Session_1", given)
+    assert (
+        "portal"
+        not in json.loads(content)["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasConsentControl"][
+            "dpv:isExercisedAt"
+        ]
+    )
+
+    async def refusal(name: str, as_: str = "app/mi-store", **guest: Any) -> str:
+        request = consent_service_pb2.GetReceiptRequest(name=name, **{"guest": GUEST} | guest)
+        actor = (sharing.person, "person") if as_ == "svc/portal" else ()
+        call = sharing.call("consents", "GetReceipt", request, as_=as_, actor=actor)
+        return (await refused(call))[0]
+
+    assert await refusal(mine) == "NOT_FOUND"
+    assert await refusal(given, "app/live-chat") == "NOT_FOUND"
+    assert await refusal(given, "app/mi-home") == "APP_NOT_BOUND"
+    assert await refusal(given, guest=None) == "INVALID_FIELD"
+    assert await refusal(given, "svc/portal") == "INVALID_FIELD"
+    assert await refusal(given, "svc/portal", guest=None) == "NOT_FOUND"
+    other = decision_pb2.Guest(jurisdiction="DE", session="Session_2")
+    assert await refusal(given, guest=other) == "NOT_FOUND"
+    india = decision_pb2.Guest(jurisdiction="IN", session="Session_1")
+    assert await refusal(given, guest=india) == "WRONG_REGION"
+
+
+async def test_a_guest_is_told_who_has_their_data_through_that_app(sharing: Sharing) -> None:
+    await delivering(sharing)
+    await sharing.register("team", "affiliate", "NL")
+    decision = await sharing.check(account="", guest=GUEST)
+    await recorded(sharing, decision.name)
+    later = decision_service_pb2.CheckRequest(
+        question=sharing.question(account="", guest=GUEST, service="mi_com")
+    )
+    theirs = (await sharing.call("decisions", "Check", later, as_="app/mi-com")).decision
+    assert theirs.outcome == decision_pb2.OUTCOME_PERMIT
+
+    async def told(app: str = "mi-store", guest: decision_pb2.Guest = GUEST) -> dict[str, Any]:
+        async with sharing.bench.client(sharing.server, "sharing", f"app/{app}") as channel:
+            return {r.recipient.name: r async for r in Guests(channel).recipients(guest)}
+
+    dhl = (await told())["recipients/dhl"]
+    had = [(each.disclosed, set(each.categories), each.decision) for each in dhl.holdings]
+    assert had == [
+        (True, {"contact.name"}, decision.name),
+        (False, set(decision.question.categories), decision.name),
+    ]
+    assert {each.service for each in dhl.prospects} == {"mi_store"}
+    assert not any(each.signed_in_assumed for each in dhl.prospects)
+    at_com = (await told("mi-com"))["recipients/dhl"]
+    assert [(each.disclosed, each.decision) for each in at_com.holdings] == [(False, theirs.name)]
+    assert not any(each.holdings for each in (await told("live-chat")).values())
+    other = decision_pb2.Guest(jurisdiction="DE", session="Session_2")
+    assert not (await told(guest=other))["recipients/dhl"].holdings
+
+    stop = preference_service_pb2.StopSharingRequest(
+        request_id=request_id(), recipient="recipients/dhl", guest=GUEST
+    )
+    await sharing.app("preferences", "StopSharing", stop)
+    assert not (await told())["recipients/dhl"].prospects
+
+    async def refusal(as_: str, **guest: Any) -> str:
+        request = reach_service_pb2.ReachServiceListRecipientsRequest(**guest)
+        actor = (sharing.person, "person") if as_ == "svc/portal" else ()
+        call = sharing.call("reach", "ListRecipients", request, as_=as_, actor=actor)
+        return (await refused(call))[0]
+
+    assert await refusal("svc/portal", guest=GUEST) == "INVALID_FIELD"
+    assert await refusal("app/mi-store") == "INVALID_FIELD"
+    assert await refusal("app/mi-home", guest=GUEST) == "APP_NOT_BOUND"
 
 
 async def test_what_the_guest_of_another_app_said_is_out_of_reach(sharing: Sharing) -> None:

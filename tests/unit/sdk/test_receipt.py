@@ -59,7 +59,9 @@ def made(*consents: Consent) -> Any:
         for number, each in enumerate(consents, 1)
     ]
     named = consents[0].scope.recipient.startswith("recipients/")
-    evidence = Evidence(steps, subject(), recipient("affiliate") if named else None)
+    of = subject()
+    organisation = recipient("affiliate") if named else None
+    evidence = Evidence(steps, of.account, of.jurisdiction, organisation)
     return receipt(rulebook(), evidence, ID, NOW)
 
 

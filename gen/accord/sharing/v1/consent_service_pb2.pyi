@@ -548,16 +548,22 @@ class GetReceiptRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Required. `accounts/{account}/consents/{consent}`."""
+    """Required. `accounts/{account}/consents/{consent}`, or `guests/{session}/consents/{consent}`."""
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose consent it is: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

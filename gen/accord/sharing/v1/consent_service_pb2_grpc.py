@@ -189,10 +189,10 @@ class ConsentServiceServicer:
     def GetReceipt(self, request, context):
         """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
         ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
-        Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
-        the consent in the answer of GiveConsent.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
-        others, WRONG_STATE for a question that was never answered.
+        A guest's names the session; the app hands it to whoever holds that session, and to nobody else.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+        WRONG_STATE for a question that was never answered, APP_NOT_BOUND, WRONG_REGION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -97,10 +97,10 @@ class ConsentServiceStub:
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]
     """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
     ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
-    Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
-    the consent in the answer of GiveConsent.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
-    others, WRONG_STATE for a question that was never answered.
+    A guest's names the session; the app hands it to whoever holds that session, and to nobody else.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+    WRONG_STATE for a question that was never answered, APP_NOT_BOUND, WRONG_REGION.
     """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]
     """Lists the person's consents, newest first.
@@ -177,10 +177,10 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     GetReceipt: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.GetReceiptRequest, _consent_service_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
     ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
-    Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
-    the consent in the answer of GiveConsent.
-    Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
-    others, WRONG_STATE for a question that was never answered.
+    A guest's names the session; the app hands it to whoever holds that session, and to nobody else.
+    Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+    also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+    WRONG_STATE for a question that was never answered, APP_NOT_BOUND, WRONG_REGION.
     """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_service_pb2.ListConsentsRequest, _consent_service_pb2.ListConsentsResponse]  # type: ignore[assignment]
     """Lists the person's consents, newest first.
@@ -308,10 +308,10 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_consent_service_pb2.GetReceiptResponse, _abc.Awaitable[_consent_service_pb2.GetReceiptResponse]]:
         """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
         ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
-        Guests have none: a receipt names whom it is for, and a guest is known to an app alone, which has
-        the consent in the answer of GiveConsent.
-        Called by the portal for that person. Fails with INVALID_FIELD, NOT_FOUND, also for a consent of
-        others, WRONG_STATE for a question that was never answered.
+        A guest's names the session; the app hands it to whoever holds that session, and to nobody else.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
+        WRONG_STATE for a question that was never answered, APP_NOT_BOUND, WRONG_REGION.
         """
 
     @_abc_1.abstractmethod

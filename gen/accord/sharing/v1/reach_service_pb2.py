@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from accord.sharing.v1 import reach_pb2 as accord_dot_sharing_dot_v1_dot_reach__pb2
+from accord.sharing.v1 import decision_pb2 as accord_dot_sharing_dot_v1_dot_decision__pb2
 from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/sharing/v1/reach_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1d\x61\x63\x63ord/sharing/v1/reach.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"\x8c\x01\n!ReachServiceListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x06\x66ilter\x18\x03 \x01(\x0e\x32\x1e.accord.sharing.v1.ReachFilterB\x04\xe2\x41\x01\x01\"t\n\"ReachServiceListRecipientsResponse\x12\x35\n\nrecipients\x18\x01 \x03(\x0b\x32!.accord.sharing.v1.RecipientReach\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb5\x01\n\x13ListSubjectsRequest\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x06\x66ilter\x18\x04 \x01(\x0e\x32\x1e.accord.sharing.v1.ReachFilterB\x04\xe2\x41\x01\x01\"b\n\x14ListSubjectsResponse\x12\x31\n\x08subjects\x18\x01 \x03(\x0b\x32\x1f.accord.sharing.v1.SubjectReach\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*W\n\x0bReachFilter\x12\x1c\n\x18REACH_FILTER_UNSPECIFIED\x10\x00\x12\x14\n\x10REACH_FILTER_HAS\x10\x01\x12\x14\n\x10REACH_FILTER_MAY\x10\x02\x32\x9a\x02\n\x0cReachService\x12\x91\x01\n\x0eListRecipients\x12\x34.accord.sharing.v1.ReachServiceListRecipientsRequest\x1a\x35.accord.sharing.v1.ReachServiceListRecipientsResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12v\n\x0cListSubjects\x12&.accord.sharing.v1.ListSubjectsRequest\x1a\'.accord.sharing.v1.ListSubjectsResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%accord/sharing/v1/reach_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a\x1d\x61\x63\x63ord/sharing/v1/reach.proto\x1a accord/sharing/v1/decision.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\"\xbb\x01\n!ReachServiceListRecipientsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x06\x66ilter\x18\x03 \x01(\x0e\x32\x1e.accord.sharing.v1.ReachFilterB\x04\xe2\x41\x01\x01\x12-\n\x05guest\x18\x04 \x01(\x0b\x32\x18.accord.sharing.v1.GuestB\x04\xe2\x41\x01\x01\"t\n\"ReachServiceListRecipientsResponse\x12\x35\n\nrecipients\x18\x01 \x03(\x0b\x32!.accord.sharing.v1.RecipientReach\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb5\x01\n\x13ListSubjectsRequest\x12\x35\n\trecipient\x18\x01 \x01(\tB\"\xe2\x41\x01\x02\xfa\x41\x1b\n\x19\x61\x63\x63ord.internal/Recipient\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x34\n\x06\x66ilter\x18\x04 \x01(\x0e\x32\x1e.accord.sharing.v1.ReachFilterB\x04\xe2\x41\x01\x01\"b\n\x14ListSubjectsResponse\x12\x31\n\x08subjects\x18\x01 \x03(\x0b\x32\x1f.accord.sharing.v1.SubjectReach\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*W\n\x0bReachFilter\x12\x1c\n\x18REACH_FILTER_UNSPECIFIED\x10\x00\x12\x14\n\x10REACH_FILTER_HAS\x10\x01\x12\x14\n\x10REACH_FILTER_MAY\x10\x02\x32\x9c\x02\n\x0cReachService\x12\x93\x01\n\x0eListRecipients\x12\x34.accord.sharing.v1.ReachServiceListRecipientsRequest\x1a\x35.accord.sharing.v1.ReachServiceListRecipientsResponse\"\x14\x90\x02\x01\x8a\xb5\x18\r\n\x06portal\x10\x01\"\x01\x01\x12v\n\x0cListSubjects\x12&.accord.sharing.v1.ListSubjectsRequest\x1a\'.accord.sharing.v1.ListSubjectsResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\n\x06portal\x1a\x01\x02\"\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REACHSERVICELISTRECIPIENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
   _globals['_REACHSERVICELISTRECIPIENTSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_REACHSERVICELISTRECIPIENTSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
+  _globals['_REACHSERVICELISTRECIPIENTSREQUEST'].fields_by_name['guest']._loaded_options = None
+  _globals['_REACHSERVICELISTRECIPIENTSREQUEST'].fields_by_name['guest']._serialized_options = b'\342A\001\001'
   _globals['_LISTSUBJECTSREQUEST'].fields_by_name['recipient']._loaded_options = None
   _globals['_LISTSUBJECTSREQUEST'].fields_by_name['recipient']._serialized_options = b'\342A\001\002\372A\033\n\031accord.internal/Recipient'
   _globals['_LISTSUBJECTSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -50,19 +53,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUBJECTSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_LISTSUBJECTSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_REACHSERVICE'].methods_by_name['ListRecipients']._loaded_options = None
-  _globals['_REACHSERVICE'].methods_by_name['ListRecipients']._serialized_options = b'\220\002\001\212\265\030\013\n\006portal\"\001\001'
+  _globals['_REACHSERVICE'].methods_by_name['ListRecipients']._serialized_options = b'\220\002\001\212\265\030\r\n\006portal\020\001\"\001\001'
   _globals['_REACHSERVICE'].methods_by_name['ListSubjects']._loaded_options = None
   _globals['_REACHSERVICE'].methods_by_name['ListSubjects']._serialized_options = b'\220\002\001\212\265\030\016\n\006portal\032\001\002\"\001\002'
-  _globals['_REACHFILTER']._serialized_start=726
-  _globals['_REACHFILTER']._serialized_end=813
-  _globals['_REACHSERVICELISTRECIPIENTSREQUEST']._serialized_start=182
-  _globals['_REACHSERVICELISTRECIPIENTSREQUEST']._serialized_end=322
-  _globals['_REACHSERVICELISTRECIPIENTSRESPONSE']._serialized_start=324
-  _globals['_REACHSERVICELISTRECIPIENTSRESPONSE']._serialized_end=440
-  _globals['_LISTSUBJECTSREQUEST']._serialized_start=443
-  _globals['_LISTSUBJECTSREQUEST']._serialized_end=624
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=626
-  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=724
-  _globals['_REACHSERVICE']._serialized_start=816
-  _globals['_REACHSERVICE']._serialized_end=1098
+  _globals['_REACHFILTER']._serialized_start=807
+  _globals['_REACHFILTER']._serialized_end=894
+  _globals['_REACHSERVICELISTRECIPIENTSREQUEST']._serialized_start=216
+  _globals['_REACHSERVICELISTRECIPIENTSREQUEST']._serialized_end=403
+  _globals['_REACHSERVICELISTRECIPIENTSRESPONSE']._serialized_start=405
+  _globals['_REACHSERVICELISTRECIPIENTSRESPONSE']._serialized_end=521
+  _globals['_LISTSUBJECTSREQUEST']._serialized_start=524
+  _globals['_LISTSUBJECTSREQUEST']._serialized_end=705
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_start=707
+  _globals['_LISTSUBJECTSRESPONSE']._serialized_end=805
+  _globals['_REACHSERVICE']._serialized_start=897
+  _globals['_REACHSERVICE']._serialized_end=1181
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from accord.sharing.v1 import decision_pb2 as _decision_pb2
 from accord.sharing.v1 import reach_pb2 as _reach_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -53,22 +54,28 @@ class ReachServiceListRecipientsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    GUEST_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. Look at so many recipients; 20 when 0, never more than 50."""
     page_token: _builtins.str
     """Optional. `next_page_token` of the page before, with the same filter."""
     filter: Global___ReachFilter.ValueType
     """Optional. What to tell of; all when unspecified."""
+    @_builtins.property
+    def guest(self) -> _decision_pb2.Guest:
+        """Optional. Whose data it is about: required of an app, an error of the portal."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         filter: Global___ReachFilter.ValueType = ...,
+        guest: _decision_pb2.Guest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "guest", b"guest", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

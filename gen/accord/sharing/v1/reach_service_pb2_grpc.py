@@ -61,9 +61,11 @@ class ReachServiceServicer:
         """Lists by name the recipients that have or may get data of the person who acts: for what, on
         which basis, since when, until when. A page looks at so many recipients and shows those with
         something to tell, so that it may hold fewer, and none.
-        Called by the portal for that person.
-        Fails with INVALID_FIELD, PAGE_TOKEN_INVALID for a page token of another list, OVERLOADED while
-        another call of that person is answered, or of several others.
+        Of a guest it tells an app what the services that it is bound to sent, may have sent or could.
+        Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
+        also where an app names no guest or the portal does, PAGE_TOKEN_INVALID for a page token of
+        another list, OVERLOADED while another call of that person or app is answered, or of several
+        others, APP_NOT_BOUND, WRONG_REGION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
