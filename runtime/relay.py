@@ -14,7 +14,7 @@ more is delivered until the log has them again.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -48,6 +48,9 @@ _IDLE_S = 1.0  # at most between two looks, should a wake-up be missed
 _FIRST_ASK_S, _LAST_ASK_S = 0.15, 2.0  # publishing takes about the first
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
+
+
+Opened = Callable[[Connection, Sequence[bytes]], Sequence[bytes]]  # of rows that are encrypted
 
 
 class EventsLostError(Exception):
@@ -85,7 +88,14 @@ class Relay:
     """The relay of one service; run it beside the server with `Server.also`."""
 
     def __init__(
-        self, db: Database, table: Table, audit: Channel, clock: Clock, traces: Telemetry
+        self,
+        db: Database,
+        table: Table,
+        audit: Channel,
+        clock: Clock,
+        traces: Telemetry,
+        *,
+        opened: Opened = lambda _, rows: rows,
     ) -> None:
         self._db = db
         self._outbox = table
@@ -93,6 +103,7 @@ class Relay:
         self._audit = Peer(AppendServiceStub, audit)
         self._clock = clock
         self._traces = traces
+        self._opened = opened
         self._holder = uuid4().hex
         self._known = Acknowledged(0)
         self._newest: pb.NewEntry | None = None  # of the acknowledged rows
@@ -253,9 +264,8 @@ class Relay:
         events: Sequence[bytes] = ()
         if places:
             upto = tuple_(*order) <= tuple_(places[-1].xid, places[-1].id)
-            events = (
-                tx.execute(select(rows.c.event).where(here, upto).order_by(*order)).scalars().all()
-            )
+            found = tx.execute(select(rows.c.event).where(here, upto).order_by(*order))
+            events = self._opened(tx, found.scalars().all())
         return _Turn(base, ours, holder, mine.lease_until if mine else None, places, events)
 
     def _hold(self, tx: Connection) -> bool:

@@ -114,7 +114,8 @@ async def assembled(
         envelope = LogEntryEnvelope()
         stored = StoredLog(log_database, envelope, clock)
         keys = StoredKeys(key_database, settings.kek_directory)
-        own_events, erasures = StoredOwnEvents(key_database), StoredErasures(key_database, keys)
+        own_events = StoredOwnEvents(key_database, keys)
+        erasures = StoredErasures(key_database, keys)
         if closed := await keys.why_closed():
             raise NotReadyError(closed)
         to_itself = Channel(
@@ -139,6 +140,7 @@ async def assembled(
         )
         stack.push_async_callback(sealing.close)
         record = Record(own_events)
+        relay = Relay(key_database, outbox, to_itself, clock, traces, opened=own_events.opened)
         gaps = Gaps(record, clock, traces.alarm)
         tree = Tree(stored, signer)
         growth = Growth(tree)
@@ -198,7 +200,7 @@ async def assembled(
             .also("growth", growth.run)
             .when_draining(growth.drain)
             .also("sequencer", sequencer.run)
-            .also("relay", Relay(key_database, outbox, to_itself, clock, traces).run)
+            .also("relay", relay.run)
             .ready_when(log_database.ping)
             .ready_when(key_database.ping)
         )

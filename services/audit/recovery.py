@@ -58,7 +58,7 @@ async def back_up(settings: AuditSettings, out: Path, clock: Clock, report: Repo
         source, target = TileDirectory(settings.tile_directory), TileDirectory(out / _LOG)
         checkpoint = await CopyLog(known, source, target)(report)
         # After the log, so that whatever is in it can be read.
-        await KeyBackups(out / _KEYS, settings.kek_directory).take(keys, known, clock.now())
+        await KeyBackups(out / _KEYS).take(keys, known, clock.now())
     except LogDamagedError as error:
         raise NotReadyError(str(error)) from error
     finally:
@@ -106,12 +106,11 @@ async def restore(
             await _require_newest(PublishedLog(target, known), pinned, known)
         keys = StoredKeys(stores.keys, settings.kek_directory)
         if not await holds_keys(stores.keys):
-            backups = KeyBackups(backup / _KEYS, settings.kek_directory)
-            await backups.restore(stores.keys, known, clock.now())
+            await KeyBackups(backup / _KEYS).restore(stores.keys, known, clock.now())
         if closed := await keys.why_closed():
             raise NotReadyError(closed)
         checkpoint = await _rebuilt(settings, stores, target, own, report, source="backup")
-        erasures, events = StoredErasures(stores.keys, keys), StoredOwnEvents(stores.keys)
+        erasures, events = StoredErasures(stores.keys, keys), StoredOwnEvents(stores.keys, keys)
         await Replay(settings.origin, stores.log, keys, erasures, events)()
         await stores.keys.truncate_wal()
         return checkpoint
@@ -172,7 +171,8 @@ async def _rebuilt(
             actor=f"spiffe://{settings.trust_domain}/svc/audit",
             fields={"size": str(checkpoint.size), "source": source},
         )
-        await Record(StoredOwnEvents(stores.keys))(event)
+        keys = StoredKeys(stores.keys, settings.kek_directory)
+        await Record(StoredOwnEvents(stores.keys, keys))(event)
 
     return await case(report, before_it_serves=record)
 

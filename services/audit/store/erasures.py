@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
 
-from runtime import idempotency, logs, outbox
+from runtime import idempotency, logs
 from runtime.db import Database, insert_missing
 from runtime.event import Event
 from runtime.fault import not_found
@@ -24,7 +24,8 @@ from services.audit.domain.erasure import (
 from services.audit.domain.erasure_ports import KeyRecords, Once, Part
 from services.audit.domain.sealing import ORGANISATION
 from services.audit.store import tables
-from services.audit.store.key_ring import KeyRing, KeyRow, StoredPartyKeys
+from services.audit.store.key_ring import KeyRing, KeyRow, StoredPartyKeys, waits_under
+from services.audit.store.own_events import publish
 from services.audit.store.party_keys import StoredKeys
 
 log = logs.get(__name__)
@@ -44,19 +45,18 @@ class StoredErasures:
     async def write(self, unit: Callable[[KeyRecords], T]) -> T:
         """Run a unit in one serializable transaction, durable on return."""
         await self._keys.ensure([ORGANISATION])  # it seals who did what
-        return await self._database.write(lambda tx: unit(self._records(tx)))
+        rings = self._keys.rings
+        return await self._database.write(lambda tx: unit(_Records(tx, rings.at_newest(tx))))
 
     async def read(self, query: Callable[[KeyRecords], T]) -> T:
         """Run a query on a snapshot."""
-        return await self._database.read(lambda tx: query(self._records(tx)))
+        rings = self._keys.rings
+        return await self._database.read(lambda tx: query(_Records(tx, rings.at(tx))))
 
     async def scrub(self) -> None:
         """Leave nothing of deleted rows in the files of SQLite; PostgreSQL's are its VACUUM's."""
         if not await self._database.truncate_wal():
             log.warning("the write-ahead log still holds deleted rows: somebody reads for long")
-
-    def _records(self, tx: Connection) -> "_Records":
-        return _Records(tx, self._keys.rings.at(tx))
 
 
 class _Records:
@@ -88,7 +88,8 @@ class _Records:
         order = (rows.c.xid, rows.c.id)
         # Rows stay until what the log says of them is published: the first of them are said.
         waiting = select(rows.c.event).order_by(*order).offset(max(0, last - removed))
-        return any(party.encode() in event for event in self._tx.execute(waiting).scalars())
+        events = map(self._ring.unseal, self._tx.execute(waiting).scalars())
+        return any(party.encode() in event for event in events)
 
     def once(self, request: Once, now: datetime, change: Callable[[], str]) -> str:
         # Who acts is not written down in clear here either.
@@ -190,9 +191,10 @@ class _Records:
         return self._ring.newest.month
 
     def wrapped_under(self, month: str) -> int:
-        rows = tables.party_keys
-        counted = select(func.count()).select_from(rows).where(rows.c.kek == month)
-        return self._tx.execute(counted).scalar_one()
+        rows, events = tables.party_keys, tables.outbox
+        wrapped = select(func.count()).select_from(rows).where(rows.c.kek == month)
+        waiting = select(func.count()).select_from(events).where(waits_under == month.encode())
+        return sum(self._tx.execute(counted).scalar_one() for counted in (wrapped, waiting))
 
     def retire_month(self, month: str, time: datetime) -> None:
         rows = tables.keks
@@ -205,7 +207,7 @@ class _Records:
         self._tx.execute(update(rows).where(rows.c.month == month).values(destroyed=time))
 
     def publish(self, event: Event) -> None:
-        outbox.publish(self._tx, tables.outbox, event)
+        publish(self._tx, self._ring, event)
 
     def _erasure(self, row: Row[Any]) -> Erasure:
         name = f"erasures/{row.id}"

@@ -1,9 +1,8 @@
 """Backups of the key database: dated files, apart from the log's, none older than 30 days.
 
-They hold the rows as they are: keys wrapped under their month's key-encryption key, which is never
-in a backup. What audit has yet to say names people in its rows; here it is encrypted under the
-newest of these keys. Destroying that key ends an erasure in every backup; destroying a file ends it
-there at once.
+They hold the rows as they are: keys, and what audit has yet to say, encrypted under their month's
+key-encryption key, which is never in a backup. Destroying that key ends an erasure in every backup;
+destroying a file ends it there at once.
 
 The last line bears the signature of the log's key: who can write to where backups are kept could
 otherwise order an erasure, or lift a hold, by a row of their own.
@@ -26,11 +25,9 @@ from runtime.db import Database
 from services.audit.domain.erasure import BACKUPS_KEPT
 from services.audit.domain.log_keys import KnownLog, LogKeys
 from services.audit.domain.note import MalformedNoteError, open_note, sign_note
-from services.audit.store.key_encryption import KeyEncryptionKey, load_keys
-from services.audit.store.key_ring import KeyRings
 from services.audit.store.tables import KEYS, key_generation, outbox, party_keys
 
-_FORMAT = 2
+_FORMAT = 3
 _SIGNED = "accord audit backup of keys"  # never the first line of a checkpoint
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{6}Z\.jsonl")
 _STAMP = "%Y-%m-%dT%H%M%SZ"
@@ -44,17 +41,15 @@ class KeyBackupError(Exception):
 class KeyBackups:
     """The backups in one directory."""
 
-    def __init__(self, directory: Path, kek_directory: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kek_directory = kek_directory
 
     async def take(self, database: Database, log: LogKeys, now: datetime) -> Path:
         """Write a backup, durable on return, and remove those that are 30 days old.
 
         Those of a time to come too, which a clock that was ahead has left: they would neither grow
-        old nor be followed by a newer one. KeyBackupError without a key-encryption key.
+        old nor be followed by a newer one.
         """
-        rings = KeyRings(self._kek_directory)
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / f"{now.astimezone(UTC):{_STAMP}}.jsonl"
         temporary = path.with_suffix(".new")
@@ -64,7 +59,7 @@ class KeyBackups:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 head = {"format": _FORMAT, "origin": log.origin, "taken": path.stem}
-                _dump(tx, file, head, rings.at(tx).newest, log)
+                _dump(tx, file, head, log)
                 file.flush()
                 os.fsync(descriptor)
 
@@ -97,11 +92,7 @@ class KeyBackups:
                 "if it was that one, move the file away"
             )
         _require_whole(newest, log)
-        try:
-            keks = {kek.month: kek for kek in load_keys(self._kek_directory)}
-            await database.write(lambda tx: _load(tx, newest, keks))
-        except ValueError as error:
-            raise KeyBackupError(f"{newest}: {error}") from error
+        await database.write(lambda tx: _load(tx, newest))
         return newest
 
     def _all(self) -> list[Path]:
@@ -120,13 +111,7 @@ def _taken(path: Path) -> datetime:
     return datetime.strptime(path.stem, _STAMP).replace(tzinfo=UTC)
 
 
-def _dump(
-    tx: Connection,
-    file: IO[bytes],
-    head: Mapping[str, object],
-    kek: KeyEncryptionKey,
-    log: LogKeys,
-) -> None:
+def _dump(tx: Connection, file: IO[bytes], head: Mapping[str, object], log: LogKeys) -> None:
     digest, count = hashlib.sha256(), 0
 
     def line(value: object) -> None:
@@ -138,16 +123,9 @@ def _dump(
     for table in KEYS.sorted_tables:
         rows = tx.execution_options(yield_per=_BATCH).execute(_in_order(table))
         for row in rows:
-            values = row._asdict()
-            if table is outbox:
-                values = {"kek": kek.month, "event": kek.seal(values["event"], _place(log.origin))}
-            line([table.name, _encoded(values)])
+            line([table.name, _encoded(row._asdict())])
             count += 1
     line({"note": sign_note(_said(log.origin, count, digest.hexdigest()), log.signers)})
-
-
-def _place(origin: str) -> bytes:
-    return f"accord-audit-backup-outbox {origin}".encode()
 
 
 def _said(origin: str, rows: int, digest: str) -> str:
@@ -186,32 +164,19 @@ def _require_whole(path: Path, log: KnownLog) -> None:
         raise KeyBackupError(f"{path} is torn or damaged: it is not what was written")
 
 
-def _load(tx: Connection, path: Path, keks: Mapping[str, KeyEncryptionKey]) -> None:
+def _load(tx: Connection, path: Path) -> None:
     with path.open("rb") as lines:
-        place = _place(json.loads(next(lines))["origin"])
+        next(lines)
         waiting: dict[str, list[dict[str, object]]] = {}
         for line in lines:
             match _json(line):
                 case [str(name), dict(row)]:
                     rows = waiting.setdefault(name, [])
-                    values = {column: _decoded(value) for column, value in row.items()}
-                    rows.append(_unsealed(values, keks, place) if name == "outbox" else values)
+                    rows.append({column: _decoded(value) for column, value in row.items()})
                     if len(rows) == _BATCH:
                         _insert(tx, name, waiting.pop(name))
         for name, rows in waiting.items():
             _insert(tx, name, rows)
-
-
-def _unsealed(
-    row: Mapping[str, Any], keks: Mapping[str, KeyEncryptionKey], place: bytes
-) -> dict[str, object]:
-    """Open an event that waits; ValueError when its key is not here, or was destroyed."""
-    if row["kek"] not in keks:
-        raise ValueError(
-            f"what audit had to say is encrypted under {row['kek']}, whose .kek is not here: put "
-            "it back or, if it was destroyed, take a later backup"
-        )
-    return {"event": keks[row["kek"]].unseal(row["event"], place)}
 
 
 def _insert(tx: Connection, name: str, rows: Sequence[dict[str, Any]]) -> None:

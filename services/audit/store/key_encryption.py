@@ -20,6 +20,7 @@ from runtime.secret_file import read_secret, write_secret
 
 KEY_SIZE = 32
 NONCE_SIZE = 12
+MONTH_SIZE = 7  # bytes of <year>-<month>
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
@@ -31,7 +32,7 @@ class KeyEncryptionKey:
         # Two uses, two keys: what looks up must not be what encrypts.
         self._wrapping = AESGCM(_derive(secret, b"accord-audit-wrap"))
         self._looking_up = _derive(secret, b"accord-audit-lookup")
-        self._backing_up = AESGCM(_derive(secret, b"accord-audit-backup"))
+        self._keeping = AESGCM(_derive(secret, b"accord-audit-outbox"))
 
     def lookup(self, party: str) -> bytes:
         """Return under what a party's row is found, without its name in it."""
@@ -50,17 +51,18 @@ class KeyEncryptionKey:
         except InvalidTag:
             raise ValueError("a wrapped key was touched") from None
 
-    def seal(self, plain: bytes, place: bytes) -> bytes:
-        """Encrypt what a backup would show in clear, bound to its place there."""
-        nonce = secrets.token_bytes(NONCE_SIZE)
-        return nonce + self._backing_up.encrypt(nonce, plain, place)
+    def seal(self, event: bytes) -> bytes:
+        """Encrypt what audit has yet to say: behind the month, by which its key is found."""
+        nonce, month = secrets.token_bytes(NONCE_SIZE), self.month.encode()
+        return month + nonce + self._keeping.encrypt(nonce, event, month)
 
-    def unseal(self, sealed: bytes, place: bytes) -> bytes:
-        """Return what was sealed; ValueError when it, or its place, was touched."""
+    def unseal(self, sealed: bytes) -> bytes:
+        """Return what was sealed; ValueError when it was touched."""
+        month, rest = sealed[:MONTH_SIZE], sealed[MONTH_SIZE:]
         try:
-            return self._backing_up.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], place)
+            return self._keeping.decrypt(rest[:NONCE_SIZE], rest[NONCE_SIZE:], month)
         except InvalidTag:
-            raise ValueError("what is sealed in a backup was touched") from None
+            raise ValueError("an event that waits was touched") from None
 
     def _associated(self, pseudonym: bytes) -> bytes:
         return b"accord-audit-party-keys\0" + self.month.encode() + b"\0" + pseudonym

@@ -15,22 +15,25 @@ from typing import Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, LargeBinary, Row, func, or_, select
 
 from runtime import logs
 from runtime.db import insert_missing
 from services.audit.domain.faults import LogDamagedError, log_unavailable
 from services.audit.store.key_encryption import (
     KEY_SIZE,
+    MONTH_SIZE,
     NONCE_SIZE,
     KeyEncryptionKey,
     load_keys,
 )
-from services.audit.store.tables import keks, key_generation, party_keys
+from services.audit.store.tables import keks, key_generation, outbox, party_keys
 
 log = logs.get(__name__)
 
 T = TypeVar("T")
+# The month under which an event that waits is encrypted, which stands before it.
+waits_under = func.substr(outbox.c.event, 1, MONTH_SIZE, type_=LargeBinary)
 KeyRow = Row[tuple[bytes, bytes, str, bytes]]
 
 _PAGE = 500  # values in one query: well below what either engine binds
@@ -120,6 +123,17 @@ class KeyRing:
     def wrapped_anew(self, row: KeyRow) -> dict[str, object]:
         """Wrap a row's content under the newest key."""
         return self._row(self._content(row), row.pseudonym)
+
+    def unseal(self, event: bytes) -> bytes:
+        """Open an event that waits; LogDamagedError when it was touched, else UNAVAILABLE."""
+        month = event[:MONTH_SIZE].decode()
+        if month not in self.keks:
+            log.error("a key-encryption key is missing here", month=month)
+            raise log_unavailable()
+        try:
+            return self.keks[month].unseal(event)
+        except ValueError as error:
+            raise LogDamagedError(str(error)) from error
 
     def _content(self, row: KeyRow) -> bytes:
         try:

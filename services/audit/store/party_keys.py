@@ -14,8 +14,14 @@ from sqlalchemy import Connection, bindparam, select, update
 from runtime.db import Database, insert_missing
 from services.audit.domain.faults import log_unavailable
 from services.audit.domain.sealing import ORGANISATION
-from services.audit.store.key_ring import KeyRing, KeyRings, StoredPartyKeys, by_party
-from services.audit.store.tables import party_keys
+from services.audit.store.key_ring import (
+    KeyRing,
+    KeyRings,
+    StoredPartyKeys,
+    by_party,
+    waits_under,
+)
+from services.audit.store.tables import outbox, party_keys
 
 T = TypeVar("T")
 Find = Callable[[Collection[str]], Mapping[str, StoredPartyKeys]]
@@ -92,20 +98,26 @@ class StoredKeys:
     async def rewrap(self, most: int) -> int:
         """Wrap up to `most` rows of older months under the newest key; return how many were.
 
+        So is what audit has yet to say, `most` rows of it.
+
         Parties keep their keys and pseudonyms. May be called while the service runs, and again.
         """
 
         def batch(tx: Connection) -> int:
             ring = self.rings.at_newest(tx)
-            older = party_keys.c.kek.in_(
-                [month for month in ring.keks if month != ring.newest.month]
-            )
-            rows = tx.execute(select(party_keys).where(older).limit(most)).all()
+            older = [month for month in ring.keks if month != ring.newest.month]
+            wrapped = party_keys.c.kek.in_(older)
+            rows = tx.execute(select(party_keys).where(wrapped).limit(most)).all()
             if rows:
                 anew = [{**ring.wrapped_anew(row), "before": row.lookup} for row in rows]
                 one = party_keys.c.lookup == bindparam("before")
                 tx.execute(update(party_keys).where(one), anew)
-            return len(rows)
+            waits = waits_under.in_([month.encode() for month in older])
+            events = tx.execute(select(outbox.c.id, outbox.c.event).where(waits).limit(most)).all()
+            for id_, event in events:
+                sealed = ring.newest.seal(ring.unseal(event))
+                tx.execute(update(outbox).where(outbox.c.id == id_).values(event=sealed))
+            return len(rows) + len(events)
 
         return await self._database.write(batch)
 
@@ -120,5 +132,6 @@ class StoredKeys:
 
 
 def _without_kek(tx: Connection, ring: KeyRing) -> list[str]:
-    months = select(party_keys.c.kek).distinct().order_by(party_keys.c.kek)
-    return [month for month in tx.execute(months).scalars() if month not in ring.keks]
+    wrapping = set(tx.execute(select(party_keys.c.kek).distinct()).scalars())
+    sealing = tx.execute(select(waits_under).distinct()).scalars()
+    return sorted(wrapping.union(map(bytes.decode, sealing)) - ring.keks.keys())

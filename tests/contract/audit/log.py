@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from accord.audit.v1.append_service_pb2 import NewEntry
+from sqlalchemy import select
+
 from runtime.clock import SettableClock
 from runtime.db import Database
 from runtime.event import Event, Section
@@ -35,6 +38,7 @@ from services.audit.store.log import StoredLog
 from services.audit.store.log_keys import create_log_key, load_log_keys
 from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.tables import outbox
 from tests.migrated import migrated
 
 ORIGIN = "nl.accord.internal/audit"
@@ -119,7 +123,7 @@ class Log:
         store = StoredLog(database, LogEntryEnvelope(), SettableClock(NOON))
         keys = StoredKeys(key_database, directory)
         clock, alarms = SettableClock(NOON), list[str]()
-        gaps = Gaps(Record(StoredOwnEvents(key_database)), clock, alarms.append)
+        gaps = Gaps(Record(StoredOwnEvents(key_database, keys)), clock, alarms.append)
         return cls(
             url,
             directory,
@@ -174,6 +178,14 @@ class Log:
         """Lets go of the databases."""
         await self.database.close()
         await self.key_database.close()
+
+
+async def said(database: Database, kek_directory: Path) -> list[NewEntry]:
+    """What audit itself has said in a key database, and no log has published yet."""
+    own = StoredOwnEvents(database, StoredKeys(database, kek_directory))
+    rows = select(outbox.c.event).order_by(outbox.c.id)
+    events = await database.read(lambda tx: own.opened(tx, tx.execute(rows).scalars().all()))
+    return [NewEntry.FromString(event) for event in events]
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from runtime.db import Database
 from runtime.process import NotReadyError
@@ -20,9 +19,10 @@ from services.audit.domain.note import sign_note
 from services.audit.store.key_encryption import create_key
 from services.audit.store.note_key import NoteKey
 from services.audit.store.own_events import StoredOwnEvents
+from services.audit.store.party_keys import StoredKeys
 from services.audit.store.tables import entries, outbox, party_keys
-from tests.contract.audit.log import ORIGIN, PERSON, Log, event
-from tests.contract.audit.recovering import Region, content, count, published_log, rows
+from tests.contract.audit.log import ORIGIN, PERSON, Log, event, said
+from tests.contract.audit.recovering import Region, content, count, published_log
 from tests.contract.audit.stranger import walk
 
 
@@ -208,23 +208,26 @@ async def test_what_audit_had_to_say_names_nobody_in_a_backup(region: Region) ->
     settings = region.settings()
     database = Database(settings.key_database)
     about = event(7, action="audit:log:read", fields={"asked": PERSON})
-    await StoredOwnEvents(database).add([about])
+    await StoredOwnEvents(database, StoredKeys(database, region.directory)).add([about])
     await database.close()
+    for path in region.directory.glob("keys.db*"):
+        assert PERSON.encode() not in path.read_bytes()
     await region.back_up(settings)
     (keys,) = (region.directory / "backup" / "keys").iterdir()
-    said = [value for values in _values(keys) for value in values]
-    assert said
-    assert not [value for value in said if PERSON.encode() in value]
+    kept = [value for values in _values(keys) for value in values]
+    assert kept
+    assert not [value for value in kept if PERSON.encode() in value]
     shutil.rmtree(region.tiles)
     region.tiles.mkdir()
     restored = region.settings(region.fresh(), "restored.db")
     await region.restore(restored)
-    found = await rows(restored.key_database, select(outbox.c.event))
-    assert any(PERSON.encode() in each for (each,) in found)
-    # Without the key that it was taken under it says nothing, and nothing is put back.
+    database = Database(restored.key_database)
+    assert PERSON in {f.value for e in await said(database, region.directory) for f in e.fields}
+    await database.close()
+    # Without the key that it was taken under it says nothing, and nothing is served.
     create_key(region.directory, "2026-07")
     (region.directory / "2026-06.kek").unlink()
-    with pytest.raises(NotReadyError, match="encrypted under 2026-06"):
+    with pytest.raises(NotReadyError, match="wrapped under 2026-06, whose"):
         await region.restore(region.settings(region.fresh(), "closed.db"))
 
 

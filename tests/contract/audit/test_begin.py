@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 async def test_no_log_begins_where_the_keys_remember_one(office: Office) -> None:
     """Database and tile directory are lost, and new; log.key and the key database are not."""
-    async with office.keys() as (database, _):
-        await StoredOwnEvents(database).catch_up(3, ())  # as the relay does after a delivery
+    async with office.keys() as (database, keys):
+        # As the relay does after a delivery.
+        await StoredOwnEvents(database, keys).catch_up(3, ())
     with pytest.raises(NotReadyError, match=r"took 3 events .* second history.*rebuild"):
         async with office.open():
             pass

@@ -159,6 +159,8 @@ async def _erase_and_look(office: Office, keys: Sequence[VerifierKey]) -> None:
             kek = bytes.fromhex((office.settings.kek_directory / f"{MONTH}.kek").read_text())
         assert where((kek,), everything(office)) == [(str(kek), f"kek/{MONTH}.kek")]
         assert where(CANARIES, {"export": await exported(audit)}) != []
+        # That somebody looked for them is to be said by then, or waits where no file shows it.
+        assert await audit.entries(PERSON)
         backup = back_up(office.settings)
         erased = await audit.erase(PERSON)
 

@@ -8,10 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.audit.v1.event_pb2 import EVENT_NAME_AUDIT_PRODUCER_GAP
 from grpc import StatusCode
-from sqlalchemy import select
 
 from runtime.errors import code_of
 from runtime.fault import Fault
@@ -19,9 +17,8 @@ from services.audit.api.envelope import LogEntryEnvelope
 from services.audit.cases import group
 from services.audit.domain.entry import Batch
 from services.audit.store.key_ring import StoredPartyKeys
-from services.audit.store.tables import outbox
 from tests.contract.audit.failing import FailingLog, WatchedKeys
-from tests.contract.audit.log import Log, batch, event, run_writer
+from tests.contract.audit.log import Log, batch, event, run_writer, said
 
 
 async def _grow_slowly(log: Log) -> FailingLog:
@@ -148,10 +145,7 @@ async def test_a_gap_that_lasts_is_alarmed_and_put_on_record_once(log: Log) -> N
     for _ in range(3):
         await knock()
     assert log.alarms == ["entries_missing"]
-    rows = await log.key_database.read(
-        lambda tx: tx.execute(select(outbox.c.event)).scalars().all()
-    )
-    (recorded,) = map(NewEntry.FromString, rows)
+    (recorded,) = await said(log.key_database, log.directory)
     assert recorded.event == EVENT_NAME_AUDIT_PRODUCER_GAP
     fields = {field.name: field.value for field in recorded.fields}
     assert fields == {"producer": "account", "expected": "2"}

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from accord.audit.v1.append_service_pb2 import NewEntry
-from sqlalchemy import select
 
 from services.audit.cases.record import Record
 from services.audit.cases.record_keys import RecordKeys
@@ -15,8 +14,7 @@ from services.audit.domain.log_keys import KnownLog
 from services.audit.store.log_keys import retire_log_keys, rotate_log_key
 from services.audit.store.note_key import NoteVerifier
 from services.audit.store.own_events import StoredOwnEvents
-from services.audit.store.tables import outbox
-from tests.contract.audit.log import ORIGIN, Log, event, running
+from tests.contract.audit.log import ORIGIN, Log, event, running, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +22,7 @@ if TYPE_CHECKING:
 
 async def told(log: Log) -> list[NewEntry]:
     """Returns what audit has recorded of itself."""
-    rows = await log.key_database.read(
-        lambda tx: tx.execute(select(outbox.c.event)).scalars().all()
-    )
-    return [NewEntry.FromString(row) for row in rows]
+    return await said(log.key_database, log.directory)
 
 
 def fields(entry: NewEntry) -> dict[str, str]:
@@ -45,7 +40,7 @@ async def test_old_parts_stay_verifiable_and_each_change_is_on_record(
         """Appends under the keys of now, as a process that starts, and checks everything."""
         nonlocal number, log
         await RecordKeys(
-            log.store, log.signer, Record(StoredOwnEvents(log.key_database)), log.clock
+            log.store, log.signer, Record(StoredOwnEvents(log.key_database, log.keys)), log.clock
         ).open()
         async with AsyncExitStack() as stack:
             here = await stack.enter_async_context(running(log))

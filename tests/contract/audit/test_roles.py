@@ -25,7 +25,6 @@ from accord.audit.v1.event_pb2 import (
 from accord.audit.v1.own_entry_service_pb2_grpc import OwnEntryServiceStub
 from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
 from google.protobuf.message import Message
-from sqlalchemy import select
 
 from runtime.db import Database
 from runtime.errors import from_error
@@ -35,6 +34,7 @@ from services.audit.domain.verification import included
 from services.audit.settings import AuditSettings
 from services.audit.store.tables import outbox
 from tests.contract.audit.entries import entry, event_id
+from tests.contract.audit.log import said
 from tests.contract.audit.test_wire import (  # noqa: F401  the service, as there
     AUDITOR,
     PERSON,
@@ -259,13 +259,11 @@ async def test_what_was_read_is_on_record_before_it_is_shown(
     # Checkpoints and consistency tell of no entry.
     await ask(filled, "GetCheckpoint", pb.GetCheckpointRequest(), AUDITOR)
     database = Database(settings.key_database)
-    rows = select(outbox.c.event).order_by(outbox.c.id)
-    stored = await database.read(lambda tx: tx.execute(rows).scalars().all())
+    recorded = await said(database, settings.kek_directory)
     await database.close()
-    recorded = [NewEntry.FromString(each) for each in stored]
-    said = [(each.event, each.account, each.actor, _fields(each.fields)) for each in recorded]
+    told = [(each.event, each.account, each.actor, _fields(each.fields)) for each in recorded]
     ines = f"spiffe://nl.accord.internal/{AUDITOR}"
-    assert said == [
+    assert told == [
         (
             EVENT_NAME_AUDIT_LOG_READ,
             "",
@@ -284,6 +282,8 @@ async def test_what_was_read_is_on_record_before_it_is_shown(
     assert [each.resource for each in recorded[1:3]] == ["entries/1", "entries/1"]
     # Through what they read: the auditor's command calls by itself.
     assert [each.app for each in recorded] == ["", "", "", "", "svc/portal", "app/mi-store"]
+    # An auditor reads by office, the others for themselves: nobody for another.
+    assert not any(each.on_behalf_of for each in recorded)
 
 
 def _fields(given: Sequence[Field]) -> dict[str, str]:

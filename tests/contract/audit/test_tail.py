@@ -10,7 +10,6 @@ from contextlib import aclosing
 
 import pytest
 from accord.audit.v1.append_service_pb2 import NewEntry
-from sqlalchemy import select
 
 from runtime.call import Way
 from runtime.fault import Fault
@@ -24,7 +23,7 @@ from services.audit.domain.ports import Keys
 from services.audit.domain.wanted import Wanted
 from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.tables import outbox
-from tests.contract.audit.log import OFFICER, PERSON, Log, event
+from tests.contract.audit.log import OFFICER, PERSON, Log, event, said
 
 INES = Reader("spiffe://nl.accord.internal/staff/auditor/ines", "incident 12", Way())
 LONG = 3600.0
@@ -32,14 +31,14 @@ NOBODY = "accounts/nl-nobody"
 
 
 def on_record(log: Log, keys: Keys | None = None) -> OnRecord:
-    return OnRecord(Record(StoredOwnEvents(log.key_database)), keys or log.keys, log.clock)
+    return OnRecord(
+        Record(StoredOwnEvents(log.key_database, log.keys)), keys or log.keys, log.clock
+    )
 
 
 async def recorded(log: Log) -> list[NewEntry]:
     """What audit has put into its own outbox."""
-    rows = select(outbox.c.event).order_by(outbox.c.id)
-    events = await log.key_database.read(lambda tx: tx.execute(rows).scalars().all())
-    return [NewEntry.FromString(each) for each in events]
+    return await said(log.key_database, log.directory)
 
 
 def fields(entry: NewEntry) -> dict[str, str]:
