@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from accord.sharing.v1 import (
     decision_service_pb2,
     freshness_pb2,
     instrument_service_pb2,
+    preference_pb2,
     preference_service_pb2,
     subject_pb2,
 )
@@ -26,7 +28,7 @@ from hypothesis import strategies as st
 from runtime.ids import new_account
 from runtime.testing import serving
 from services.sharing.main import assembled
-from tests.contract.sharing.conftest import Sharing, request_id
+from tests.contract.sharing.conftest import Sharing, request_id, terms_of
 from tests.contract.sharing.test_instruments import activated
 
 if TYPE_CHECKING:
@@ -34,15 +36,16 @@ if TYPE_CHECKING:
 
 BOUND_S = 1.0  # invariant 2, without a token
 MARKETING = {"purpose": "direct_marketing", "categories": ["contact.email"]}
-FRAUD = {"purpose": "fraud_prevention", "categories": ["account.reliability"]}
+FRAUD = {"purpose": "fraud_prevention", "categories": ["account.reliability", "account.id"]}
 LAW = {"purpose": "legal_disclosure", "categories": ["order.details"], "relation": ""}
-# What stands in the way of each question.
+# What stands in the way of each question: consents, choices, the account, contracts, orders.
 STOPS = {
-    "ads": {"withdrawn", "stopped", "deleted"},
-    "guard": {"objected", "frozen", "suspended", "deleted"},
-    "spare": {"objected", "frozen", "terminated", "deleted"},
+    "ads": {"ended", "stopped", "opted_out", "deleted"},
+    "guard": {"objected", "restricted", "frozen", "suspended", "deleted"},
+    "spare": {"objected", "restricted", "frozen", "amended", "terminated", "deleted"},
     "police": {"revoked"},
 }
+ALL = "all"  # asked as one batch
 ENDS = {"terminated", "revoked"}  # there is no way back from these, nor from what is deleted
 WRITES = sorted(set().union(*STOPS.values()) - ENDS - {"deleted"})
 
@@ -71,9 +74,11 @@ class World:
     """
 
     replicas: list[Sharing]
-    standing: set[str] = field(default_factory=lambda: {"withdrawn"})
+    standing: set[str] = field(default_factory=lambda: {"ended"})
     token: str = ""
     version: int = 1
+    amendment: int = 1
+    ways: dict[str, int] = field(default_factory=dict)  # how each write of a turn is done
     contract: Any = None
     made: dict[str, str] = field(default_factory=dict)
     answers: list[decision_pb2.Decision] = field(default_factory=list)
@@ -95,14 +100,37 @@ class World:
         self.ending = await first.in_force(self.spare, **terms)
         self.order = (await activated(first)).name
 
-    # --- what the writers do: each turns one thing on or off, at the replica it is told -----------
+    # --- what the writers do: each turns one thing on or off, at the replica it is told, one way --
 
-    async def withdrawn(self, at: Sharing, on: bool) -> Any:
-        if on:
-            request = consent_service_pb2.WithdrawConsentRequest(
-                request_id=request_id(), name=self.made["consent"]
-            )
-            return await at.by_person("consents", "WithdrawConsent", request)
+    async def ended(self, at: Sharing, on: bool) -> Any:
+        """End the consent: the person withdraws, an officer revokes, or the person says no."""
+        ends = (self.withdraw, self.revoke, self.refuse)
+        return await (ends[self.ways["ended"] % 3](at) if on else self.give(at))
+
+    async def withdraw(self, at: Sharing) -> Any:
+        request = consent_service_pb2.WithdrawConsentRequest(
+            request_id=request_id(), name=self.made["consent"]
+        )
+        return await at.by_person("consents", "WithdrawConsent", request)
+
+    async def revoke(self, at: Sharing) -> Any:
+        request = consent_service_pb2.RevokeConsentRequest(
+            request_id=request_id(), name=self.made["consent"], note="in their place"
+        )
+        return await at.by_officer("consents", "RevokeConsent", request)
+
+    async def refuse(self, at: Sharing) -> Any:
+        scope = consent_pb2.ConsentScope(
+            purposes=["direct_marketing"],
+            categories=["contact"],
+            recipient="service_provider.advertising",
+        )
+        request = consent_service_pb2.RefuseConsentRequest(
+            request_id=request_id(), scope=scope, notice="mi-store@2025-05-20", language="en"
+        )
+        return await at.by_person("consents", "RefuseConsent", request)
+
+    async def give(self, at: Sharing) -> Any:
         scope = consent_pb2.ConsentScope(
             purposes=["direct_marketing"], categories=["contact.email"], recipient=self.ads
         )
@@ -113,9 +141,22 @@ class World:
         self.made["consent"] = answer.consent.name
         return answer
 
+    async def opted_out(self, at: Sharing, on: bool) -> Any:
+        request = preference_service_pb2.OptOutRequest(
+            request_id=request_id(), choice=preference_pb2.OPT_OUT_CHOICE_DIRECT_MARKETING
+        )
+        return await self._choose(at, on, "OptOut", request)
+
+    async def restricted(self, at: Sharing, on: bool) -> Any:
+        request = preference_service_pb2.RestrictRequest(request_id=request_id())
+        return await self._choose(at, on, "Restrict", request)
+
     async def stopped(self, at: Sharing, on: bool) -> Any:
         request = preference_service_pb2.StopSharingRequest(
-            request_id=request_id(), recipient=self.ads
+            request_id=request_id(),
+            recipient=(self.ads, "service_provider.advertising", "service_provider")[
+                self.ways["stopped"] % 3
+            ],
         )
         return await self._choose(at, on, "StopSharing", request)
 
@@ -149,6 +190,27 @@ class World:
         )
         return await at.by_officer("contracts", "ActivateContract", resume, who=at.second)
 
+    async def amended(self, at: Sharing, on: bool) -> Any:
+        """Leave the purpose out of the second partner's contract, or take it in again."""
+        purposes = ["payment"] if on else ["fraud_prevention"]
+        name, version = self.ending.name, self.amendment
+        self.amendment += 1
+        amend = contract_service_pb2.AmendContractRequest(
+            request_id=request_id(),
+            name=name,
+            version=version,
+            terms=terms_of(purposes=purposes, categories=["account"]),
+        )
+        await at.by_officer("contracts", "AmendContract", amend)
+        submit = contract_service_pb2.SubmitContractRequest(
+            request_id=request_id(), name=name, version=version + 1
+        )
+        await at.by_officer("contracts", "SubmitContract", submit)
+        activate = contract_service_pb2.ActivateContractRequest(
+            request_id=request_id(), name=name, version=version + 1
+        )
+        return await at.by_officer("contracts", "ActivateContract", activate, who=at.second)
+
     async def terminated(self, at: Sharing, on: bool) -> Any:
         assert on
         end = contract_service_pb2.TerminateContractRequest(
@@ -175,6 +237,17 @@ class World:
         order = {"instrument": self.order} if of == "police" else {}
         return self.replicas[0].question(**{**given, **order, "recipient": getattr(self, of)})
 
+    async def ask_all(self, at: Sharing) -> list[tuple[str, decision_pb2.Decision]]:
+        """Ask every question in one batch; return each with its answer."""
+        questions = [self.question(of) for of in STOPS]
+        batch = decision_service_pb2.CheckBatchRequest(questions=questions)
+        answers = (await at.app("decisions", "CheckBatch", batch)).responses
+        self.answers += [answer.decision for answer in answers]
+        return list(zip(STOPS, [answer.decision for answer in answers], strict=True))
+
+    async def answered(self, at: Sharing, of: str) -> list[tuple[str, decision_pb2.Decision]]:
+        return await self.ask_all(at) if of == ALL else [(of, await self.ask(at, of))]
+
     async def ask(self, at: Sharing, of: str, token: str = "") -> decision_pb2.Decision:
         request = decision_service_pb2.CheckRequest(question=self.question(of))
         if token:
@@ -186,15 +259,16 @@ class World:
     async def turn(self, writes: dict[str, int], asks: list[tuple[str, int]]) -> None:
         """Let writers and askers loose at once, then hold every replica to what now stands."""
         before, after = set(self.standing), self.standing.symmetric_difference(writes)
+        self.ways = {name: how // 2 for name, how in writes.items()}
         writers = [
-            getattr(self, name)(self.replicas[at % len(self.replicas)], name in after)
-            for name, at in writes.items()
+            getattr(self, name)(self.replicas[how % len(self.replicas)], name in after)
+            for name, how in writes.items()
         ]
-        askers = [self.ask(self.replicas[at % len(self.replicas)], of) for of, at in asks]
+        askers = [self.answered(self.replicas[at % len(self.replicas)], of) for of, at in asks]
         answers = await asyncio.gather(*writers, *askers)
         acknowledged = time.monotonic()
         self.standing = after
-        for (of, _), decision in zip(asks, answers[len(writers) :], strict=True):
+        for of, decision in chain.from_iterable(answers[len(writers) :]):
             if decision.outcome == OUTCOME_PERMIT:
                 assert not STOPS[of] & before & after, "a permit that no order of events allows"
             else:
@@ -211,14 +285,21 @@ class World:
             # With it: at once, and in a batch as alone.
             alone = await self.ask(at, of, self.token)
             assert (alone.outcome == OUTCOME_PERMIT) == permitted
+            question = self.question(of)
+            # Fewer categories never lose a permit.
+            narrower = decision_pb2.Question()
+            narrower.CopyFrom(question)
+            del narrower.categories[1:]
             batch = decision_service_pb2.CheckBatchRequest(
-                questions=[self.question(of)] * 2,
+                questions=[question, narrower, question],
                 freshness=freshness_pb2.Freshness(at_least_as_fresh=self.token),
             )
             answers = (await at.app("decisions", "CheckBatch", batch)).responses
-            for decision in (answer.decision for answer in answers):
+            first, narrow, last = (answer.decision for answer in answers)
+            for decision in (first, last):
                 assert (decision.outcome, decision.reasons) == (alone.outcome, alone.reasons)
-                self.answers.append(decision)
+            assert (narrow.outcome == OUTCOME_PERMIT) == permitted
+            self.answers += [first, narrow, last]
 
     async def all_on_record(self) -> None:
         """Every answer that was received is on record, as it was received, on any replica."""
@@ -228,15 +309,14 @@ class World:
             assert (await at.app("decisions", "GetDecision", request)).decision == decision
 
 
-ASKS = st.lists(st.tuples(st.sampled_from(sorted(STOPS)), st.integers(0, 1)), max_size=4)
+ASKS = st.lists(st.tuples(st.sampled_from([*sorted(STOPS), ALL]), st.integers(0, 1)), max_size=5)
+HOW = st.integers(0, 5)  # at which replica, and which of three ways
 TURNS = st.lists(
-    st.tuples(
-        st.dictionaries(st.sampled_from(WRITES), st.integers(0, 1), min_size=1, max_size=3), ASKS
-    ),
+    st.tuples(st.dictionaries(st.sampled_from(WRITES), HOW, min_size=1, max_size=5), ASKS),
     min_size=2,
     max_size=4,
 )
-ENDINGS = st.dictionaries(st.sampled_from(sorted(ENDS)), st.integers(0, 1), min_size=1)
+ENDINGS = st.dictionaries(st.sampled_from(sorted(ENDS)), HOW, min_size=1)
 
 
 @given(turns=TURNS, ends=ENDINGS, asks=ASKS, at=st.integers(0, 1))
