@@ -49,7 +49,10 @@ def wait(part: int) -> None:
     with Path(os.environ[SAID]).open("w") as said:
         said.write("at work\n")
         said.flush()
-        Path(os.environ[GO], str(part)).read_bytes()
+        try:
+            Path(os.environ[GO], str(part)).read_bytes()
+        except KeyboardInterrupt:
+            said.write("interrupted\n")
 
 
 def work() -> None:
