@@ -70,6 +70,7 @@ from services.portal.peers.contracts import ContractPeer
 from services.portal.peers.erasures import ErasurePeer
 from services.portal.peers.reach import ReachPeer
 from services.portal.peers.sharing import ChoicesPeer, SharingStubs
+from services.portal.peers.subjects import SubjectPeer
 from services.portal.settings import PortalSettings
 
 log = logs.get(__name__)
@@ -141,6 +142,10 @@ async def assembled(
             ),
             choices=ChoicesPeer(stubs, clock),
             analysis=AnalysisPeer(Peer(analysis_service_pb2_grpc.AnalysisServiceStub, sharing)),
+            subjects=SubjectPeer(
+                Peer(reach_service_pb2_grpc.ReachServiceStub, sharing),
+                Peer(consent_service_pb2_grpc.ConsentServiceStub, sharing),
+            ),
             reaches=ReachPeer(Peer(reach_service_pb2_grpc.ReachServiceStub, sharing)),
             contracts=ContractPeer(
                 stubs.recipients, Peer(contract_service_pb2_grpc.ContractServiceStub, sharing)

@@ -25,6 +25,7 @@ from services.portal.api.routes import (
     sharing,
     staff,
     start,
+    subjects,
 )
 from services.portal.api.static import StaticFiles
 from services.portal.api.visit import Visit
@@ -62,6 +63,7 @@ def portal(
             *officer.routes(desk),
             *agreements.routes(desk),
             *erasures.routes(desk),
+            *subjects.routes(desk),
             *audit.routes(desk),
             *record.routes(desk),
         ],

@@ -7,14 +7,17 @@ from jinja2 import Environment
 
 from runtime.clock import Clock
 from services.portal.api.catalog import Catalog
-from services.portal.domain.ports import (
-    Accounts,
+from services.portal.domain.officer_ports import (
     Agreements,
     Analysis,
-    Choices,
-    Consents,
     Contracts,
     Erasures,
+    Subjects,
+)
+from services.portal.domain.ports import (
+    Accounts,
+    Choices,
+    Consents,
     Log,
     OwnLog,
     Reaches,
@@ -40,6 +43,7 @@ class Desk:
     choices: Choices
     reaches: Reaches
     analysis: Analysis
+    subjects: Subjects
     contracts: Contracts
     agreements: Agreements
     erasures: Erasures

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from urllib.parse import parse_qsl
@@ -10,7 +10,10 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from services.portal.api.multipart import Upload, boundary_of, split_parts
+
 MAXIMUM_BODY_BYTES = 64 * 1024
+MAXIMUM_UPLOAD_BYTES = 512 * 1024  # of all files of a form together, beside its other fields
 _MAXIMUM_FIELDS = 300
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -21,6 +24,7 @@ class Form:
     """The fields of one posted form; unknown fields are simply never asked for."""
 
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    files: Mapping[str, Sequence[Upload]] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return the last value of a field without outer white space, or "" when absent."""
@@ -84,25 +88,46 @@ def decode_form(body: bytes) -> Form:
         )
     except ValueError:
         raise HTTPException(400) from None
+    return Form(_by_name(pairs))
+
+
+def decode_upload(body: bytes, boundary: bytes) -> Form:
+    """Decode a body with files; HTTPException 400 when it is none, as for other forms."""
+    try:
+        pairs, uploads = split_parts(body, boundary)
+    except ValueError:
+        raise HTTPException(400) from None
+    files: dict[str, list[Upload]] = {}
+    for name, upload in uploads:
+        files.setdefault(name, []).append(upload)
+    return Form(_by_name(pairs), files)
+
+
+def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if _CONTROL.search(value):
             raise HTTPException(400)
         fields.setdefault(name, []).append(value)
-    return Form(fields)
+    return fields
 
 
-async def read_form(request: Request) -> Form:
-    """Read and decode the posted form; 413 beyond MAXIMUM_BODY_BYTES, 415 for another encoding."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != _FORM_TYPE:
+async def read_form(request: Request, *, uploads: bool) -> Form:
+    """Read and decode the posted form, with files where a page takes `uploads`.
+
+    413 beyond MAXIMUM_BODY_BYTES, and MAXIMUM_UPLOAD_BYTES of files; 415 for another encoding.
+    """
+    content_type = request.headers.get("content-type", "")
+    boundary = boundary_of(content_type) if uploads else None
+    if boundary is None and content_type.partition(";")[0].strip().lower() != _FORM_TYPE:
         raise HTTPException(415)
+    most = MAXIMUM_BODY_BYTES + (MAXIMUM_UPLOAD_BYTES if boundary else 0)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAXIMUM_BODY_BYTES:
+        if len(body) > most:
             raise HTTPException(413)
-    return decode_form(bytes(body))
+    return decode_upload(bytes(body), boundary) if boundary else decode_form(bytes(body))
 
 
 def new_request_id() -> str:

@@ -99,9 +99,9 @@ class Visit:
         if not self.signed_in.may(role):
             raise Fault("ACTOR_ROLE_MISSING", "the page is for another role")
 
-    async def accept_form(self) -> None:
+    async def accept_form(self, *, uploads: bool) -> None:
         """Read the posted form; 403 unless it was rendered for this browser."""
-        self.form = await read_form(self.request)
+        self.form = await read_form(self.request, uploads=uploads)
         if not form_token_holds(self.desk.form_key, self._browser, self.form.text("token")):
             raise Fault("FORM_STALE", "the form token is not of this browser")
 
@@ -170,7 +170,9 @@ class Visit:
         return response
 
 
-def endpoint(desk: Desk, handler: Handler, role: Role | None = None) -> Endpoint:
+def endpoint(
+    desk: Desk, handler: Handler, role: Role | None = None, *, uploads: bool = False
+) -> Endpoint:
     """Wrap a page: authenticate, check role and form, and turn every refusal into a page.
 
     The role shapes what is shown; whether an act is allowed is decided again by the peer, from the
@@ -184,7 +186,7 @@ def endpoint(desk: Desk, handler: Handler, role: Role | None = None) -> Endpoint
             if role:
                 visit.require(role)
             if request.method == "POST":
-                await visit.accept_form()
+                await visit.accept_form(uploads=uploads)
             response = await handler(visit)
         except Fault as fault:
             response = visit.fault(fault)

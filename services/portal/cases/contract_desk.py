@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from services.portal.domain.officer_ports import Contracts
 from services.portal.domain.person import Person
-from services.portal.domain.ports import Choices, Contracts
+from services.portal.domain.ports import Choices
 from services.portal.domain.sharing import Contract, Recipient, Vocabulary
 
 

@@ -114,8 +114,13 @@ def draw(reached: Sequence[Reached], *, more: bool) -> Map:
     ordered = sorted(
         reached, key=lambda each: (closest.index(each.hold), each.recipient.display_name.casefold())
     )
-    uses = [use for each in ordered for use in (*_had(each), *_possible(each))]
+    uses = [use for each in ordered for use in uses_of(each)]
     return Map(ordered[:MOST_LINES], max(0, len(ordered) - MOST_LINES), uses, more)
+
+
+def uses_of(reached: Reached) -> list[Use]:
+    """Return the lines of one recipient: what it has before what it could get."""
+    return [*_had(reached), *_possible(reached)]
 
 
 def _had(reached: Reached) -> Iterable[Use]:

@@ -329,6 +329,11 @@ class Contract:
         """Return the last part of the name."""
         return last_part(self.name)
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether its newest version has yet to come into force."""
+        return self.state in {ContractState.DRAFT, ContractState.UNDER_REVIEW}
+
     def steps_for(self, officer: str) -> list[str]:
         """Return the steps that make sense for an officer now, in the order to show them.
 

@@ -1,5 +1,7 @@
 """Sharing over mTLS: questions taken apart, and what-if."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 
 from accord.sharing.v1 import (
@@ -17,11 +19,14 @@ from services.portal.domain.analysis import (
     Gate,
     Hint,
     Inquiry,
+    Replayed,
     Simulation,
     Supposition,
+    Turn,
 )
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import Hindrance
+from services.portal.peers.contracts import terms_out
 from services.portal.peers.convert import known, moment, stamp
 from services.portal.peers.reach import ground_of
 from services.portal.peers.sharing import OUTCOMES, TIMEOUT
@@ -67,15 +72,19 @@ class AnalysisPeer:
         """Replay a sample of recorded questions under a change."""
         request = analysis_service_pb2.SimulateRequest(change=_change(supposed), sample_size=sample)
         flows: list[Flow] = []
+        turned: Counter[Turn] = Counter()
         last = simulation_pb2.SimulationProgress()
         async for part in self._analysis.stream(
             lambda stub: stub.Simulate, request, timeout=_REPLAY, actor=officer.token
         ):
             if part.HasField("progress"):
                 last = part.progress
-            elif len(flows) < _MOST_FLOWS:
-                flows.append(_flow(part.flow))
-        return Simulation(last.replayed, last.changed, flows)
+            else:
+                flow = _flow(part.flow)
+                turned[flow.turn] += 1
+                if len(flows) < _MOST_FLOWS:
+                    flows.append(flow)
+        return Simulation(last.replayed, turned, flows, last.draft_digest)
 
 
 def _guest(inquiry: Inquiry) -> decision_pb2.Guest | None:
@@ -87,6 +96,24 @@ def _guest(inquiry: Inquiry) -> decision_pb2.Guest | None:
 
 
 def _change(supposed: Supposition) -> simulation_pb2.Change:
+    if supposed.rules:
+        return simulation_pb2.Change(
+            rulebook=simulation_pb2.RulebookDraft(
+                files=[
+                    simulation_pb2.RulebookFile(path=file.path, content=file.content)
+                    for file in supposed.rules
+                ],
+                amends=not supposed.rules_whole,
+            )
+        )
+    if supposed.terms_of:
+        return simulation_pb2.Change(
+            contract=simulation_pb2.ContractDraft(
+                recipient=supposed.terms_of.recipient,
+                terms=terms_out(supposed.terms_of.terms),
+                replaces=supposed.terms_of.name,
+            )
+        )
     if supposed.contract_ended:
         return simulation_pb2.Change(contract_ended=supposed.contract_ended)
     if supposed.recipient_moved:
@@ -119,10 +146,7 @@ def _explanation(message: explanation_pb2.Explanation) -> Explanation:
         destination=message.question.destination,
         permitted=tuple(message.permitted_categories),
         grounds=[ground_of(each) for each in message.grounds],
-        obligations=[
-            enum_key(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower()
-            for each in message.obligations
-        ],
+        obligations=_obligations(message.obligations),
         contract=message.contract,
         moment=moment(message.moment),
         historical=message.historical,
@@ -161,7 +185,20 @@ def _flow(message: simulation_pb2.ChangedFlow) -> Flow:
         recipient=message.recipient,
         purpose=message.purpose,
         categories=tuple(message.categories),
-        before=known(OUTCOMES, message.before.outcome),
-        after=known(OUTCOMES, message.after.outcome),
-        reasons=[reason_key(each.reason) for each in message.after.reasons],
+        before=_replayed(message.before),
+        after=_replayed(message.after),
     )
+
+
+def _replayed(message: simulation_pb2.SimulatedAnswer) -> Replayed:
+    return Replayed(
+        outcome=known(OUTCOMES, message.outcome) if message.outcome else None,
+        hindrances=[_hindrance(each) for each in message.reasons],
+        citations=tuple(message.citations),
+        permitted=tuple(message.permitted_categories),
+        obligations=_obligations(message.obligations),
+    )
+
+
+def _obligations(values: "Iterable[decision_pb2.Obligation.ValueType]") -> list[str]:
+    return [enum_key(decision_pb2.Obligation.Name, each, "OBLIGATION_").lower() for each in values]

@@ -97,7 +97,7 @@ class ContractPeer:
         answer = await self._contracts.call(
             lambda stub: stub.CreateContract,
             contract_service_pb2.CreateContractRequest(
-                request_id=request_id, recipient=recipient, terms=_terms_out(terms)
+                request_id=request_id, recipient=recipient, terms=terms_out(terms)
             ),
             timeout=TIMEOUT,
             actor=officer.token,
@@ -114,7 +114,7 @@ class ContractPeer:
                 request_id=request_id,
                 name=f"contracts/{key}",
                 version=version,
-                terms=_terms_out(terms),
+                terms=terms_out(terms),
             ),
             timeout=TIMEOUT,
             actor=officer.token,
@@ -166,7 +166,8 @@ class ContractPeer:
             raise ValueError(step)
 
 
-def _terms_out(terms: Terms) -> contract_pb2.ContractTerms:
+def terms_out(terms: Terms) -> contract_pb2.ContractTerms:
+    """Return terms as sharing takes them."""
     message = contract_pb2.ContractTerms(
         purposes=terms.purposes,
         categories=terms.categories,

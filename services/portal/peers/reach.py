@@ -61,30 +61,34 @@ class ReachPeer:
 def _reached(message: reach_pb2.RecipientReach) -> Reached:
     return Reached(
         recipient=recipient_of(message.recipient),
-        holdings=[
-            Holding(
-                purpose=each.purpose,
-                categories=tuple(each.categories),
-                disclosed=each.disclosed,
-                first=moment(each.first_time),
-                last=moment(each.last_time),
-                decision=each.decision,
-                grounds=[ground_of(ground) for ground in each.grounds],
-            )
-            for each in message.holdings
-        ],
-        prospects=[
-            Prospect(
-                purpose=each.purpose,
-                service=each.service,
-                grounds=[ground_of(ground) for ground in each.grounds],
-                until=date.fromisoformat(each.until_date) if each.until_date else None,
-                relation_assumed=each.relation_assumed,
-                signed_in_assumed=each.signed_in_assumed,
-                de_identified_assumed=each.de_identified_assumed,
-            )
-            for each in message.prospects
-        ],
+        holdings=[holding_of(each) for each in message.holdings],
+        prospects=[prospect_of(each) for each in message.prospects],
+    )
+
+
+def holding_of(message: reach_pb2.Holding) -> Holding:
+    """Read what a recipient has for one purpose."""
+    return Holding(
+        purpose=message.purpose,
+        categories=tuple(message.categories),
+        disclosed=message.disclosed,
+        first=moment(message.first_time),
+        last=moment(message.last_time),
+        decision=message.decision,
+        grounds=[ground_of(ground) for ground in message.grounds],
+    )
+
+
+def prospect_of(message: reach_pb2.Prospect) -> Prospect:
+    """Read what a recipient could get for one purpose."""
+    return Prospect(
+        purpose=message.purpose,
+        service=message.service,
+        grounds=[ground_of(ground) for ground in message.grounds],
+        until=date.fromisoformat(message.until_date) if message.until_date else None,
+        relation_assumed=message.relation_assumed,
+        signed_in_assumed=message.signed_in_assumed,
+        de_identified_assumed=message.de_identified_assumed,
     )
 
 

@@ -20,14 +20,15 @@ CATALOGS = load_catalogs()
 ENGLISH = CATALOGS["en"].messages
 # Keys that pages put together; each family is used whole.
 FAMILIES = (
-    "assumed", "audit_outcome", "basis", "cause", "choice", "consent_by", "consent_method",
+    "assumed", "assumed_of", "audit_outcome", "basis", "basis_of", "cause", "choice", "consent_by",
+    "consent_end", "consent_method",
     "consent_state", "contract_state", "decision", "done", "entry.readability",
     "erasure_ground", "erasure_state", "error", "event", "expiry", "fault", "gate", "gate_state",
     "group", "hint", "hold", "hold_kind", "hold_state", "home", "instrument_kind",
     "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
-    "outcome", "party", "place", "profile", "proof.problem", "region", "revocations.show", "role",
-    "role_text", "scc_module", "step", "terms.diligence", "trace.fact", "trace.lane",
-    "trace.origin", "welcome", "wrong",
+    "outcome", "party", "people.show", "place", "profile", "proof.problem", "region",
+    "revocations.show", "role", "role_text", "scc_module", "step", "terms.diligence", "trace.fact",
+    "trace.lane", "trace.origin", "turn", "welcome", "wrong",
 )  # fmt: skip
 
 

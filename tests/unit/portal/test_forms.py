@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
-from services.portal.api.forms import Form, decode_form, new_request_id
+from services.portal.api.forms import Form, decode_form, decode_upload, new_request_id
+from services.portal.api.multipart import Upload, boundary_of
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20)
 
@@ -36,6 +37,69 @@ def test_what_is_no_form_of_ours_is_refused(body: bytes) -> None:
     with pytest.raises(HTTPException) as refused:
         decode_form(body)
     assert refused.value.status_code == 400
+
+
+def posted(*parts: bytes, end: bytes = b"--B--\r\n") -> bytes:
+    """A body as browsers write it."""
+    return b"".join(b"--B\r\nContent-Disposition: form-data; " + each for each in parts) + end
+
+
+FILE = (
+    b'name="rules"; filename="k\xc3\xa9y.yaml"\r\n'
+    b"Content-Type: application/yaml\r\n\r\na: b\r\n\r\n"
+)
+
+
+def test_files_are_read_back_beside_the_fields() -> None:
+    none = b'name="notices"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n\r\n'
+    form = decode_upload(posted(b'name="change"\r\n\r\nrules\r\n', none, FILE, FILE), b"B")
+    assert form.text("change") == "rules"
+    assert form.files == {"rules": [Upload("kéy.yaml", b"a: b\r\n")] * 2}
+
+
+@given(st.lists(st.binary(max_size=60)), st.binary(max_size=60))
+def test_any_bytes_with_files_are_a_form_or_a_refusal(parts: list[bytes], end: bytes) -> None:
+    for body in (end, posted(*parts), posted(FILE, *parts, end=end)):
+        with suppress(HTTPException):
+            assert isinstance(decode_upload(body, b"B"), Form)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        posted(FILE, end=b""),
+        posted(FILE, end=b"--B--\r\nmore"),
+        b"before" + posted(FILE),
+        posted(FILE.replace(b"\xc3\xa9", b"\xff")),
+        posted(b'name="change"\r\n\r\n\x00\r\n'),
+        posted(b'name="change"\r\n\r\n\xff\r\n'),
+        posted(b'name="change"\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n'),
+        posted(*[b'name="a"\r\n\r\nb\r\n'] * 301),
+    ],
+)
+def test_what_is_no_form_with_files_is_refused(body: bytes) -> None:
+    with pytest.raises(HTTPException) as refused:
+        decode_upload(body, b"B")
+    assert refused.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        ("multipart/form-data; boundary=----WebKitFormBoundaryx1", b"----WebKitFormBoundaryx1"),
+        ('Multipart/Form-Data; boundary="B"', b"B"),
+        ("multipart/form-data", None),
+        ("multipart/form-data; boundary=", None),
+        ("multipart/form-data; boundary=" + "b" * 71, None),
+        ("multipart/mixed; boundary=B", None),
+        ("application/x-www-form-urlencoded", None),
+    ],
+)
+def test_what_stands_between_the_parts_is_told_by_the_type(
+    content_type: str, found: bytes | None
+) -> None:
+    assert boundary_of(content_type) == found
 
 
 def test_boxes_lines_and_days() -> None:

@@ -3,6 +3,7 @@
 Both are posted and answered in place: an account stands in no address, and nothing is changed.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from starlette.responses import Response
@@ -15,10 +16,21 @@ from services.portal.api.visit import Handler, Visit, endpoint
 from services.portal.api.words import Words
 from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.contract_desk import contract_desk
-from services.portal.domain.analysis import Explanation, Inquiry, Simulation, Supposition
+from services.portal.domain.analysis import (
+    DraftFile,
+    Explanation,
+    Flaw,
+    Inquiry,
+    Simulation,
+    Supposition,
+    read_flaw,
+)
 from services.portal.domain.person import Role
+from services.portal.domain.sharing import last_part
 
 SAMPLES = (100, 500, 2000)
+FOLDERS = {"rules": "", "notices": "notices/"}  # a field of files, and where they belong
+_DRAFT = "change.rulebook"
 _FIELDS = {
     name: name
     for name in (
@@ -45,7 +57,8 @@ def routes(desk: Desk) -> list[Route]:
     """Return the routes of the explorer and of what-if."""
 
     def page(path: str, handler: Handler, method: str = "GET") -> Route:
-        return Route(path, endpoint(desk, handler, Role.OFFICER), methods=[method])
+        uploads = handler is suppose
+        return Route(path, endpoint(desk, handler, Role.OFFICER, uploads=uploads), methods=[method])
 
     return [
         page("/officer/explore", explorer),
@@ -89,31 +102,61 @@ async def what_if(visit: Visit) -> Response:
 async def suppose(visit: Visit) -> Response:
     """Show which recorded flows a change would answer otherwise."""
     form = visit.form
-    match form.text("change"):
-        case "contract":
-            supposed = Supposition(contract_ended=form.text("contract"))
-            wrong = [] if supposed.contract_ended else [("contract", "wrong.contract")]
-        case "consents":
-            supposed = Supposition(
-                purpose_withdrawn=form.text("purpose"), recipient_withdrawn=form.text("to")
-            )
-            given = supposed.purpose_withdrawn or supposed.recipient_withdrawn
-            wrong = [] if given else [("purpose", "wrong.purpose")]
-        case "moved":
-            supposed = Supposition(
-                recipient_moved=form.text("recipient"), moved_to=form.text("country")
-            )
-            wrong = [
-                (name, f"wrong.{name}") for name in ("recipient", "country") if not form.text(name)
-            ]
-        case _:
-            return await _what_if(visit, [("change", "wrong.change")], None)
-    if wrong:
+    supposed, wrong = await _supposition(visit)
+    if supposed is None:
         return await _what_if(visit, wrong, None)
     asked = form.text("sample")
     sample = int(asked) if asked in {str(each) for each in SAMPLES} else SAMPLES[0]
-    found = await visit.desk.analysis.simulate(visit.signed_in, supposed, sample)
+    try:
+        found = await visit.desk.analysis.simulate(visit.signed_in, supposed, sample)
+    except Fault as fault:
+        if fault.reason != "INVALID_FIELD" or not supposed.rules:
+            raise
+        flaws = [read_flaw(text) for field, text in fault.violations if field == _DRAFT]
+        wrong = [("rules", "wrong.rules_flawed" if flaws else "wrong.rules")]
+        return await _what_if(visit, wrong, None, flaws)
     return await _what_if(visit, [], found)
+
+
+async def _supposition(visit: Visit) -> tuple[Supposition | None, Wrong]:
+    """Read the change, or what to put right."""
+    form = visit.form
+    needed: tuple[str, ...]
+    match form.text("change"):
+        case "contract":
+            needed = ("contract",)
+            supposed = Supposition(contract_ended=form.text("contract"))
+        case "terms":
+            needed = ("draft",)
+            supposed = Supposition()
+            if form.text("draft"):
+                key = last_part(form.text("draft"))
+                found = await visit.desk.contracts.contract(visit.signed_in, key)
+                supposed = Supposition(terms_of=found)
+        case "rules":
+            files = [
+                DraftFile(folder + upload.name, upload.content)
+                for name, folder in FOLDERS.items()
+                for upload in form.files.get(name, ())
+            ]
+            if not files:
+                return None, [("rules", "wrong.rules_none")]
+            return Supposition(rules=files, rules_whole=form.ticked("whole")), []
+        case "consents":
+            either = form.text("purpose") or form.text("to")
+            needed = () if either else ("purpose",)
+            supposed = Supposition(
+                purpose_withdrawn=form.text("purpose"), recipient_withdrawn=form.text("to")
+            )
+        case "moved":
+            needed = ("recipient", "country")
+            supposed = Supposition(
+                recipient_moved=form.text("recipient"), moved_to=form.text("country")
+            )
+        case _:
+            return None, [("change", "wrong.change")]
+    wrong = [(name, f"wrong.{name}") for name in needed if not form.text(name)]
+    return (None, wrong) if wrong else (supposed, [])
 
 
 def _inquiry(form: Form, as_of: datetime | None) -> Inquiry:
@@ -153,7 +196,9 @@ async def _explorer(visit: Visit, wrong: Wrong, found: Explanation | None) -> Re
     )
 
 
-async def _what_if(visit: Visit, wrong: Wrong, found: Simulation | None) -> Response:
+async def _what_if(
+    visit: Visit, wrong: Wrong, found: Simulation | None, flaws: Sequence[Flaw] = ()
+) -> Response:
     desk = await contract_desk(visit.desk.choices, visit.desk.contracts, visit.signed_in)
     return visit.page(
         "what_if.html",
@@ -162,6 +207,8 @@ async def _what_if(visit: Visit, wrong: Wrong, found: Simulation | None) -> Resp
         desk=desk,
         words=Words(visit.t, desk.vocabulary, desk.recipients),
         found=found,
+        flaws=flaws,
+        drafts=[each for each in desk.contracts if each.waits],
         countries=visit.t.countries(),
         samples=SAMPLES,
     )

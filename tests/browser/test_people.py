@@ -1,0 +1,164 @@
+"""An officer sees whose data a recipient has, and ends a consent in its person's place."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from accord.sharing.v1 import decision_pb2 as sharing
+from accord.sharing.v1 import subject_pb2, subject_service_pb2
+
+from runtime.ids import new_account
+from tests.browser.assess import assess
+from tests.browser.test_consents import call
+from tests.browser.visitor import DESKTOP, PHONE, PIETER, Visitor, Window
+from tests.mesh.records import agree, check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, StorageState
+
+    from sandbox.mesh import Mesh
+
+KEY = "kiosks"
+PEOPLE = f"/officer/recipients/{KEY}/people"
+A_PAGE = 20
+
+
+@pytest.fixture(scope="module")
+def recipient(region: Mesh) -> str:
+    """Somebody who advertises under a contract."""
+    with ThreadPoolExecutor(1) as apart:  # Playwright's own loop runs in this thread
+        kind = "service_provider.advertising"
+        return apart.submit(agree, region, KEY, kind, "direct_marketing", "contact").result()
+
+
+def known(region: Mesh, account: str, *, version: int, born: str = "") -> None:
+    """Tell sharing of an account, or when its person was born: marketing asks for it."""
+    subject = subject_pb2.Subject(
+        account=account,
+        jurisdiction="NL",
+        birth_date=born,
+        status=subject_pb2.SUBJECT_STATUS_ACTIVE,
+        version=version,
+    )
+    subject.since_time.FromJsonString("2026-01-01T00:00:00Z")
+    request = subject_service_pb2.PutSubjectRequest(subject=subject)
+    call(region, "account", "SubjectService.PutSubject", request)
+
+
+def agrees(visitor: Visitor) -> None:
+    """Say yes to advertising by e-mail."""
+    visitor.open("/sharing/offers/advertising")
+    visitor.page.locator("[value='contact.email']").check()
+    visitor.press("Yes, I agree")
+
+
+def permitted(region: Mesh, account: str, recipient: str) -> None:
+    question = sharing.Question(
+        account=account,
+        service="mi_store",
+        recipient=recipient,
+        purpose="direct_marketing",
+        categories=["contact.email"],
+    )
+    with ThreadPoolExecutor(1) as apart:
+        decision = apart.submit(check, region, question).result()
+    assert decision.outcome == sharing.OUTCOME_PERMIT
+
+
+def card(officer: Visitor, account: str) -> Locator:
+    """What is told of one person."""
+    return officer.page.locator("li.card", has_text=account)
+
+
+def judged(visitor: Visitor) -> None:
+    for width in (PHONE, DESKTOP):
+        visitor.look(width)
+        assert assess(visitor.page) == []
+
+
+def test_a_consent_is_revoked_and_another_found_to_be_none(
+    visitor: Visitor, officers: tuple[Visitor, Visitor], region: Mesh, recipient: str
+) -> None:
+    visitor.sign_in("Anna de Vries")
+    account = visitor.account
+    known(region, account, version=1_000, born="1990-04-02")
+    agrees(visitor)
+    permitted(region, account, recipient)
+
+    officer = officers[0]
+    officer.open("/officer/recipients")
+    officer.follow(f"Whose data {KEY}")
+    assert officer.path == PEOPLE
+    officer.follow("It has data")
+    told = card(officer, account)
+    assert "Was permitted" in told.inner_text()
+    assert "Consent that it rested on" in told.inner_text()
+    officer.follow("All")
+    rows = told.get_by_role("row")
+    assert "mi.com privacy policy of 20 May 2025 §4.1.3" in rows.last.inner_text()
+    assert "Possible now" in rows.last.inner_text()
+    assert "At the latest until" in rows.last.inner_text()
+    assert "Consent that counts now" in told.inner_text()
+    judged(officer)
+
+    told.get_by_role("button", name="Revoke").click()
+    assert officer.heading == "Revoke this consent?"
+    assert account in officer.text
+    assert account.partition("/")[2] not in officer.page.url
+    judged(officer)
+    officer.press("Revoke the consent")
+    assert "Say why, in at most 400 characters" in officer.text
+    officer.page.get_by_label("Why it is revoked").fill("no longer decides alone")
+    officer.press("Revoke the consent")
+    assert "The consent is revoked." in officer.text
+    assert "Possible now" not in told.inner_text()
+    told.get_by_role("button", name="Was no consent").click()
+    officer.page.get_by_label("Who found so, and why").fill("too late")
+    officer.press("Record that it was none")
+    assert "This consent has ended already" in officer.text
+
+    visitor.open("/sharing")
+    visitor.page.get_by_text("Earlier answers").click()
+    assert visitor.page.get_by_role("cell", name="Revoked").first.is_visible()
+    agrees(visitor)
+    officer.open(f"{PEOPLE}?show=may")
+    told.get_by_role("button", name="Was no consent").click()
+    officer.page.get_by_label("Who found so, and why").fill("ticked by somebody else")
+    officer.page.get_by_role("button", name="Record that it was none").dblclick()
+    officer.page.wait_for_url(f"{officer.origin}{PEOPLE}?done=consent_invalidate")
+    assert "It is recorded that the consent was none." in officer.text
+    assert "Possible now" not in told.inner_text()
+
+
+def test_people_come_a_page_at_a_time_and_no_account_is_in_an_address(
+    open_window: Callable[..., Visitor],
+    staff: dict[str, StorageState],
+    region: Mesh,
+    recipient: str,
+) -> None:
+    assert recipient
+    for _ in range(A_PAGE):
+        known(region, new_account("nl"), version=1)
+    officer = open_window(Window(width=PHONE, cookies=staff[PIETER]))
+    officer.open(PEOPLE)
+    officer.press("More people")
+    assert officer.page.url == officer.origin + PEOPLE
+    assert assess(officer.page) == []
+    officer.follow("繁體中文")
+    assert "kiosks持有或可取得誰的資料" in officer.text
+    assert assess(officer.page) == []
+    officer.press("更多人")
+    officer.follow("回到第一頁")
+    assert officer.path == PEOPLE
+    officer.open("/officer/recipients/nobody/people")
+    assert officer.page.locator("h1").inner_text() == "找不到這一項"
+
+
+def test_the_page_is_for_officers(visitor: Visitor) -> None:
+    visitor.sign_in("Anna de Vries")
+    visitor.open(PEOPLE)
+    assert visitor.heading == "This page is for others"
