@@ -88,6 +88,25 @@ def test_a_person_and_an_app_are_shown_their_own_and_others_are_not(
     assert arjun.browser.open(f"/record/{others.index}").status == HTTPStatus.NOT_FOUND
 
 
+def test_of_each_reading_the_log_says_who_and_through_what(region: Mesh, arjun: Person) -> None:
+    """Whoever reads does so for themselves: what is their own, or by their office."""
+    with Wire(region, "audit", identity(region, "mi-store")) as store:
+        store.call(method("OwnEntryService.ListOwnEntries"))
+    arjun.browser.open("/record")
+    home = f"spiffe://{region.region}.accord.internal"
+    through = {"svc/portal": arjun.account, "app/mi-store": f"{home}/app/mi-store", "": home}
+
+    def told(found: list[Entry]) -> bool:
+        return all(
+            any(each.app == app and each.actor.startswith(who) for each in found)
+            for app, who in through.items()
+        )
+
+    reads = EntryFilter(action_prefix="audit:log:read")
+    entries = logged(region, told, ListEntriesRequest(filter=reads))
+    assert not any(entry.on_behalf_of for entry in entries)
+
+
 def test_who_read_what_for_what_is_in_the_log(region: Mesh, tour: Tour) -> None:
     purpose = "the complaint of a neighbour"
     wanted = EntryFilter(account=tour.account, action_prefix="sharing:decision:")
