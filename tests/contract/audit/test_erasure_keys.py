@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 from accord.audit.v1 import erasure_pb2
 from accord.audit.v1.entry_pb2 import READABILITY_FULL, READABILITY_NONE
+from sqlalchemy import select
 
 from runtime.call import Way
 from runtime.clock import SystemClock
@@ -23,12 +24,16 @@ from services.audit.cases.destroy_kek import KekInUseError
 from services.audit.cases.erase_person import Acting, ErasePerson
 from services.audit.domain.erasure import Ground
 from services.audit.domain.erasure_ports import KeyRecords, Once
+from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.sealing import ORGANISATION
 from services.audit.main import destroy_kek, rewrap
 from services.audit.store.erasures import StoredErasures
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log import StoredLog
+from services.audit.store.own_events import StoredOwnEvents
+from services.audit.store.tables import outbox
 from tests.contract.audit.erasing import MONTH, NEXT, OTHER, Office, back_up, fill, restore
-from tests.contract.audit.log import PERSON, event
+from tests.contract.audit.log import PERSON, event, said
 
 T = TypeVar("T")
 
@@ -54,6 +59,30 @@ async def test_invariant_8_what_comes_after_an_erasure_begins_anew(office: Offic
         assert not await audit.entries(PERSON)
         with pytest.raises(Fault, match="NOT_FOUND"):
             await audit.erase(PERSON)
+
+
+async def test_invariant_8_what_audit_has_yet_to_say_is_noise_once_its_month_is_destroyed(
+    office: Office,
+) -> None:
+    async with office.keys() as (database, keys):
+        await keys.ensure([ORGANISATION])
+        read = event(1, action="audit:log:read", account=PERSON, actor=PERSON)
+        await StoredOwnEvents(database, keys).add([read])
+        (kept,) = await database.read(lambda tx: tx.execute(select(outbox.c.event)).scalars().all())
+        assert PERSON.encode() not in kept
+        create_key(office.settings.kek_directory, NEXT)
+        with pytest.raises(KekInUseError, match="2 rows are wrapped"):
+            await destroy_kek(office.settings, MONTH)
+        assert [count async for count in rewrap(office.settings)] == [2]
+        await destroy_kek(office.settings, MONTH)
+        # It is said all the same; of what an old page or backup has of it nothing can be read.
+        told = await said(database, office.settings.kek_directory)
+        assert [entry.account for entry in told] == [PERSON, ""]
+        ring = await database.read(keys.rings.at)
+        with pytest.raises(Fault, match="UNAVAILABLE"):
+            ring.unseal(kept)
+        with pytest.raises(LogDamagedError, match="touched"):
+            ring.unseal(NEXT.encode() + kept[len(NEXT) :])
 
 
 async def test_invariant_8_a_restored_backup_is_erased_again_before_anyone_reads(
