@@ -22,7 +22,7 @@ from accord.sharing.v1 import (
     subject_pb2,
 )
 from accord.sharing.v1.decision_pb2 import OUTCOME_PERMIT
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from runtime.ids import new_account
@@ -318,11 +318,31 @@ TURNS = st.lists(
 )
 ENDINGS = st.dictionaries(st.sampled_from(sorted(ENDS)), HOW, min_size=1)
 
+# Each way of each write once, where nothing else hides what it does: off, on, off.
+OFTEN = [("ads", 0), ("guard", 1), (ALL, 0), (ALL, 1)]
+EVERY = [
+    (writes, OFTEN)
+    for writes in (
+        {"ended": 1, "restricted": 0},
+        {"ended": 0, "restricted": 1, "amended": 0},
+        {"ended": 0, "amended": 1, "objected": 0},
+        {"ended": 3, "objected": 1, "frozen": 0},
+        {"ended": 0, "frozen": 1, "suspended": 0},
+        {"ended": 4, "suspended": 1},
+        {"ended": 1, "opted_out": 0},
+        {"opted_out": 1, "stopped": 2},
+    )
+]
 
+
+@example(turns=EVERY, ends=dict.fromkeys(ENDS, 0), asks=OFTEN, at=1)
 @given(turns=TURNS, ends=ENDINGS, asks=ASKS, at=st.integers(0, 1))
 @settings(
-    max_examples=5,
-    phases=[Phase.generate],  # a program that fails is short enough; making it shorter takes long
+    max_examples=2,
+    phases=[
+        Phase.explicit,
+        Phase.generate,
+    ],  # a program that fails is short enough; making it shorter takes long
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 async def test_invariant_1_2_and_9_hold_under_concurrent_writers(
