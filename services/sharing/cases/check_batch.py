@@ -11,7 +11,7 @@ from runtime.ids import ordered_id
 from services.sharing.cases.check_sharing import ATTEMPTS, judged, too_late
 from services.sharing.cases.means import Means
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.decision import Decided, Decision, Record
+from services.sharing.domain.decision import Decided, Record
 from services.sharing.domain.freshness import Freshness
 from services.sharing.domain.question import Facts, Question, check_question
 
@@ -46,7 +46,7 @@ async def check_batch(
             decided.append(each)
             if len(decided) % _TURN == 0:
                 await asyncio.sleep(0)  # a single question waits for some of a batch, not for all
-        events = _events(stem, [each.decision for each in decided], acting)
+        events = _events(stem, decided, acting)
         await means.register.keep(Record(stem, asker, decided, events))
         if await means.facts.still_hold(gathered):
             return decided
@@ -80,19 +80,19 @@ def _unknown(questions: Sequence[Question], facts: Sequence[Facts | None]) -> Fa
     )
 
 
-def _events(stem: str, decisions: Sequence[Decision], acting: Acting) -> list[Event]:
+def _events(stem: str, decided: Sequence[Decided], acting: Acting) -> list[Event]:
     """Describe the batch, split as entries are bounded: each person in a section of their own.
 
     What is about nobody needs no key of its own: it stands in the fields.
     """
-    first = decisions[0]
+    first = decided[0].decision
     said = (
         Part(
-            Section(decision.question.holder, _said(decision)),
-            decision.question.recipient,
-            decision.answer.contract,
+            Section(each.decision.question.holder, _said(each)),
+            each.decision.question.recipient,
+            each.decision.answer.contract,
         )
-        for decision in decisions
+        for each in decided
     )
     events = []
     for parts in in_entries(said):
@@ -139,23 +139,15 @@ def _as_one(same: Sequence[Section]) -> Section:
     return Section(account, joined)
 
 
-def _said(decision: Decision) -> dict[str, str]:
-    """Say in one line what was asked and answered, since each value is sealed by itself.
+def _said(decided: Decided) -> dict[str, str]:
+    """Say in one line, behind the decision's name and a colon, what was asked and answered.
 
-    The decision's name, a colon, and with semicolons between: the outcome; each reason; the version
-    of the contract; each clause; service, purpose, recipient, destination and categories, with
-    blanks between. The line names nobody, so the app may read it again. What leads to a person
-    stands beside it: `relation`, a line a decision too, and `instrument`, by which the log knows
-    what the person must not be told.
+    One, since each value is sealed by itself. The line names nobody, so the app may read it again.
+    What leads to a person stands beside it: `relation`, a line a decision too, and `instrument`, by
+    which the log knows what the person must not be told.
     """
-    question, answer = decision.question, decision.answer
-    asked = (
-        f"{question.service} {question.purpose} {question.recipient} {question.destination}"
-        f" {','.join(question.categories)}"
-    )
-    reasons = [found.reason for found in answer.findings]
-    clauses = sorted(answer.citations)
-    line = "; ".join((answer.outcome, *reasons, answer.contract, *clauses, asked))
+    decision, _, line = decided
+    question = decision.question
     said = {"decision": f"{decision.name}: {line}"}
     if question.relation:
         said["relation"] = question.relation

@@ -61,8 +61,7 @@ def judged(
         if not question.destination:
             asked = question._replace(destination=facts.recipient.jurisdiction)
         answer = decide(rulebook, asked, facts, now)
-        decision = Decision(name, asked, answer, now, digest, trace_id, asker, token)
-        yield Decided(decision, encode(decision))
+        yield encode(Decision(name, asked, answer, now, digest, trace_id, asker, token))
 
 
 def too_late() -> Fault:

@@ -4,7 +4,7 @@ When each was given or refused is shown and not compared, unless it was dated ah
 jumps back must not revive what was withdrawn.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 
@@ -57,21 +57,18 @@ class ConsentJudge:
         consents: Sequence[Consent],
         service: str,
         purpose: str,
-        recipient_keys: Iterable[str],
+        recipient_keys: Collection[str],
         now: datetime,
     ) -> None:
         """Take consents in the order of their answers."""
-        keys = frozenset(recipient_keys)
         # All but the category matches; last first.
         self._covering: list[tuple[ConsentVerdict, Consent]] = []
         self._related = False
         for consent in reversed(consents):
             scope = consent.scope
-            if scope.service not in ("", service):
-                continue
             for_purpose = purpose in scope.purposes
-            for_recipient = scope.recipient in keys
-            if not (for_purpose or for_recipient):
+            for_recipient = scope.recipient in recipient_keys
+            if not (for_purpose or for_recipient) or (scope.service and scope.service != service):
                 continue
             if consent.ahead is not None and consent.ahead > now:
                 continue

@@ -37,7 +37,7 @@ def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | N
     best: Contract | None = None
     fewest: Sequence[Reason] = ()
     for candidate in case.facts.contracts:
-        failing = _remembered(case, candidate, categories)
+        failing = _failing(case, candidate, categories)
         if not failing:
             return candidate, []
         if best is None or len(failing) < len(fewest):
@@ -49,24 +49,6 @@ def best_contract(case: Case, categories: tuple[str, ...]) -> tuple[Contract | N
 
 def _effective(contract: Contract) -> date:
     return contract.terms.effective
-
-
-def _remembered(case: Case, contract: Contract, categories: tuple[str, ...]) -> Sequence[Reason]:
-    """Return why a contract fails, worked out once for the people of a country.
-
-    Not where a sub-processor is named: callers could ask without end for ever new ones.
-    """
-    question, terms = case.question, contract.terms
-    if question.subprocessor:
-        return _failing(case, contract, categories)
-    country = case.place.country if case.place else ""
-    key = (id(terms), contract.state, country, question.destination, categories)
-    known = case.flow.verdicts.get(key)
-    if known is not None and known[0] is terms:
-        return known[1]
-    failing = _failing(case, contract, categories)
-    case.flow.remember(key, terms, failing)
-    return failing
 
 
 def _failing(case: Case, contract: Contract, categories: tuple[str, ...]) -> list[Reason]:

@@ -22,11 +22,30 @@ class Decision(NamedTuple):
     token: str  # how new the facts were
 
 
+def said(question: Question, answer: Answer) -> str:
+    """Say in one line what was asked and answered, for the log; the line names nobody.
+
+    With semicolons between: the outcome; each reason; the version of the contract; each clause;
+    service, purpose, recipient, destination and categories, with blanks between.
+    """
+    asked = (
+        f"{question.service} {question.purpose} {question.recipient} {question.destination}"
+        f" {','.join(question.categories)}"
+    )
+    reasons = [found.reason for found in answer.findings]
+    clauses = sorted(answer.citations)
+    return "; ".join((answer.outcome, *reasons, answer.contract, *clauses, asked))
+
+
 class Decided(NamedTuple):
-    """A decision, and the bytes of it that are kept; what leaves is the same message."""
+    """A decision, the bytes of it that are kept, and what the log is told of it among others.
+
+    What leaves is the same message.
+    """
 
     decision: Decision
     body: bytes
+    line: str  # as `said` says it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from services.sharing.domain.contracts import best_contract, contract, needs_con
 from services.sharing.domain.question import Answer, Facts, Ground, Question
 from services.sharing.domain.rulebook import Rulebook
 from services.sharing.domain.vocabulary import (
+    LEGAL_DISCLOSURE,
     REASONS,
     Basis,
     Obligation,
@@ -44,12 +45,58 @@ def decide(rulebook: Rulebook, question: Question, facts: Facts, now: datetime) 
     the gaps. Obligations and grounds belong to a permit alone.
     """
     case = Case(rulebook, question, facts, now)
+    contracts, key = facts.contracts, _likeness(case)
+    known = case.flow.answers.get(key) if key else None
+    if known and known[0] is contracts:
+        answer = known[1]
+    else:
+        answer = _answer(case)
+        if key:
+            case.flow.answers.remember(key, contracts, answer)
+    if case.consents and answer.outcome is Outcome.PERMIT:
+        return Answer(*answer[:4], _grounds(case), answer.contract)
+    return answer
+
+
+def _likeness(case: Case) -> tuple[object, ...] | None:
+    """Return all that an answer depends on, but for the contracts, and the consents it names.
+
+    Whoever is alike in it gets the same answer, worked out once. What a gate reads stands here: by
+    itself, or in the flow. None where that is too much to tell: what the law orders, and where a
+    sub-processor is named, since callers could ask without end for ever new ones.
+    """
+    question, subject, purpose = case.question, case.subject, case.purpose
+    if question.subprocessor or purpose.key == LEGAL_DISCLOSURE:
+        return None
+    return (
+        case.flow,
+        case.place.country if case.place else "",  # a guest has one without being a subject
+        question.recipient,
+        question.destination,
+        bool(question.relation),
+        question.signed_in,
+        question.de_identified,
+        subject
+        and (
+            subject.status,
+            subject.birth_date is None,
+            purpose.marketing and gates.is_minor(case),
+            subject.since.date() if case.speaking.versions else None,
+        ),
+        *[(choice.kind, choice.value) for choice in case.choices],
+        *[verdict for verdict, _ in case.consents.values()],
+    )
+
+
+def _answer(case: Case) -> Answer:
+    """Ask every gate; what rests on consents has no grounds yet."""
     for gate in _PIPELINE:
         gate(case)
+    categories = case.question.categories
     judged = case.contract.version_name if case.contract else ""
     if not case.findings:
-        owed, grounds = _obligations(case), _grounds(case)
-        return Answer(Outcome.PERMIT, (), question.categories, owed, grounds, judged)
+        grounds = () if case.consents else _grounds(case)
+        return Answer(Outcome.PERMIT, (), categories, _obligations(case), grounds, judged)
     denying = [found for found in case.findings if found.outcome is Outcome.DENY]
     gaps = [found for found in case.findings if found.outcome is Outcome.GAP]
     return Answer(

@@ -4,23 +4,33 @@ Whoever it is about, this part of an answer is the same: it is worked out once a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from weakref import WeakKeyDictionary
 
 from services.sharing.domain.compiled import Cell, Speaking
-from services.sharing.domain.question import Ground, Question
-from services.sharing.domain.records import ContractState, Terms
+from services.sharing.domain.question import Answer, Ground, Question
+from services.sharing.domain.records import Contract
 from services.sharing.domain.rulebook import Kind, Purpose, Rulebook
-from services.sharing.domain.vocabulary import STATISTICS, Basis, Obligation, Reason
+from services.sharing.domain.vocabulary import STATISTICS, Basis, Obligation
 
 # What callers ask for is bounded by these; when there is more, all is worked out anew.
 _MOST_FLOWS = 1024
-_MOST_VERDICTS = 1024
+_MOST_ANSWERS = 8192  # about 1 kB each
 
-# Terms by their identity, which the value keeps alive; state; the person's and the data's country;
-# the flow's categories, or one of them alone.
-VerdictKey = tuple[int, ContractState, str, str, tuple[str, ...]]
+
+class Answers(dict[tuple[object, ...], tuple[Sequence[Contract], Answer]]):
+    """Answers by what they depend on, each with the contracts that it was found from.
+
+    These are known by their identity: others, however alike, have an answer of their own. Nothing
+    of it tells of a person.
+    """
+
+    def remember(self, key: tuple[object, ...], contracts: Sequence[Contract], got: Answer) -> None:
+        """Keep an answer."""
+        if len(self) >= _MOST_ANSWERS:
+            self.clear()
+        self[key] = (contracts, got)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,32 +49,26 @@ class Flow:
     hidden: tuple[str, ...]  # categories of rows for people who are signed in
     owed: tuple[Obligation, ...]
     grounds: tuple[Ground, ...]  # of a permit that rests on no consent and no relation
-    verdicts: dict[VerdictKey, tuple[Terms, Sequence[Reason]]] = field(default_factory=dict)
-
-    def remember(self, key: VerdictKey, terms: Terms, failing: Sequence[Reason]) -> None:
-        """Keep why a contract fails; nothing of it tells of a person."""
-        if len(self.verdicts) >= _MOST_VERDICTS:
-            self.verdicts.clear()
-        self.verdicts[key] = (terms, failing)
+    answers: Answers  # of all flows of the rulebook
 
 
 _Key = tuple[str, str, str, tuple[str, ...], bool, date]
-_KNOWN: "WeakKeyDictionary[Rulebook, dict[_Key, Flow]]" = WeakKeyDictionary()
+_KNOWN: "WeakKeyDictionary[Rulebook, tuple[dict[_Key, Flow], Answers]]" = WeakKeyDictionary()
 
 
 def flow_of(rulebook: Rulebook, question: Question, kind: str, today: date) -> Flow:
     """Return the flow of a question to a kind of recipient."""
     key = (question.service, kind, question.purpose, question.categories, question.personal, today)
-    known = _KNOWN.setdefault(rulebook, {})
+    known, answers = _KNOWN.get(rulebook) or _KNOWN.setdefault(rulebook, ({}, Answers()))
     flow = known.get(key)
     if flow is None:
         if len(known) >= _MOST_FLOWS:
             known.clear()
-        flow = known[key] = _made(rulebook, key)
+        flow = known[key] = _made(rulebook, key, answers)
     return flow
 
 
-def _made(rulebook: Rulebook, key: _Key) -> Flow:
+def _made(rulebook: Rulebook, key: _Key, answers: Answers) -> Flow:
     service, kind, purpose_key, categories, personal, today = key
     purpose, speaking = rulebook.purposes[purpose_key], rulebook.speaking(service, today)
     # Statistics are about nobody: with a person named no row covers them.
@@ -87,6 +91,7 @@ def _made(rulebook: Rulebook, key: _Key) -> Flow:
         hidden=tuple(key for key, cell in cells.items() if cell.signed_in),
         owed=tuple(dict.fromkeys(duty for cell in cells.values() for duty in cell.obligations)),
         grounds=_grounds(cells, bases),
+        answers=answers,
     )
 
 

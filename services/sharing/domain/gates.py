@@ -31,7 +31,7 @@ def absolute_prohibitions(case: Case) -> None:
         purpose.marketing and kind.key == _BUSINESS_PARTNER
     ):
         case.found(Reason.PARTNER_MARKETING_PROHIBITED, case.topic("partner_marketing"))
-    if purpose.marketing and _minor(case):
+    if purpose.marketing and is_minor(case):
         case.found(Reason.MINOR_MARKETING_PROHIBITED, case.topic("minors"))
     if kind.sensitive_prohibited and case.flow.sensitive:
         prohibited = case.flow.sensitive
@@ -137,7 +137,8 @@ def localisation(case: Case) -> None:
         case.found(Reason.LOCALISATION, case.topic("border"))
 
 
-def _minor(case: Case) -> bool:
+def is_minor(case: Case) -> bool:
+    """Tell whether the law of the person's country protects them as a child."""
     age = case.subject.age(case.today) if case.subject else None
     return age is not None and case.place is not None and age < case.place.adult_age
 

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from runtime.event import Event
 from services.sharing.domain import agreement_ports
-from services.sharing.domain.decision import Decision, Record
+from services.sharing.domain.decision import Decided, Decision, Record
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.freshness import Change
 from services.sharing.domain.records import (
@@ -138,8 +138,8 @@ class History(Protocol):
 class DecisionCodec(Protocol):
     """Decisions as the bytes that leave and are kept."""
 
-    def encode(self, decision: Decision) -> bytes:
-        """Return the bytes of a decision."""
+    def encode(self, decision: Decision) -> Decided:
+        """Return a decision with its bytes and its line."""
         ...
 
     def decode(self, body: bytes) -> Decision:

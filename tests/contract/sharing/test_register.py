@@ -13,7 +13,7 @@ from runtime.fault import Fault
 from runtime.ids import new_account, ordered_id
 from runtime.testing import NOON
 from services.sharing.api.codec import ProtoDecisions
-from services.sharing.domain.decision import Decided, Decision, Record
+from services.sharing.domain.decision import Decision, Record
 from services.sharing.domain.question import Answer, Finding, Ground, Question
 from services.sharing.domain.records import Guest
 from services.sharing.domain.vocabulary import Basis, Obligation, Outcome, Reason
@@ -51,7 +51,7 @@ def decision(**more: Any) -> Decision:
 
 def record(*decisions: Decision, action: str = "sharing:decision:permit") -> Record:
     event = Event(action, "permit", NOON, decisions[0].question.account)
-    decided = [Decided(each, CODEC.encode(each)) for each in decisions]
+    decided = [CODEC.encode(each) for each in decisions]
     return Record(decisions[0].name, "mi-store", decided, (event,))
 
 
@@ -68,7 +68,7 @@ def test_what_is_kept_reads_as_it_was() -> None:
         guest=Guest("NL", "s-1"),
     )  # fmt: skip
     for each in (decision(), decision(answer=refused, question=guest)):
-        assert CODEC.decode(CODEC.encode(each)) == each
+        assert CODEC.decode(CODEC.encode(each).body) == each
 
 
 async def test_records_that_wait_share_a_commit_and_all_are_found(

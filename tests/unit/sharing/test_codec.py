@@ -31,7 +31,7 @@ def test_the_bytes_of_a_decision_are_its_message(
         asked = asked._replace(account="", guest=Guest("NL", session))
     for name in ("decisions/nl-a", "decisions/nl-b"):  # the second finds what is remembered
         decision = Decision(name, asked, answered, now, "d", "0" * 32, "mi-store", f"nl-{name}")
-        body = CODEC.encode(decision)
+        body = CODEC.encode(decision).body
         message = decision_pb2.Decision.FromString(body)
         assert message == encoding.decision(decision)
         assert CODEC.decode(body) == _kept(decision)
