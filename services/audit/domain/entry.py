@@ -32,8 +32,7 @@ class Facet(IntEnum):
 _PERSON, _ACTOR, _APP, _TRACE, _RECIPIENT, _CONTRACT, _EVENT, _OUTCOME = map(int, Facet)
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """An event under the number that its producer gave it."""
 
     sequence: int  # from 1, dense
@@ -70,7 +69,6 @@ class Leaf(NamedTuple):
     @classmethod
     def of(cls, sealed: "SealedEntry", data: bytes, leaf_hash: bytes) -> "Leaf":
         """Return the leaf of an entry whose bytes are `data`."""
-        postings = tuple((int(facet), key) for facet, key in sealed.postings)
         return cls(
             sealed.producer,
             sealed.sequence,
@@ -78,7 +76,7 @@ class Leaf(NamedTuple):
             to_micros(sealed.time),
             data,
             leaf_hash,
-            postings,
+            tuple(sealed.postings),
         )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
-from itertools import starmap
 from typing import NamedTuple
 
 from runtime.event import Decision, Event, Trace
@@ -192,11 +191,6 @@ def same_content(submission: Submission, opened: OpenedEntry) -> bool:
     )
 
 
-def commitment(salt: bytes, name: str, value: str) -> bytes:
-    """Commit to a named value; without the 32-byte salt it can be neither read nor guessed."""
-    return hashlib.sha256(salt + _prefixed(name) + value.encode()).digest()
-
-
 def _destroyed(producer: str, event: Event) -> str:
     if (producer, event.outcome) != ("audit", "ok"):
         return ""
@@ -265,17 +259,15 @@ def _seal_section(
     """Commit to each member and encrypt the openings; `fresh` is the nonce, then the salts."""
     layout = _layout(tuple(members))
     nonce, *salts = layout.random.unpack(fresh)
-    values = [value.encode() for value in members.values()]
-    commitments = [
-        _sha256(salt + name + value).digest()
-        for salt, name, value in zip(salts, layout.names, values, strict=True)
+    committed = [
+        salt + name + value.encode()
+        for salt, name, value in zip(salts, layout.names, members.values(), strict=True)
     ]
-    sizes = layout.sizes.pack(*map(len, values))
-    plain = b"".join((fresh[_NONCE_SIZE:], *layout.names, sizes, *values))
+    plain = b"".join((layout.sizes.pack(*map(len, committed)), *committed))
     pseudonym = keys.pseudonym
     return Section(
         pseudonym,
-        tuple(commitments),
+        tuple([_sha256(each).digest() for each in committed]),
         keys.encrypt(plain, place + _counted(pseudonym), nonce),
     )
 
@@ -284,30 +276,23 @@ def _open_section(origin: str, stored: StoredEntry, number: int, keys: PartyKeys
     section = stored.sealed.sections[number]
     context = _place(origin, stored.sealed.event_id) + _counted(section.pseudonym)
     try:
-        parsed = _parse(keys.decrypt(section.sealed, context), len(section.commitments))
+        given = BytesIO(keys.decrypt(section.sealed, context))
     except ValueError as error:
         raise LogDamagedError(f"entry {stored.index}: section {number} does not open") from error
-    if tuple(starmap(commitment, parsed)) != section.commitments:
+    sizes = [int.from_bytes(given.read(4)) for _ in section.commitments]
+    committed = [given.read(size) for size in sizes]
+    hashes = tuple([_sha256(each).digest() for each in committed])
+    if hashes != section.commitments or given.read(1):
         raise LogDamagedError(f"entry {stored.index}: section {number} opens to something else")
-    return [
-        Opening(number, position, name, salt, value)
-        for position, (salt, name, value) in enumerate(parsed)
-    ]
+    return [_opening(number, position, each) for position, each in enumerate(committed)]
 
 
-def _parse(plain: bytes, members: int) -> list[tuple[bytes, str, str]]:
-    """Return salt, name and value of each member."""
-    given = BytesIO(plain)
-    salts = [given.read(_SALT_SIZE) for _ in range(members)]
-    names = [given.read(int.from_bytes(given.read(2))) for _ in range(members)]
-    sizes = [int.from_bytes(given.read(4)) for _ in range(members)]
-    values = [given.read(size) for size in sizes]
-    if given.read(1):
-        raise ValueError("something follows the last value")
-    return [
-        (salt, name.decode(), value.decode())
-        for salt, name, value in zip(salts, names, values, strict=True)
-    ]
+def _opening(section: int, position: int, committed: bytes) -> Opening:
+    """Divide what was committed to: the salt, the name behind its length, the value."""
+    at = _SALT_SIZE + 2
+    end = at + int.from_bytes(committed[_SALT_SIZE:at])
+    name, value = committed[at:end].decode(), committed[end:].decode()
+    return Opening(section, position, name, committed[:_SALT_SIZE], value)
 
 
 class _Layout(NamedTuple):

@@ -23,10 +23,10 @@ from runtime.db import Database
 from runtime.event import Section
 from runtime.fault import Fault
 from services.audit.domain.merkle import leaf_hash
-from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
 from services.audit.store.search import indexes
 from services.audit.store.tables import outbox, party_keys, postings
+from tests.committed import commitment
 from tests.contract.audit.erasing import ANA, BO, INES, MONTH, Office, Service
 from tests.contract.audit.log import OFFICER, PERSON, event
 

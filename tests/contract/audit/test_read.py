@@ -14,10 +14,10 @@ from runtime.fault import Fault
 from runtime.testing import NOON
 from services.audit.cases.prove_inclusion import ProveInclusion
 from services.audit.domain.entry import Readability
-from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import included
 from services.audit.domain.wanted import Wanted
 from services.audit.store.tables import LOG, party_keys
+from tests.committed import commitment
 from tests.contract.audit.log import OFFICER, PERSON, Log, event
 
 OTHER = "accounts/nl-ffffffffffffffffffffffffff"

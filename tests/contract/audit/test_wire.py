@@ -26,12 +26,12 @@ from runtime.process import NotReadyError
 from runtime.server import Server
 from runtime.testing import Bench, serving
 from services.audit.domain.merkle import leaf_hash
-from services.audit.domain.sealing import commitment
 from services.audit.domain.verification import consistent, included
 from services.audit.main import assembled, check, migrate_all
 from services.audit.settings import AuditSettings, log_origin
 from services.audit.store.key_encryption import create_key
 from services.audit.store.log_keys import create_log_key
+from tests.committed import commitment
 from tests.contract.audit.entries import MALFORMED, entry, event_id
 
 T = TypeVar("T")

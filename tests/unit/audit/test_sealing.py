@@ -13,12 +13,18 @@ from hypothesis import strategies as st
 
 from runtime.event import Decision, Event, Section, Trace
 from services.audit.api.envelope import LogEntryEnvelope
-from services.audit.domain.entry import Facet, OpenedEntry, Readability, StoredEntry, Submission
+from services.audit.domain.entry import (
+    FORMAT,
+    Facet,
+    OpenedEntry,
+    Readability,
+    StoredEntry,
+    Submission,
+)
 from services.audit.domain.faults import LogDamagedError
 from services.audit.domain.merkle import leaf_hash
 from services.audit.domain.sealing import (
     ORGANISATION,
-    commitment,
     open_entry,
     parties,
     same_content,
@@ -26,6 +32,7 @@ from services.audit.domain.sealing import (
     tag,
 )
 from services.audit.store.key_ring import StoredPartyKeys
+from tests.committed import commitment, preimage
 
 # The same examples each time, and no judgement of how busy the machine is.
 patient = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -111,6 +118,23 @@ def test_every_opening_matches_its_commitment(event: Event) -> None:
         expected = commitment(opening.salt, opening.name, opening.value)
         assert section.commitments[opening.position] == expected
     assert len({opening.salt for opening in entry.openings}) == len(entry.openings)
+
+
+def test_a_section_seals_what_is_hashed_behind_its_lengths() -> None:
+    event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "1", "ä": "ß\n"})
+    entry = opened(event, PERSON)
+    (section,) = entry.stored.sealed.sections
+    context = (
+        b"accord-audit-section",
+        FORMAT.to_bytes(4),
+        ORIGIN.encode(),
+        bytes.fromhex(event.event_id),
+        section.pseudonym,
+    )
+    associated = b"".join(len(part).to_bytes(4) + part for part in context)
+    hashed = [preimage(shown.salt, shown.name, shown.value) for shown in entry.openings]
+    lengths = [len(each).to_bytes(4) for each in hashed]
+    assert KEYS[PERSON].decrypt(section.sealed, associated) == b"".join((*lengths, *hashed))
 
 
 @patient
@@ -300,8 +324,6 @@ def test_equal_values_give_unequal_commitments() -> None:
     event = Event("account:link:add", "success", NOON, PERSON, fields={"a": "x", "b": "x"})
     commitments = [*stored(event).sealed.sections[0].commitments]
     assert len(set(commitments)) == len(commitments)
-    # The length of the name is part of what is hashed: no other split of name and value fits.
-    assert commitment(bytes(32), "ab", "c") != commitment(bytes(32), "a", "bc")
 
 
 @patient

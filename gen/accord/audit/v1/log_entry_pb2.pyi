@@ -49,8 +49,8 @@ class LogEntry(_message.Message):
         """
         sealed: _builtins.bytes
         """The openings of all commitments, in their order: nonce (12 bytes) ‖ AES-256-GCM ciphertext and
-        tag under the party's data key. Plain text: the salts of all fields; then for each field
-        uint16(length of name) ‖ name; then for each uint32(length of value); then the values.
+        tag under the party's data key. Plain text: for each field the uint32 length of what its
+        commitment hashes; then for each these bytes.
         Additional data: each of "accord-audit-section", uint32(format), origin, event id, pseudonym
         preceded by its uint32 length, so that no section can be moved to another entry or log.
         """
