@@ -125,11 +125,24 @@ def test_an_officer_reaches_all(
     fill_terms(officer, "Sleds", document=True)
     officer.press("Save the draft")
     contract = officer.path
-    pages = ["recipients", "recipients/sleds/endpoint", "contracts", "contracts/new", "expiries"]
+    pages = ["recipients", "recipients/sleds/endpoint", "recipients/sleds/people"]
+    pages += ["contracts", "contracts/new", "expiries"]
     pages += ["instruments", "instruments/new", "revocations", "explore", "what-if"]
     pages += ["erasures", "erasures/new", "holds/new"]
     paths = [*(f"/officer/{page}" for page in pages), contract, f"{contract}/amend"]
     assert unreached(officer, paths) == {}
+
+
+def test_an_officer_supposes_other_rules_by_keys_alone(officers: tuple[Visitor, Visitor]) -> None:
+    officer = officers[0]
+    officer.open("/officer/what-if")
+    tab_to(officer, "[name=change]")
+    officer.page.keyboard.press("Space")
+    for selector in ("#rules", "#notices", "#whole-yes", "#sample", "main form button"):
+        tab_to(officer, selector)
+    with officer.page.expect_navigation():
+        officer.page.keyboard.press("Enter")
+    assert "Choose at least one file of the rules" in officer.text
 
 
 def test_an_auditor_reaches_all_and_states_a_purpose_by_keys_alone(

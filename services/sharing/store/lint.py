@@ -75,6 +75,7 @@ class _Linter:
     def __init__(self, files: Files, trees: Mapping[str, Tree]) -> None:
         self._files = files
         self._trees = trees
+        self._nodes: dict[str, yaml.Node | None] = {}
         self._notices = sorted(name for name in trees if PurePosixPath(name).parent.name)
 
     def problems(self) -> Iterator[Problem]:
@@ -230,7 +231,10 @@ class _Linter:
 
     def _line(self, file: str, place: Place) -> int:
         """Return the line of what stands there, or of the nearest thing around it."""
-        node: yaml.Node | None = yaml.compose(self._files[file].decode(), Loader=RulebookLoader)
+        if file not in self._nodes:
+            text = self._files[file].decode()
+            self._nodes[file] = yaml.compose(text, Loader=RulebookLoader)
+        node = self._nodes[file]
         line = 1
         for step in place:
             node = _inner(node, step)
