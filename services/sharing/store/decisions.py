@@ -75,31 +75,22 @@ class StoredDecisions:
             ("ordinal", "name", "asker", "bodies"),
             [(n, record.name, record.asker, _joined(record.decided)) for n, record in placed],
         )
-        index = [
-            (
-                _keyed(holder, ordinal >> _SEGMENT_BITS),
-                ordinal << _PLACE_BITS | place,
-                each.decision.answer.outcome,
-            )
-            for ordinal, record in placed
-            for place, each in enumerate(record.decided)
-            if (holder := each.decision.question.holder)
-        ]
-        if index:
-            self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))
+        index: list[tuple[int, int, str]] = []
         permits: dict[tuple[str, str, str, str, str], int] = {}
         for ordinal, record in placed:
-            for place, each in enumerate(record.decided):
-                asked = each.decision.question
-                if asked.personal and each.decision.answer.outcome is Outcome.PERMIT:
-                    kind = (
-                        asked.holder,
-                        asked.recipient,
-                        asked.purpose,
-                        ",".join(sorted(asked.categories)),
-                        asked.instrument,
-                    )
-                    permits.setdefault(kind, ordinal << _PLACE_BITS | place)
+            segment, position = ordinal >> _SEGMENT_BITS, ordinal << _PLACE_BITS
+            for place, (decision, _, _) in enumerate(record.decided, position):
+                asked, outcome = decision.question, decision.answer.outcome
+                holder = asked.holder
+                if not holder:
+                    continue
+                index.append((_keyed(holder, segment), place, outcome))
+                if outcome is Outcome.PERMIT:
+                    categories = ",".join(sorted(asked.categories))
+                    kind = (holder, asked.recipient, asked.purpose, categories, asked.instrument)
+                    permits.setdefault(kind, place)
+        if index:
+            self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))
         if permits:
             noted = json.dumps([(*kind, position) for kind, position in permits.items()])
             self._tx.exec_driver_sql(_PERMITTED[self._tx.dialect.name], (noted,))
