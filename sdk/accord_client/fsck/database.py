@@ -35,6 +35,7 @@ from accord_client.fsck.postings import Postings, Tally
 from accord_client.fsck.report import Progress, Report
 from accord_client.fsck.rows import Database, Row, UnreadableError
 from accord_client.fsck.signatures import Signatures
+from accord_client.fsck.statements import Statements
 from accord_client.fsck.tree import TreeCheck
 from accord_client.merkle import HASH_SIZE, leaf_hash
 from accord_client.note import VerifierKey
@@ -152,21 +153,23 @@ def check_database(
     """The same under a policy, which the published checkpoints are held to."""
     report = Report()
     try:
-        with contextlib.closing(database):
+        with contextlib.closing(database), contextlib.closing(Statements()) as statements:
             database.require_log()
-            _Check(database, trust, report).run(progress, processes)
+            _Check(database, trust, report, statements).run(progress, processes)
     except UnreadableError as error:
         report.add("file", str(error))
     return report
 
 
 class _Check:
-    def __init__(self, database: Database, trust: Trust, report: Report) -> None:
+    def __init__(
+        self, database: Database, trust: Trust, report: Report, statements: Statements
+    ) -> None:
         self._database = database
         self._trust = trust
         self._report = report
         self._signatures = Signatures(trust, report)
-        self._statements: dict[int, dict[bytes, str]] = {}
+        self._statements = statements
 
     def run(self, progress: Progress, processes: int) -> None:
         report = self._report
@@ -176,16 +179,17 @@ class _Check:
             self._read_checkpoints(table)
         check_beside(self._database, self._signatures)
         self._signatures.tell()
-        if not self._statements:
+        newest = self._statements.newest()
+        if newest is None:
             report.add("checkpoints", "none of them verifies with the pinned keys")
-        covered = report.covered = max(self._statements, default=0)
+        covered = report.covered = newest or 0
         # Not the largest index: a single altered row could claim any.
         count = self._number("SELECT COUNT(*) FROM entries", "entries")
         size = max(covered, count)
         postings = Postings(self._database, report)
         store = TableStore(self._database, postings.tally)
         tree = TreeCheck(store, report, self._statements, self._read_tile, _name_tile)
-        for bundle in checked(store, size, list(self._statements), report, processes):
+        for bundle in checked(store, size, self._statements, report, processes):
             tree.add(bundle)
             postings.expected.append(bundle.total)
             report.tiles += bundle.width == WIDTH
@@ -219,9 +223,7 @@ class _Check:
             checkpoint = attested.checkpoint
             if checkpoint.size != size:
                 self._report.add(where, f"the note states size {checkpoint.size}")
-            roots = self._statements.setdefault(checkpoint.size, {})
-            roots.setdefault(checkpoint.root, where)
-            if len(roots) > 1:
+            if self._statements.add(checkpoint.size, checkpoint.root, where):
                 self._report.add(where, "states another root than the other note of this size")
 
     def _read_tile(self, level: int, number: int, width: int) -> bytes | None:

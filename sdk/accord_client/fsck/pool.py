@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from accord_client.fsck.bundles import WIDTH, Bundle, Part, Store, check_bundles
 from accord_client.fsck.report import Report
+from accord_client.fsck.statements import Statements
 from accord_client.processes import as_many_as_help, spread
 
 _CHUNK = 32  # bundles handed to a process at a time: some milliseconds of work
@@ -16,7 +16,7 @@ _MOST_ABSENT = 1_000  # bundles in a row
 
 
 def checked(
-    store: Store, size: int, sizes: Sequence[int], report: Report, processes: int = 0
+    store: Store, size: int, statements: Statements, report: Report, processes: int = 0
 ) -> Iterator[Bundle]:
     """The bundles of a log of ``size``, in order; 0 ``processes`` means as many as help.
 
@@ -24,7 +24,7 @@ def checked(
     may sign may state any.
     """
     absent = 0
-    for bundle in _all(store, size, sorted(sizes), processes):
+    for bundle in _all(store, size, statements, processes):
         yield bundle
         absent = absent + 1 if bundle.by_leaf is None and not bundle.entries else 0
         if absent > _MOST_ABSENT:
@@ -33,15 +33,15 @@ def checked(
             return
 
 
-def _all(store: Store, size: int, sizes: Sequence[int], processes: int) -> Iterator[Bundle]:
+def _all(store: Store, size: int, statements: Statements, processes: int) -> Iterator[Bundle]:
     workers = processes or as_many_as_help(worth=size >= _WORTH)
-    for bundles in spread(partial(check_bundles, store), _chunks(size, sizes), workers):
+    for bundles in spread(partial(check_bundles, store), _chunks(size, statements), workers):
         yield from bundles
 
 
-def _chunks(size: int, sizes: Sequence[int]) -> Iterator[Part]:
+def _chunks(size: int, statements: Statements) -> Iterator[Part]:
     """What is handed to a process: bundles, and the sizes that statements in them are about."""
     for start in range(0, size, _CHUNK * WIDTH):
         end = min(start + _CHUNK * WIDTH, size)
         bundles = [(at // WIDTH, min(WIDTH, end - at)) for at in range(start, end, WIDTH)]
-        yield bundles, sizes[bisect_left(sizes, start) : bisect_right(sizes, end)]
+        yield bundles, statements.sizes(start, end)

@@ -17,6 +17,7 @@ out, as what it states follows from the later ones.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from accord_client.fsck.bundles import WIDTH, Stored
 from accord_client.fsck.pool import checked
 from accord_client.fsck.report import NoLogError, Progress, Report, UnreachableError
 from accord_client.fsck.signatures import Signatures
+from accord_client.fsck.statements import Statements
 from accord_client.fsck.tree import TreeCheck
 from accord_client.merkle import HASH_SIZE
 from accord_client.note import MAX_NOTE_BYTES
@@ -194,11 +196,20 @@ def check_tiles(
 ) -> Report:
     """Checks a published log. Raises nothing for a bad log: what is wrong is in the report."""
     report = Report()
-    history = _History(source, trust, report)
-    size = history.size
-    if size is None:
-        return report
-    store = TileStore(source, size)
+    with contextlib.closing(Statements()) as statements:
+        size = _History(source, trust, report, statements).size
+        if size is not None:
+            store = TileStore(source, size)
+            for done in _check_tree(store, size, statements, report, processes):
+                progress(done, size)
+            _check_names(source, store, size, report)
+    return report
+
+
+def _check_tree(
+    store: TileStore, size: int, statements: Statements, report: Report, processes: int
+) -> Iterator[int]:
+    """1. to 4.; yields how many entries are done."""
 
     def read_tile(level: int, number: int, width: int) -> bytes | None:
         faults: list[tuple[str, str]] = []
@@ -210,22 +221,22 @@ def check_tiles(
     def name_tile(level: int, number: int) -> str:
         return tile_path(level, number, min(WIDTH, (size >> 8 * level) - number * WIDTH))
 
-    tree = TreeCheck(store, report, history.statements, read_tile, name_tile)
-    for bundle in checked(store, size, list(history.statements), report, processes):
+    tree = TreeCheck(store, report, statements, read_tile, name_tile)
+    for bundle in checked(store, size, statements, report, processes):
         tree.add(bundle)
         report.tiles += 1
-        progress(min(size, (bundle.number + 1) * WIDTH), size)
+        yield min(size, (bundle.number + 1) * WIDTH)
     tree.end()
     report.covered = size
-    _check_names(source, store, size, report)
-    return report
 
 
 class _History:
     """Every checkpoint that was published; ``size`` is that of the newest, None without one."""
 
-    def __init__(self, source: Source, trust: Trust, report: Report) -> None:
-        self.statements: dict[int, dict[bytes, str]] = {}
+    def __init__(
+        self, source: Source, trust: Trust, report: Report, statements: Statements
+    ) -> None:
+        self._statements = statements
         self.size: int | None = None
         self._trust = trust
         self._report = report
@@ -303,9 +314,7 @@ class _History:
 
     def _state(self, attested: Attested, where: str) -> None:
         checkpoint = attested.checkpoint
-        roots = self.statements.setdefault(checkpoint.size, {})
-        roots.setdefault(checkpoint.root, where)
-        if len(roots) > 1:
+        if self._statements.add(checkpoint.size, checkpoint.root, where):
             self._report.add(
                 where, f"states another root of {checkpoint.size} entries than was signed elsewhere"
             )

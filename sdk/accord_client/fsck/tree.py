@@ -6,10 +6,11 @@ to a signed root shows which of the two was altered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from accord_client.fsck.bundles import WIDTH, Bundle, Store, out_of_order, tree_root
 from accord_client.fsck.report import Report
+from accord_client.fsck.statements import Statements
 from accord_client.merkle import EMPTY_ROOT, HASH_SIZE, CompactRange, node_hash
 
 ReadTile = Callable[[int, int, int], bytes | None]
@@ -26,11 +27,10 @@ class TreeCheck:
         self,
         store: Store,
         report: Report,
-        statements: Mapping[int, Mapping[bytes, str]],
+        statements: Statements,
         read_tile: ReadTile,
         name_tile: Callable[[int, int], str],
     ) -> None:
-        """``statements`` are the signed roots by size, each with the name of where it is."""
         self._store = store
         self._report = report
         self._statements = statements
@@ -43,7 +43,7 @@ class TreeCheck:
         self._numbers: list[int] = []  # and that tile's number
         self._followed: set[str] | None = None  # producers seen since something was missing
         self._matched = 0  # the largest size whose root was found right
-        for root, where in statements.get(0, {}).items():
+        for root, where in statements.of(0):
             if root != EMPTY_ROOT:
                 report.add(where, "states a root of the empty log that is not its root")
 
@@ -111,7 +111,7 @@ class TreeCheck:
         ``None`` if both are, or neither.
         """
         decided = None
-        for root, where in self._statements.get(size, {}).items():
+        for root, where in self._statements.of(size):
             if self._by_leaf is None:
                 continue  # what is missing is named
             by_leaf, by_hash = self._by_leaf.peaks, self._by_hash.peaks
