@@ -22,7 +22,7 @@ from services.audit.domain.entry import OpenedEntry
 from services.audit.store.tables import party_keys
 from services.sharing.cases.check_batch import _events
 from services.sharing.domain.acting import Acting
-from services.sharing.domain.decision import Decision
+from services.sharing.domain.decision import Decided, Decision, said
 from services.sharing.domain.question import Answer, Question
 from services.sharing.domain.vocabulary import Outcome
 from tests.contract.audit.log import OFFICER, ORIGIN, PERSON, Log, event
@@ -35,18 +35,19 @@ ORDER = "instruments/i-1"
 ASKED = {"purpose": "delivery", "categories": "contact.name", "relation": "order-4711"}
 
 
-def decided(place: int, account: str, outcome: Outcome, **asked: Any) -> Decision:
+def decided(place: int, account: str, outcome: Outcome, **asked: Any) -> Decided:
     question = Question(
         account, "mi_store", "recipients/dhl", "delivery", ("contact.name",), "DE", **asked
     )
     answer = Answer(outcome, (), (), (), (), "")
-    return Decision(f"decisions/nl-1-{place}", question, answer, NOON, "f" * 64, "", "", "t")
+    decision = Decision(f"decisions/nl-1-{place}", question, answer, NOON, "f" * 64, "", "", "t")
+    return Decided(decision, b"", said(question, answer))
 
 
-def batch(number: int, actor: str, *decisions: Decision) -> Event:
+def batch(number: int, actor: str, *decisions: Decided) -> Event:
     """What sharing says of decisions that were asked for together."""
-    (said,) = _events("decisions/nl-1", decisions, Acting(actor, Way()))
-    return replace(said, event_id=f"{number:032x}")
+    (told,) = _events("decisions/nl-1", decisions, Acting(actor, Way()))
+    return replace(told, event_id=f"{number:032x}")
 
 
 @pytest.fixture
