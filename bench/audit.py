@@ -28,7 +28,7 @@ from bench._cosigned import cosigned
 from bench._fill import fill, trace_of
 from bench._load import connect, latencies, percentile, report
 from bench._region import NAME, STORES, Region, region
-from bench._verify import MILLION, verify
+from bench._verify import MILLION, verify, verify_bundle
 from runtime.db import Database
 from runtime.ids import event_id as new_event_id
 from runtime.ids import new_account
@@ -123,6 +123,7 @@ async def measure(store: str, amount: int, large: int, parts: Collection[str]) -
         with region(store) as here:
             await _filled(here, accounts, min(large, MILLION))
             verify(here.directory / "tiles", (_pinned(here),), store)
+        verify_bundle(store)
     if "cosigned" in parts:
         with region(store) as here:
             await cosigned(here, made(decisions(accounts), amount // 4, _COSIGNED_BATCH))
