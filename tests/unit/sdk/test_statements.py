@@ -49,4 +49,4 @@ def test_many_take_no_more_memory_than_few() -> None:
         text=True,
         check=True,
     )
-    assert int(said.stdout) < 16, "MiB"
+    assert int(said.stdout) < 8, "MiB"
