@@ -13,9 +13,11 @@ LARGEST = (1 << 63) - 1  # that a checkpoint can state
 
 MANY = """
 import resource
+from pathlib import Path
 from accord_client.fsck.statements import Statements
 def used():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() >> 20
 statements = Statements()
 before = used()
 for size in range(200_000):
