@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.sharing.api import encoding
 from services.sharing.api.codec import ProtoDecisions
-from services.sharing.domain.decision import Decision
+from services.sharing.domain.decision import Decision, said
 from services.sharing.domain.question import Facts, Question
 from services.sharing.domain.records import Guest
 from tests.unit.sharing.facts import answer
@@ -31,7 +31,8 @@ def test_the_bytes_of_a_decision_are_its_message(
         asked = asked._replace(account="", guest=Guest("NL", session))
     for name in ("decisions/nl-a", "decisions/nl-b"):  # the second finds what is remembered
         decision = Decision(name, asked, answered, now, "d", "0" * 32, "mi-store", f"nl-{name}")
-        body = CODEC.encode(decision).body
+        _, body, line = CODEC.encode(decision)
+        assert line == said(asked, answered)
         message = decision_pb2.Decision.FromString(body)
         assert message == encoding.decision(decision)
         assert CODEC.decode(body) == _kept(decision)
