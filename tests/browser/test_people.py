@@ -80,7 +80,7 @@ def judged(visitor: Visitor) -> None:
         assert assess(visitor.page) == []
 
 
-def test_a_consent_is_revoked_and_another_found_to_be_none(
+def test_a_consent_is_revoked_in_a_second_step_with_a_reason(
     visitor: Visitor, officers: tuple[Visitor, Visitor], region: Mesh, recipient: str
 ) -> None:
     visitor.sign_in("Anna de Vries")
@@ -124,14 +124,34 @@ def test_a_consent_is_revoked_and_another_found_to_be_none(
     visitor.open("/sharing")
     visitor.page.get_by_text("Earlier answers").click()
     assert visitor.page.get_by_role("cell", name="Revoked").first.is_visible()
+
+
+def test_a_consent_is_found_to_be_none_once(
+    visitor: Visitor, officers: tuple[Visitor, Visitor], region: Mesh, recipient: str
+) -> None:
+    assert recipient
+    visitor.sign_in("Anna de Vries")
+    account = visitor.account
+    known(region, account, version=1_001, born="1990-04-02")
     agrees(visitor)
+    officer = officers[0]
     officer.open(f"{PEOPLE}?show=may")
+    told = card(officer, account)
     told.get_by_role("button", name="Was no consent").click()
     officer.page.get_by_label("Who found so, and why").fill("ticked by somebody else")
-    officer.page.get_by_role("button", name="Record that it was none").dblclick()
-    officer.page.wait_for_url(f"{officer.origin}{PEOPLE}?done=consent_invalidate")
+    # The same form, sent from two windows: the second is answered like the first.
+    form = officer.page.locator("form[action$='/invalidate/confirm']")
+    form.evaluate("(form) => form.setAttribute('target', '_blank')")
+    with officer.page.expect_popup() as window:
+        officer.press("Record that it was none")
+    window.value.wait_for_url(f"{officer.origin}{PEOPLE}?done=consent_invalidate")
+    form.evaluate("(form) => form.removeAttribute('target')")
+    officer.press("Record that it was none")
     assert "It is recorded that the consent was none." in officer.text
     assert "Possible now" not in told.inner_text()
+    visitor.open("/sharing")
+    visitor.page.get_by_text("Earlier answers").click()
+    assert visitor.page.get_by_role("cell", name="Found invalid").first.is_visible()
 
 
 def test_people_come_a_page_at_a_time_and_no_account_is_in_an_address(
@@ -145,7 +165,9 @@ def test_people_come_a_page_at_a_time_and_no_account_is_in_an_address(
         known(region, new_account("nl"), version=1)
     officer = open_window(Window(width=PHONE, cookies=staff[PIETER]))
     officer.open(PEOPLE)
+    first = officer.page.locator("li.card h2").all_inner_texts()
     officer.press("More people")
+    assert not {*first} & {*officer.page.locator("li.card h2").all_inner_texts()}
     assert officer.page.url == officer.origin + PEOPLE
     assert assess(officer.page) == []
     officer.follow("繁體中文")
