@@ -1,6 +1,7 @@
 """Which end concerns what a recipient received: consents, choices, the account's status.
 
-What law ordered is never asked about here: neither the person nor we can call it back.
+What law ordered is never asked about here: neither the person nor we can call it back. What was
+sent may name a category, kind or purpose that the rules have retired since: it ends all the same.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from services.sharing.domain.records import (
 )
 from services.sharing.domain.revocation import Cause, Received
 from services.sharing.domain.rulebook import Rulebook
-from services.sharing.domain.vocabulary import DATA_HOSTING, LEGAL_CLAIMS
+from services.sharing.domain.vocabulary import DATA_HOSTING, LEGAL_CLAIMS, prefixes
 
 Concern = tuple[Cause, Callable[[Received], bool]]
 
@@ -49,7 +50,8 @@ class Ends:
         judge = self._judge(held)
         for name, categories in held.sent.consents.items():
             for category in categories:
-                _, decides = judge.judge(self._rulebook.category_keys[category])
+                keys = self._rulebook.category_keys.get(category) or prefixes(category)
+                _, decides = judge.judge(keys)
                 cause = self._cause(self._known.get(name)) or self._cause(decides)
                 if cause:
                     found[category] = cause
@@ -62,7 +64,7 @@ class Ends:
         sent = held.sent
         about = sent.service, sent.purpose, sent.recipient
         if about not in self._judges:
-            keys = self._rulebook.kind_keys[held.kind] | {sent.recipient}
+            keys = _kind_keys(self._rulebook, held) | {sent.recipient}
             self._judges[about] = ConsentJudge(
                 self._consents, sent.service, sent.purpose, keys, self._now
             )
@@ -71,12 +73,12 @@ class Ends:
 
 def of_choice(choice: Preference, rulebook: Rulebook) -> Concern | None:
     """Return why and for what a standing choice matters; None for one that ends nothing."""
-    value, purposes, kinds = choice.value, rulebook.purposes, rulebook.kind_keys
+    value = choice.value
     match choice.kind:
         case PreferenceKind.STOP_SHARING_WITH:
             return (
                 Cause.SHARING_STOPPED,
-                lambda held: value == held.sent.recipient or value in kinds[held.kind],
+                lambda held: value == held.sent.recipient or value in _kind_keys(rulebook, held),
             )
         case PreferenceKind.OBJECT_TO:
             return (
@@ -84,7 +86,10 @@ def of_choice(choice: Preference, rulebook: Rulebook) -> Concern | None:
                 lambda held: held.sent.purpose == value and held.beside_consent,
             )
         case PreferenceKind.OPT_OUT:
-            return Cause.OPTED_OUT, lambda held: purposes[held.sent.purpose].opt_out == value
+            stopped = {
+                key for key, purpose in rulebook.purposes.items() if purpose.opt_out == value
+            }
+            return Cause.OPTED_OUT, lambda held: held.sent.purpose in stopped
         case PreferenceKind.RESTRICT:
             return Cause.PROCESSING_RESTRICTED, _restricted
     return None
@@ -103,6 +108,10 @@ def of_status(status: SubjectStatus) -> Concern | None:
 def first(concerns: Iterable[Concern | None], held: Received) -> Cause | None:
     """Return the first cause that concerns what is held."""
     return next((each[0] for each in concerns if each and each[1](held)), None)
+
+
+def _kind_keys(rulebook: Rulebook, held: Received) -> frozenset[str]:
+    return rulebook.kind_keys.get(held.kind) or prefixes(held.kind)
 
 
 def _restricted(held: Received) -> bool:
