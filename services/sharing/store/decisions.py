@@ -47,11 +47,12 @@ _INDEX = {
 # The first permit of a kind is noted; those alike after it leave the row as it is.
 _PERMITTED = {
     "sqlite": "INSERT OR IGNORE INTO permitted"
-    " (holder, recipient, purpose, categories, instrument, position)"
-    " SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5 FROM json_each(?)",
+    " (holder, recipient, service, purpose, categories, instrument, position)"
+    " SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5,"
+    " value->>6 FROM json_each(?)",
     "postgresql": "INSERT INTO permitted"
-    " (holder, recipient, purpose, categories, instrument, position)"
-    " SELECT v->>0, v->>1, v->>2, v->>3, v->>4, (v->>5)::bigint"
+    " (holder, recipient, service, purpose, categories, instrument, position)"
+    " SELECT v->>0, v->>1, v->>2, v->>3, v->>4, v->>5, (v->>6)::bigint"
     " FROM jsonb_array_elements(%s::jsonb) AS v ON CONFLICT DO NOTHING",
 }
 
@@ -76,7 +77,7 @@ class StoredDecisions:
             [(n, record.name, record.asker, _joined(record.decided)) for n, record in placed],
         )
         index: list[tuple[int, int, str]] = []
-        permits: dict[tuple[str, str, str, str, str], int] = {}
+        permits: dict[tuple[str, ...], int] = {}
         for ordinal, record in placed:
             segment, position = ordinal >> _SEGMENT_BITS, ordinal << _PLACE_BITS
             for place, (decision, _, _) in enumerate(record.decided, position):
@@ -87,7 +88,14 @@ class StoredDecisions:
                 index.append((_keyed(holder, segment), place, outcome))
                 if outcome is Outcome.PERMIT:
                     categories = ",".join(sorted(asked.categories))
-                    kind = (holder, asked.recipient, asked.purpose, categories, asked.instrument)
+                    kind = (
+                        holder,
+                        asked.recipient,
+                        asked.service,
+                        asked.purpose,
+                        categories,
+                        asked.instrument,
+                    )
                     permits.setdefault(kind, place)
         if index:
             self._tx.exec_driver_sql(_INDEX[self._tx.dialect.name], (json.dumps(index),))

@@ -209,6 +209,7 @@ permitted = Table(
     METADATA,
     Column("holder", Text, primary_key=True),
     Column("recipient", Text, primary_key=True),
+    Column("service", Text, primary_key=True),  # a guest is told by apps of their own alone
     Column("purpose", Text, primary_key=True),
     Column("categories", Text, primary_key=True),  # with commas between
     Column("instrument", Text, primary_key=True),  # empty: none ordered it

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import (
     analysis_service_pb2,
@@ -25,6 +26,7 @@ from accord_client.jws import Keys
 from sqlalchemy import create_engine, select
 
 from runtime.event_names import text_of
+from services.sharing.store import reach as stored
 from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id
 from tests.contract.sharing.test_disclosures import recorded
@@ -237,6 +239,23 @@ async def test_a_guest_is_told_who_has_their_data_through_that_app(sharing: Shar
     assert await refusal("svc/portal", guest=GUEST) == "INVALID_FIELD"
     assert await refusal("app/mi-store") == "INVALID_FIELD"
     assert await refusal("app/mi-home", guest=GUEST) == "APP_NOT_BOUND"
+
+
+async def test_what_another_app_was_permitted_hides_nothing_of_a_guest(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_NEWEST_PERMITS", 1)
+    await delivering(sharing)
+    names = []
+    for service in ("mi_com", "mi_store", "mi_com"):
+        sharing.bench.clock.advance(timedelta(minutes=1))
+        asked = sharing.question(account="", guest=GUEST, service=service)
+        request = decision_service_pb2.CheckRequest(question=asked)
+        app = f"app/{service.replace('_', '-')}"
+        names.append((await sharing.call("decisions", "Check", request, as_=app)).decision.name)
+    async with sharing.bench.client(sharing.server, "sharing", "app/mi-store") as channel:
+        told = [reach async for reach in Guests(channel).recipients(GUEST)]
+    assert [had.decision for reach in told for had in reach.holdings] == [names[1]]
 
 
 async def test_what_the_guest_of_another_app_said_is_out_of_reach(sharing: Sharing) -> None:
