@@ -12,6 +12,7 @@ from services.sharing.domain.consents import standing
 from services.sharing.domain.freshness import ChangeKind
 from services.sharing.domain.ports import Page
 from services.sharing.domain.records import (
+    VALID_CONSENTS,
     Consent,
     ConsentRevision,
     ConsentState,
@@ -104,9 +105,12 @@ class StoredConsents:
             )
         )
         if revision:
-            # What was sent under it runs out with it.
-            rests = resting.c.consent == consent.name
-            self._tx.execute(update(resting).where(rests).values(expires=consent.expires))
+            # What was sent under it runs out with it; what has ended never does.
+            expires = consent.expires if consent.state in VALID_CONSENTS else None
+            rests = update(resting).where(resting.c.consent == consent.name)
+            if expires is None:
+                rests = rests.where(resting.c.expires.is_not(None))
+            self._tx.execute(rests.values(expires=expires))
         note(self._tx, ChangeKind.PERSON, account)
 
     def list(self, page: Page, account: str) -> tuple[list[Consent], str]:
