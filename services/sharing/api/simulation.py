@@ -1,7 +1,9 @@
 """What-if questions on the wire."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from threading import Lock
 
 from accord.sharing.v1 import analysis_service_pb2 as pb
 from accord.sharing.v1 import simulation_pb2
@@ -23,7 +25,11 @@ from services.sharing.domain.rulebook import Rulebook, RulebookError
 
 _USUAL, _MOST = 500, 5000
 _MOST_FILES, _MOST_BYTES = 64, 512 * 1024
-_MAX_PATH, _MAX_MESSAGE = 120, 300
+# In all no more than a trailer of 8 KiB takes: it is encoded, and the first stands in it twice.
+_MAX_PATH, _MAX_MESSAGE, _MAX_FIRST, _MAX_PROBLEMS = 120, 300, 80, 4096
+# A draft is compiled for seconds, with the interpreter that decisions need: one at a time.
+COMPILING = Lock()
+_RETRY_AFTER = timedelta(seconds=2)
 
 
 def sample(request: pb.SimulateRequest) -> Sample:
@@ -78,16 +84,32 @@ def _draft(message: simulation_pb2.RulebookDraft, means: Means) -> Rulebook:
         raise invalid("change.rulebook.files", f"1 to {_MOST_FILES} files, each once")
     if sum(map(len, files.values())) > _MOST_BYTES:
         raise invalid("change.rulebook.files", f"at most {_MOST_BYTES} bytes")
+    # Not awaited: who gives up waiting leaves a thread that compiles on.
+    if not COMPILING.acquire(blocking=False):
+        raise Fault("OVERLOADED", "another draft is being compiled", retry_after=_RETRY_AFTER)
     try:
         return means.compile(files, amends=message.amends)
     except RulebookError as error:
-        problems = [line[:_MAX_MESSAGE] for line in str(error).splitlines()]
+        problems = [*_fitting(str(error).splitlines())]
         raise Fault(
             "INVALID_FIELD",
-            f"change.rulebook: {problems[0]}",
+            f"change.rulebook: {problems[0][:_MAX_FIRST]}",
             metadata={"field": "change.rulebook"},
             violations=[("change.rulebook", each) for each in problems],
         ) from error
+    finally:
+        COMPILING.release()
+
+
+def _fitting(problems: Iterable[str]) -> Iterator[str]:
+    """Yield the first problems, each cut, of _MAX_PROBLEMS bytes in all."""
+    left = _MAX_PROBLEMS
+    for problem in problems:
+        cut = problem[:_MAX_MESSAGE]
+        left -= len(cut.encode())
+        if left < 0:
+            return
+        yield cut
 
 
 def _contract(message: simulation_pb2.ContractDraft, means: Means, moment: datetime) -> Plan:

@@ -15,7 +15,7 @@ from services.sharing.store.rulebook import (
     Files,
     RulebookLoader,
     Tree,
-    compile_rulebook,
+    compile_tree,
     join_files,
     parse_file,
     read_files,
@@ -45,6 +45,11 @@ def lint(files: Files, most: int | None = None) -> list[Problem]:
 
     Every one, or `most` of them: to find a line costs more than to find what is wrong.
     """
+    return _linted(files, most)[0]
+
+
+def _linted(files: Files, most: int | None) -> tuple[list[Problem], Rulebook | None]:
+    """Return the problems or, without any, what was compiled to find them."""
     trees: dict[str, Tree] = {}
     problems = []
     for name, content in files.items():
@@ -52,9 +57,10 @@ def lint(files: Files, most: int | None = None) -> list[Problem]:
             trees[name] = parse_file(name, content)
         except RulebookError as error:
             problems.append(Problem(name, _line_said(error), _unprefixed(name, error)))
+    linter = _Linter(files, trees)
     if not problems:
-        problems = [*islice(_Linter(files, trees).problems(), most)]
-    return sorted(set(problems))
+        problems = [*islice(linter.problems(), most)]
+    return sorted(set(problems)), linter.rulebook
 
 
 def compile_draft(files: Files, *, amends: bool) -> Rulebook:
@@ -63,10 +69,14 @@ def compile_draft(files: Files, *, amends: bool) -> Rulebook:
     RulebookError holds a line `file:line: message` for each problem, of the first DRAFT_PROBLEMS.
     """
     whole = {**read_files(FOLDER), **files} if amends else files
-    problems = lint(whole, DRAFT_PROBLEMS)
-    if problems:
+    try:
+        problems, rulebook = _linted(whole, DRAFT_PROBLEMS)
+    # A number of thousands of digits, say, of which no message can be made.
+    except (ValueError, LookupError) as error:
+        raise RulebookError(f"a value that no rule has: {error}") from error
+    if problems or rulebook is None:
         raise RulebookError("\n".join(" ".join(str(each).split()) for each in problems))
-    return compile_rulebook(whole)
+    return rulebook
 
 
 class _Linter:
@@ -75,6 +85,7 @@ class _Linter:
     def __init__(self, files: Files, trees: Mapping[str, Tree]) -> None:
         self._files = files
         self._trees = trees
+        self.rulebook: Rulebook | None = None
         self._nodes: dict[str, yaml.Node | None] = {}
         self._notices = sorted(name for name in trees if PurePosixPath(name).parent.name)
 
@@ -97,7 +108,7 @@ class _Linter:
         if told:
             return
         try:
-            rulebook = compile_rulebook(self._files)
+            rulebook = self.rulebook = compile_tree(joined)
         except RulebookError as error:
             yield Problem("", 0, str(error))
             return
@@ -230,7 +241,9 @@ class _Linter:
         return Problem(file, self._line(file, place), message)
 
     def _line(self, file: str, place: Place) -> int:
-        """Return the line of what stands there, or of the nearest thing around it."""
+        """Return the line of what stands there, or of the nearest thing around it; 0: no file."""
+        if file not in self._files:
+            return 0
         if file not in self._nodes:
             text = self._files[file].decode()
             self._nodes[file] = yaml.compose(text, Loader=RulebookLoader)

@@ -157,6 +157,11 @@ def compile_rulebook(files: Files) -> Rulebook:
     error = jsonschema.exceptions.best_match(schema_errors(tree))
     if error:
         raise RulebookError(f"{'/'.join(map(str, error.absolute_path))}: {error.message}")
+    return compile_tree(tree)
+
+
+def compile_tree(tree: Tree) -> Rulebook:
+    """Compile joined files in which the schema finds nothing; RulebookError as for files."""
     try:
         return _compiled(tree)
     except (KeyError, ValueError) as error:  # a word or a day that the schema cannot know of

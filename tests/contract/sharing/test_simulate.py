@@ -19,6 +19,7 @@ from accord.sharing.v1.decision_pb2 import (
 
 from runtime.errors import from_error
 from sandbox.rulebook.sample import differing, read_database, read_lines, write_lines
+from services.sharing.api import simulation
 from services.sharing.domain.engine import decide
 from services.sharing.domain.vocabulary import Outcome
 from services.sharing.store.rulebook import FOLDER, load_rulebook, read_files
@@ -27,6 +28,7 @@ from tests.contract.sharing.test_explain import refusal
 from tests.contract.sharing.test_freshness import FRAUD, MARKETING, stand
 from tests.contract.sharing.test_reach import permitted
 
+CHAT = "notices/live-chat.yaml"
 STORE = "notices/mi-store@2025-05-20.yaml"
 
 
@@ -190,6 +192,9 @@ async def test_officers_alone_ask_and_what_is_wrong_is_refused(sharing: Sharing)
     bomb.files.add(path="kinds.yaml", content=b"a: &a [x]\nb: *a\n")
     huge = simulation_pb2.RulebookDraft()
     huge.files.add(path="kinds.yaml", content=b"#" * (600 * 1024))
+    whole = [each for each in draft().files if "/" not in each.path]
+    silent = simulation_pb2.RulebookDraft(files=whole)
+    endless = draft("basis: consent", f"basis: 0x{'f' * 6000}")
     past = pb.SimulateRequest(change=simulation_pb2.Change(rulebook=draft()))
     past.moment.FromDatetime(sharing.bench.clock.now() - timedelta(days=1))
     for wrong in (
@@ -198,6 +203,8 @@ async def test_officers_alone_ask_and_what_is_wrong_is_refused(sharing: Sharing)
         pb.SimulateRequest(change=simulation_pb2.Change(rulebook=broken)),
         pb.SimulateRequest(change=simulation_pb2.Change(rulebook=bomb)),
         pb.SimulateRequest(change=simulation_pb2.Change(rulebook=huge)),
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=silent)),
+        pb.SimulateRequest(change=simulation_pb2.Change(rulebook=endless)),
         pb.SimulateRequest(
             change=simulation_pb2.Change(consents_withdrawn=simulation_pb2.ConsentsWithdrawn())
         ),
@@ -226,6 +233,32 @@ async def test_each_problem_of_a_draft_is_told_with_its_file_and_line(sharing: S
     assert {file for file, _, _ in told} == {STORE}
     assert any("whim" in lines[int(line) - 1] and "whim" in text for _, line, text in told)
     assert any("bias" in text for _, _, text in told)
+
+
+async def test_long_problems_of_a_draft_fit_into_an_answer(sharing: Sharing) -> None:
+    await sharing.know_person()
+    files = draft().files
+    chat = next(each for each in files if each.path == CHAT)
+    row = f"\n  - clause: §9.9\n    basis: {'漢' * 400}"
+    chat.content = chat.content.rstrip() + (row * 20).encode()
+    long = simulation_pb2.RulebookDraft(files=[chat], amends=True)
+    request = pb.SimulateRequest(change=simulation_pb2.Change(rulebook=long))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await streamed(sharing, request, "staff/officer/ana")
+    fault = from_error(caught.value, "sharing")
+    assert fault.reason == "INVALID_FIELD"
+    said = [text for _, text in fault.violations]
+    assert said[0].startswith(f"{CHAT}:")
+    assert 3000 < sum(len(text.encode()) for text in said) <= 4096
+    assert len(fault.message) < 100
+
+
+async def test_one_draft_is_compiled_at_a_time(sharing: Sharing) -> None:
+    await sharing.know_person()
+    request = pb.SimulateRequest(change=simulation_pb2.Change(rulebook=draft()))
+    with simulation.COMPILING:
+        assert await refused(sharing, request) == "OVERLOADED"
+    await simulated(sharing, {"rulebook": draft()})
 
 
 async def test_a_simulation_is_on_record(sharing: Sharing) -> None:

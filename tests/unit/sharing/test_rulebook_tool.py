@@ -96,6 +96,12 @@ def test_a_draft_that_amends_is_held_against_all_and_its_problems_are_bounded() 
     with pytest.raises(RulebookError, match=r"^kinds.yaml:0: is missing$"):
         compile_draft(amending, amends=False)
     assert compile_draft({CHAT: FILES[CHAT]}, amends=True).digest == compile_rulebook(FILES).digest
+    without = {name: each for name, each in FILES.items() if "/" not in name}
+    with pytest.raises(RulebookError, match=r"^notices.yaml:0: \[\] should be non-empty$"):
+        compile_draft(without, amends=False)
+    endless = edited(CHAT, "id: live-chat", f"id: 0x{'f' * 6000}")
+    with pytest.raises(RulebookError, match=r"^a value that no rule has"):
+        compile_draft(endless, amends=False)
     many = FILES[CHAT].rstrip() + b"\n" + ROW.replace("chat.text", "none").encode() * 50
     with pytest.raises(RulebookError) as caught:
         compile_draft({CHAT: many}, amends=True)
