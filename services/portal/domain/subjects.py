@@ -37,7 +37,7 @@ class Relied:
 
     name: str
     purposes: Sequence[str]
-    counts: bool  # it stands: data could go there now because of it
+    counts: bool | None  # it stands: data could go there now because of it; None: not asked
 
     @property
     def key(self) -> str:
@@ -51,6 +51,7 @@ class Subject:
 
     name: str
     reached: Reached
+    wanted: Wanted  # of one that has data, what it could get was not asked
 
     @property
     def uses(self) -> Sequence[Use]:
@@ -68,4 +69,8 @@ class Subject:
             for ground in grounds:
                 if may_end(ground.consent):
                     purposes.setdefault(ground.consent, {})[purpose] = None
-        return [Relied(name, list(keys), name in standing) for name, keys in purposes.items()]
+        asked = self.wanted is not Wanted.HAS
+        return [
+            Relied(name, list(keys), name in standing if asked else None)
+            for name, keys in purposes.items()
+        ]

@@ -56,6 +56,7 @@ class SubjectPeer:
                     [holding_of(holding) for holding in each.holdings],
                     [prospect_of(prospect) for prospect in each.prospects],
                 ),
+                wanted,
             )
             for each in answer.subjects
         ], answer.next_page_token

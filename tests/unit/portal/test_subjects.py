@@ -8,7 +8,7 @@ import pytest
 
 from services.portal.domain.reach import Holding, Prospect, Reached
 from services.portal.domain.sharing import Basis, Ground, Recipient
-from services.portal.domain.subjects import Relied, Subject, may_end
+from services.portal.domain.subjects import Relied, Subject, Wanted, may_end
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ACCOUNT = "accounts/nl-" + "0" * 26
@@ -38,6 +38,7 @@ def test_each_consent_is_told_once_with_what_rests_on_it_and_whether_it_counts()
             [holding("survey", SECOND), holding("newsletter", FIRST), holding("delivery", "")],
             [prospect("newsletter", SECOND), prospect("survey", SECOND)],
         ),
+        Wanted.ALL,
     )
     assert subject.consents == [
         Relied(SECOND, ["newsletter", "survey"], counts=True),
@@ -46,6 +47,13 @@ def test_each_consent_is_told_once_with_what_rests_on_it_and_whether_it_counts()
     assert [use.purpose for use in subject.uses] == [
         "survey", "newsletter", "delivery", "newsletter", "survey",
     ]  # fmt: skip
+
+
+def test_what_was_not_asked_calls_no_consent_past() -> None:
+    recipient = Recipient("recipients/a", "A", "affiliate", "DE", NOON)
+    reached = Reached(recipient, [holding("survey", FIRST)], [])
+    for wanted, counts in ((Wanted.HAS, None), (Wanted.ALL, False)):
+        assert Subject(ACCOUNT, reached, wanted).consents == [Relied(FIRST, ["survey"], counts)]
 
 
 @pytest.mark.parametrize(
