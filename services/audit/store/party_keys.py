@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from runtime.db import Database, insert_missing
 from services.audit.domain.faults import log_unavailable
 from services.audit.domain.sealing import ORGANISATION
+from services.audit.store.key_encryption import MONTH_SIZE
 from services.audit.store.key_ring import (
     KeyRing,
     KeyRings,
@@ -74,7 +75,7 @@ class StoredKeys:
 
     async def months_without_kek(self) -> list[str]:
         """Return the months under which rows are wrapped although their key is not here."""
-        return await self._database.read(lambda tx: _without_kek(tx, self.rings.at(tx)))
+        return await self._database.read(lambda tx: _wrapped_without(tx, self.rings.at(tx)))
 
     async def why_closed(self) -> str | None:
         """Say why the keys must not be used as they are, and what to do; None when they may.
@@ -84,9 +85,9 @@ class StoredKeys:
         the record of what was done to whom is sealed.
         """
         if not (months := await self.months_without_kek()):
-            return None
+            return await self._database.read(lambda tx: _why_sealed(tx, self.rings.at(tx)))
         if await self.find([ORGANISATION]):
-            remedy = "put it back, or delete the rows to erase their parties"
+            remedy = "put it back, or delete the rows of party_keys to erase their parties"
         else:
             remedy = (
                 "the organisation's own keys are among them. Put it back or, if it was destroyed, "
@@ -124,14 +125,37 @@ class StoredKeys:
     def _make(self, tx: Connection, parties: Sequence[str]) -> None:
         ring = self.rings.at_newest(tx)
         known = {ring.unwrap(row).party for row in ring.rows_of(tx, parties)}
-        if ORGANISATION in parties and ORGANISATION not in known and _without_kek(tx, ring):
+        making = ORGANISATION in parties and ORGANISATION not in known
+        if making and (_wrapped_without(tx, ring) or _sealed_without(tx, ring)):
             # It may have keys that a key-encryption key would open which is not here.
             raise log_unavailable()
         rows = [ring.new_row(party) for party in parties if party not in known]
         insert_missing(tx, party_keys, rows)
 
 
-def _without_kek(tx: Connection, ring: KeyRing) -> list[str]:
-    wrapping = set(tx.execute(select(party_keys.c.kek).distinct()).scalars())
+def _wrapped_without(tx: Connection, ring: KeyRing) -> list[str]:
+    wrapping = tx.execute(select(party_keys.c.kek).distinct()).scalars()
+    return sorted(set(wrapping) - ring.keks.keys())
+
+
+def _sealed_without(tx: Connection, ring: KeyRing) -> list[str]:
     sealing = tx.execute(select(waits_under).distinct()).scalars()
-    return sorted(wrapping.union(map(bytes.decode, sealing)) - ring.keks.keys())
+    return sorted(set(map(bytes.decode, sealing)) - ring.keks.keys())
+
+
+def _why_sealed(tx: Connection, ring: KeyRing) -> str | None:
+    """Say what to do with events that nothing here opens: a backup from before `rewrap` has some.
+
+    A key is destroyed when no row is under it. So they have left since, or were wrapped anew in the
+    database that was lost.
+    """
+    if not (months := _sealed_without(tx, ring)):
+        return None
+    kind = "bytea" if tx.dialect.name == "postgresql" else "blob"
+    named = ", ".join(f"CAST('{month}' AS {kind})" for month in months)
+    step = f"DELETE FROM outbox WHERE substr(event, 1, {MONTH_SIZE}) IN ({named})"  # noqa: S608  read by people
+    return (
+        f"events in the table outbox are encrypted under {', '.join(months)}, whose .kek is not "
+        "here: put it back or, if it was destroyed, delete them, since they are in the log already "
+        f"or lost. In the key database: {step}; then again what was refused"
+    )

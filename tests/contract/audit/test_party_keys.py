@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from runtime.db import Database
+from runtime.event import Event
 from services.audit.domain.faults import LogDamagedError
+from services.audit.domain.sealing import ORGANISATION
 from services.audit.store import KEY_MIGRATIONS
 from services.audit.store.key_encryption import create_key, load_keys
+from services.audit.store.own_events import StoredOwnEvents
 from services.audit.store.party_keys import StoredKeys
+from services.audit.store.tables import outbox
 from tests.contract.audit.log import OFFICER, PERSON
 from tests.migrated import migrated
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -69,6 +76,32 @@ async def test_without_its_kek_a_row_is_no_ones(database: Database, tmp_path: Pa
     assert await keys.find([PERSON]) == {}
     assert await keys.of([made[PERSON].pseudonym]) == {}
     assert await keys.months_without_kek() == ["2026-06"]
+
+
+async def test_an_event_that_nothing_opens_is_told_with_the_step_that_helps(
+    database: Database, tmp_path: Path
+) -> None:
+    keys = StoredKeys(database, tmp_path)
+    await keys.ensure([ORGANISATION])
+    told = Event("audit:log:rebuild", "ok", NOON, actor=OFFICER, fields={"size": "1"})
+    await StoredOwnEvents(database, keys).add([told])
+    create_key(tmp_path, "2026-07")
+    july = StoredKeys(database, tmp_path)
+    assert await july.why_closed() is None
+    # As in a backup from before `rewrap`: the event waits under a key that was destroyed.
+    sealed = await database.read(lambda tx: tx.execute(select(outbox.c.event)).scalar_one())
+    await july.rewrap(10)
+    await database.write(lambda tx: tx.execute(update(outbox).values(event=sealed)))
+    (tmp_path / "2026-06.kek").unlink()
+    after = StoredKeys(database, tmp_path)
+    closed = await after.why_closed()
+    assert closed is not None
+    assert "party_keys" not in closed
+    assert "in the log already or lost" in closed
+    step = closed.partition("In the key database: ")[2].partition(";")[0]
+    await database.write(lambda tx: tx.execute(text(step)))
+    assert await after.why_closed() is None
+    assert await after.find([ORGANISATION])
 
 
 async def test_a_changed_row_is_found_out(database: Database, tmp_path: Path) -> None:
