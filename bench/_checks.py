@@ -78,7 +78,7 @@ async def engine(region: Region, people: People) -> None:
     spent = []
     for question, facts in itertools.islice(cases, ENGINE_RUNS):
         began = time.perf_counter_ns()
-        decide(rulebook, question, facts, now)
+        decide(rulebook, question, facts, now, remember=True)
         spent.append((time.perf_counter_ns() - began) / 1000)
     report("engine_p50_us", percentile(spent, 50), "us", region.store)
     report("engine_p99_us", percentile(spent, 99), "us", region.store)

@@ -60,7 +60,7 @@ def judged(
         asked = question
         if not question.destination:
             asked = question._replace(destination=facts.recipient.jurisdiction)
-        answer = decide(rulebook, asked, facts, now)
+        answer = decide(rulebook, asked, facts, now, remember=True)
         yield encode(Decision(name, asked, answer, now, digest, trace_id, asker, token))
 
 

@@ -38,14 +38,17 @@ _OF_CONTRACTS = frozenset(
 ) | {Reason.TRANSFER_SAFEGUARD_MISSING}
 
 
-def decide(rulebook: Rulebook, question: Question, facts: Facts, now: datetime) -> Answer:
+def decide(
+    rulebook: Rulebook, question: Question, facts: Facts, now: datetime, *, remember: bool = False
+) -> Answer:
     """Answer a question that `check_question` admitted, from these facts, at this moment.
 
     DENY beats GAP beats PERMIT. Reasons are complete: first those that deny, in gate order, then
-    the gaps. Obligations and grounds belong to a permit alone.
+    the gaps. Obligations and grounds belong to a permit alone. `remember` is for facts whose
+    contracts come again, the very same: others would drive out the answers about these.
     """
     case = Case(rulebook, question, facts, now)
-    contracts, key = facts.contracts, _likeness(case)
+    contracts, key = facts.contracts, _likeness(case) if remember else None
     known = case.flow.answers.get(key) if key else None
     if known and known[0] is contracts:
         answer = known[1]

@@ -121,7 +121,7 @@ def changed(case: Case, change: dict[str, Any]) -> Case:
 
 def anew(case: Case) -> Answer:
     flow._KNOWN.clear()
-    return decide(RULES, *case)
+    return decide(RULES, *case, remember=True)
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
@@ -132,9 +132,22 @@ def test_what_is_different_in_anything_that_counts_gets_its_own_answer(name: str
     second = changed(first, change)
     alone = anew(second)
     assert anew(first) != alone, "the change counts"
-    assert decide(RULES, *second) == alone, "though the first is remembered"
-    assert decide(RULES, *second) == alone
-    assert decide(RULES, *first) == anew(first)
+    assert decide(RULES, *second, remember=True) == alone, "though the first is remembered"
+    assert decide(RULES, *second, remember=True) == alone
+    assert decide(RULES, *first, remember=True) == anew(first)
+
+
+def test_what_is_only_supposed_drives_out_no_answer() -> None:
+    asked, known, now = DELIVERY
+    live = known._replace(contracts=CONTRACTS)
+    anew((asked, live, now))
+    answers = flow.flow_of(RULES, asked, known.recipient.kind, now.date()).answers
+    remembered = dict(answers)
+    supposed = live._replace(contracts=(contract(),))
+    decide(RULES, asked, supposed, now)
+    decide(RULES, asked._replace(destination="US"), live, now)
+    assert answers == remembered
+    assert [contracts for contracts, _ in answers.values()] == [CONTRACTS]
 
 
 @settings(max_examples=100, deadline=None)
@@ -160,4 +173,4 @@ def test_an_answer_is_the_same_whatever_was_asked_before(several: list[Case], sa
     alone = [anew(case) for case in several]
     flow._KNOWN.clear()
     for _ in range(2):
-        assert [decide(RULES, *case) for case in several] == alone
+        assert [decide(RULES, *case, remember=True) for case in several] == alone
