@@ -51,7 +51,7 @@ class Evidence:
 
     revisions: Sequence[ConsentRevision]  # oldest first, one of them an answer
     holder: str  # accounts/… or guests/<session>
-    country: str
+    country: str  # of a guest as the app says today: it finds the controller, and is not told
     recipient: Recipient | None  # when the consent names an organisation
 
 
@@ -59,8 +59,10 @@ def receipt(rulebook: Rulebook, evidence: Evidence, id_: str, now: datetime) -> 
     """Return the receipt as JSON-LD."""
     concepts = rulebook.concepts
     newest = evidence.revisions[-1].consent
-    country, guest = evidence.country, evidence.holder.startswith("guests/")
-    controller = rulebook.controller(newest.scope.service, country, now.date())
+    guest = evidence.holder.startswith("guests/")
+    controller = rulebook.controller(newest.scope.service, evidence.country, now.date())
+    # Where a guest is, the app says when it asks: it is on no record that could be attested.
+    where = {} if guest else {"dpv:hasJurisdiction": f"loc:{evidence.country}"}
     return {
         "@context": {
             **_NAMES,
@@ -88,7 +90,7 @@ def receipt(rulebook: Rulebook, evidence: Evidence, id_: str, now: datetime) -> 
                 "@type": "dpv:DataController",
                 "dpv:hasName": controller.name,
             },
-            "dpv:hasJurisdiction": f"loc:{country}",
+            **where,
             "dpv:hasLegalBasis": "dpv:ExpressedConsent",
             "dpv:hasProcess": _process(concepts, newest, evidence.recipient),
             "dpv:hasNotice": _notice(_answer(evidence.revisions)),

@@ -170,6 +170,7 @@ async def test_a_guest_has_a_receipt_from_the_app_that_holds_the_session(sharing
     keys = await sharing.app("keys", "GetKeys", key_service_pb2.GetKeysRequest())
     read = receipt.verify(content.encode(), Keys(keys.jwks))
     assert (read.account, read.consent) == ("guests/Session_1", given)
+    assert "dpv:hasJurisdiction" not in json.loads(content)["receipt"]["dpv:hasRecordOfActivity"]
     assert (
         "portal"
         not in json.loads(content)["receipt"]["dpv:hasRecordOfActivity"]["dpv:hasConsentControl"][

@@ -190,6 +190,7 @@ class ConsentServiceServicer:
         """Returns the receipt of one of the person's consents, with its whole history, as it stands now:
         ISO/IEC TS 27560 as JSON-LD in the W3C Data Privacy Vocabulary, signed with a key of KeyService.
         A guest's names the session; the app hands it to whoever holds that session, and to nobody else.
+        It states no jurisdiction: that of `guest` finds the controller, and is the app's word of today.
         Called by the portal for that person, and by apps for their guests. Fails with INVALID_FIELD,
         also where an app names no guest or the portal does, NOT_FOUND, also for a consent of others,
         WRONG_STATE for a question that was never answered, APP_NOT_BOUND, WRONG_REGION.
