@@ -78,8 +78,9 @@ class AnalysisServiceServicer:
         resumed: ask again. The reading is on record; who the decisions are about is not told.
         Called by privacy officers, through the portal or themselves.
         Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
-        for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
-        contract or recipient.
+        for each of the first 20 problems, 4 KiB in all, line 0 for a whole file; with OVERLOADED while
+        another draft of the rules is being compiled; with NOT_FOUND for an unknown contract or
+        recipient.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

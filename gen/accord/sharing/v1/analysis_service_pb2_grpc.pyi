@@ -55,8 +55,9 @@ class AnalysisServiceStub:
     resumed: ask again. The reading is on record; who the decisions are about is not told.
     Called by privacy officers, through the portal or themselves.
     Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
-    for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
-    contract or recipient.
+    for each of the first 20 problems, 4 KiB in all, line 0 for a whole file; with OVERLOADED while
+    another draft of the rules is being compiled; with NOT_FOUND for an unknown contract or
+    recipient.
     """
 
 @_typing.type_check_only
@@ -86,8 +87,9 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     resumed: ask again. The reading is on record; who the decisions are about is not told.
     Called by privacy officers, through the portal or themselves.
     Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
-    for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
-    contract or recipient.
+    for each of the first 20 problems, 4 KiB in all, line 0 for a whole file; with OVERLOADED while
+    another draft of the rules is being compiled; with NOT_FOUND for an unknown contract or
+    recipient.
     """
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -126,8 +128,9 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         resumed: ask again. The reading is on record; who the decisions are about is not told.
         Called by privacy officers, through the portal or themselves.
         Fails with INVALID_FIELD, for a draft of the rules with a violation `file:line: what is wrong`
-        for each of the first 20 problems, line 0 for a whole file, and NOT_FOUND for an unknown
-        contract or recipient.
+        for each of the first 20 problems, 4 KiB in all, line 0 for a whole file; with OVERLOADED while
+        another draft of the rules is being compiled; with NOT_FOUND for an unknown contract or
+        recipient.
         """
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
