@@ -100,8 +100,15 @@ class Revoking:
     def _concern(self, holder: str, concern: calling_back.Concern | None) -> None:
         if concern:
             cause, concerned = concern
+            told = self.records.notices.told(holder, cause)
             received = self.records.notices.received_about(holder)
-            self._tell(holder, cause, filter(concerned, received))
+            # What was received since it was told last is told; the rest was, whoever said it.
+            new = (
+                held
+                for held in received
+                if (at := told.get(held.sent.decision)) is None or at < held.sent.recorded
+            )
+            self._tell(holder, cause, filter(concerned, new))
 
     def _tell(self, holder: str, cause: Cause, those: Iterable[Received]) -> None:
         told: dict[str, dict[str, None]] = {}

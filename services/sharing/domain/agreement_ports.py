@@ -6,12 +6,12 @@ these among the `Records` of a unit of work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from services.sharing.domain.revocation import NoticeState
+from services.sharing.domain.revocation import Cause, NoticeState
 
 if TYPE_CHECKING:
     from services.sharing.domain.agreement import Agreement, Step
@@ -117,6 +117,10 @@ class NoticeRecords(Protocol):
 
     def received_about(self, holder: str) -> list[Received]:
         """Return what recipients hold of a person or guest, oldest first."""
+        ...
+
+    def told(self, holder: str, cause: Cause) -> Mapping[str, datetime]:
+        """Return under which decisions it was told for a cause about somebody, and when last."""
         ...
 
     def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:

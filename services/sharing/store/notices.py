@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from runtime import logs
 from services.sharing.domain.agreement_ports import NoticeFilter
 from services.sharing.domain.ports import Page
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
@@ -27,6 +28,8 @@ from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import disclosure_consents as resting
 from services.sharing.store.tables import disclosures, recipients
 from services.sharing.store.tables import revocation_notices as notices
+
+log = logs.get(__name__)
 
 _GET = select(notices).where(notices.c.name == bindparam("name"))
 # What law ordered stays where it is.
@@ -54,6 +57,13 @@ class StoredNotices:
         rows = self._tx.execute(_ABOUT, {"holder": holder})
         return [Received(row.kind, disclosure_of(row)) for row in rows]
 
+    def told(self, holder: str, cause: Cause) -> dict[str, datetime]:
+        """Return under which decisions it was told for a cause about somebody, and when last."""
+        mine = notices.c.holder == holder, notices.c.cause == cause.value
+        query = select(notices.c.decisions, notices.c.created).where(*mine)
+        rows = self._tx.execute(query.order_by(notices.c.ordinal)).all()
+        return {decision: row.created for row in rows for decision in json.loads(row.decisions)}
+
     def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:
         """Return what rests on consents that ran out, with the consent; each is returned once."""
         ran_out = (
@@ -67,8 +77,11 @@ class StoredNotices:
         for consent, disclosure in self._tx.execute(ran_out).all():
             seen = resting.c.consent == consent, resting.c.disclosure == disclosure
             self._tx.execute(update(resting).where(*seen).values(expires=None))
-            row = self._tx.execute(_RECEIVED.where(disclosures.c.ordinal == disclosure)).one()
-            found.append((consent, Received(row.kind, disclosure_of(row))))
+            row = self._tx.execute(_RECEIVED.where(disclosures.c.ordinal == disclosure))
+            if held := row.one_or_none():
+                found.append((consent, Received(held.kind, disclosure_of(held))))
+            else:  # whoever broke the database must not keep all others from being told
+                log.error("what ran out is not on record")
         return found
 
     def expiring(self, now: datetime) -> bool:

@@ -210,6 +210,9 @@ async def by_account(sharing: Sharing) -> None:
     await sharing.know_person(version=5, status=subject_pb2.SUBJECT_STATUS_FROZEN)
     for version in (6, 7):  # once
         await sharing.know_person(version=version, status=subject_pb2.SUBJECT_STATUS_RESTRICTED)
+    await sharing.know_person(version=8, status=subject_pb2.SUBJECT_STATUS_FROZEN)
+    await sharing.know_person(version=9, status=subject_pb2.SUBJECT_STATUS_RESTRICTED)
+    await restrict(sharing)  # what account says already
 
 
 @pytest.mark.parametrize("restricted", [restrict, by_account])
