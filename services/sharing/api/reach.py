@@ -23,6 +23,7 @@ from services.sharing.domain.rulebook import Rulebook
 
 _USUAL, _MOST = 20, 50
 _AT_ONCE = 4  # pages that are evaluated at a time, each for somebody else; each takes a second
+_APPS_AT_ONCE = 2  # of them, for guests: what apps ask must not starve people and officers
 _RETRY_AFTER = timedelta(seconds=1)
 _WANTED = {
     pb.REACH_FILTER_UNSPECIFIED: Wanted(has=True, may=True),
@@ -37,7 +38,7 @@ class ReachServicer:
     def __init__(self, means: Means, apps: Mapping[str, frozenset[str]]) -> None:
         self._means = means
         self._holders = Holders(means, apps)
-        self._served: set[str] = set()
+        self._served: dict[str, bool] = {}  # who, and whether it is an app
 
     async def list_recipients(
         self, request: pb.ReachServiceListRecipientsRequest, call: Call
@@ -52,7 +53,7 @@ class ReachServicer:
         size = _size(request.page_size)
         page = fields.named_page(call, request, size, request.page_token)
         wanted = fields.one_of("filter", request.filter, _WANTED)
-        with self._turn(call.who()):
+        with self._turn(call.who(), app=call.caller.kind == "app"):
             found, following = await list_reached_recipients(self._means, page, whose, wanted)
         return pb.ReachServiceListRecipientsResponse(
             recipients=[
@@ -75,7 +76,7 @@ class ReachServicer:
         page = fields.named_page(call, request, size, request.page_token, "holders")
         wanted = fields.one_of("filter", request.filter, _WANTED)
         acting = fields.acting(call)
-        with self._turn(acting.who):
+        with self._turn(acting.who, app=False):
             found, following = await list_reached_subjects(
                 self._means, page, recipient, wanted, acting
             )
@@ -92,15 +93,18 @@ class ReachServicer:
         )
 
     @contextmanager
-    def _turn(self, who: str) -> Iterator[None]:
+    def _turn(self, who: str, *, app: bool) -> Iterator[None]:
         """Let few be served at a time, and each once: what is left is for decisions."""
-        if who in self._served or len(self._served) >= _AT_ONCE:
+        full = len(self._served) >= _AT_ONCE
+        if app:
+            full |= sum(self._served.values()) >= _APPS_AT_ONCE
+        if who in self._served or full:
             raise Fault("OVERLOADED", "others are being answered", retry_after=_RETRY_AFTER)
-        self._served.add(who)
+        self._served[who] = app
         try:
             yield
         finally:
-            self._served.remove(who)
+            del self._served[who]
 
     def _holdings(self, holdings: Sequence[Holding]) -> list[reach_pb2.Holding]:
         return [_holding(each, self._means.rulebook) for each in holdings]
