@@ -14,8 +14,10 @@ from accord.sharing.v1 import (
     preference_service_pb2,
     subject_pb2,
 )
+from sqlalchemy import create_engine, update
 
 from services.sharing.store.notices import StoredNotices
+from services.sharing.store.tables import disclosures
 from tests.contract.sharing.conftest import Sharing, request_id
 from tests.contract.sharing.test_disclosures import recorded
 from tests.contract.sharing.test_instruments import activated
@@ -199,6 +201,19 @@ async def test_whoever_dies_while_telling_of_an_expiry_is_followed_by_one_who_te
     clock.advance(30 * DAY)  # and late
     assert await told(sharing, 1) == [(ADS, "CONSENT_EXPIRED")]
     assert died.is_set()
+
+
+async def test_a_row_that_is_broken_keeps_no_other_from_being_told(sharing: Sharing) -> None:
+    await advertising(sharing, sharing.bench.clock.now() + DAY)
+    broken, whole = await sent(sharing), await sent(sharing)
+    engine = create_engine(sharing.url)
+    with engine.begin() as connection:
+        row = update(disclosures).where(disclosures.c.decision == broken)
+        assert connection.execute(row.values(instrument="instruments/none")).rowcount == 1
+    engine.dispose()
+    sharing.bench.clock.advance(2 * DAY)
+    assert await told(sharing, 1) == [(ADS, "CONSENT_EXPIRED")]
+    assert [list(each.decisions) for each in await notices(sharing)] == [[whole]]
 
 
 async def restrict(sharing: Sharing) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -21,7 +23,9 @@ from accord.sharing.v1.decision_pb2 import LEGAL_BASIS_CONSENT, OUTCOME_PERMIT
 from google.protobuf.empty_pb2 import Empty
 
 from runtime.errors import from_error
+from runtime.fault import Fault
 from runtime.ids import new_account
+from services.sharing.api.reach import ReachServicer
 from services.sharing.cases import read_reach
 from services.sharing.domain import explanation, reach
 from services.sharing.domain.engine import decide
@@ -267,6 +271,22 @@ async def test_who_asks_twice_at_once_is_told_to_come_again(sharing: Sharing) ->
     fault = from_error(refused, "sharing")
     assert (fault.reason, fault.retry_after) == ("OVERLOADED", timedelta(seconds=1))
     assert await reached(sharing)  # and later both are
+
+
+def test_apps_leave_room_for_people_and_officers() -> None:
+    means: Any = SimpleNamespace(rulebook=SimpleNamespace(services={}))
+    servicer = ReachServicer(means, {})
+    with ExitStack() as turns:
+        for app in ("app/a", "app/b"):
+            turns.enter_context(servicer._turn(app, app=True))
+        with pytest.raises(Fault, match="others are being answered"):
+            turns.enter_context(servicer._turn("app/c", app=True))
+        for person in ("accounts/a", "accounts/b"):
+            turns.enter_context(servicer._turn(person, app=False))
+        with pytest.raises(Fault, match="others are being answered"):
+            turns.enter_context(servicer._turn("accounts/c", app=False))
+    with servicer._turn("app/c", app=True):
+        pass
 
 
 async def test_no_permit_is_too_old_to_be_told(
