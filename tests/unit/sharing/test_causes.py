@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_sharing_the_wire_and_the_portal_know_the_same_causes() -> None:
-    wire = {name.removeprefix("REVOCATION_CAUSE_") for name in RevocationCause.keys()}  # noqa: SIM118
+    wire = {name.removeprefix("REVOCATION_CAUSE_") for name in RevocationCause.keys()}  # noqa: SIM118  of an enum's descriptor, which is no dict
     assert wire - {"UNSPECIFIED"} == set(Cause.__members__) == set(agreements.Cause.__members__)
 
 
