@@ -132,13 +132,16 @@ async def measure(store: str, amount: int, large: int, parts: Collection[str]) -
             began = time.monotonic()
             await _filled(here, accounts, large)
             report("fill_s", time.monotonic() - began, "s", store)
+            # First: what the appends write is on its way to the disk for minutes.
+            port = here.start("audit")
+            async with connect(here.directory, port, "audit", "auditor") as channel:
+                await _queried(channel, accounts, large, 20 if amount > _WARM_UP else 5, store)
+            here.end("audit")
             # In the same minutes: a machine that others use too is not as fast in every one.
             with region(store) as small:
                 rate = await _streamed(small, accounts, amount, 1)
             grown = await _streamed(here, accounts, amount, large + 1)
             report("growth_ratio", grown / rate, "", store)
-            async with connect(here.directory, here.ports["audit"], "audit", "auditor") as channel:
-                await _queried(channel, accounts, large, 20 if amount > _WARM_UP else 5, store)
 
 
 async def _appended(here: Region, accounts: Sequence[str], amount: int) -> None:
