@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # Nobody else signs up as her: what she has agreed to is these tests' own.
 FATIMA = "Fatima El Amrani"
+EARLIER = "2024-01-01"  # under the notice of 2021
 
 
 @pytest.fixture
@@ -52,8 +53,10 @@ def ask(region: Mesh, account: str, purpose: str) -> None:
     call(region, "mi-store", "ConsentService.RequestConsent", request)
 
 
-def begin_earlier(region: Mesh, account: str, *, version: int, born: str) -> None:
-    """Let the account have begun under the notice of 2021."""
+def known(
+    region: Mesh, account: str, *, version: int, born: str = "", since: str = "2026-01-01"
+) -> None:
+    """Tell sharing of an account: since when it is, or when its person was born."""
     subject = subject_pb2.Subject(
         account=account,
         jurisdiction="NL",
@@ -61,7 +64,7 @@ def begin_earlier(region: Mesh, account: str, *, version: int, born: str) -> Non
         status=subject_pb2.SUBJECT_STATUS_ACTIVE,
         version=version,
     )
-    subject.since_time.FromJsonString("2024-01-01T00:00:00Z")
+    subject.since_time.FromJsonString(f"{since}T00:00:00Z")
     request = subject_service_pb2.PutSubjectRequest(subject=subject)
     call(region, "account", "SubjectService.PutSubject", request)
 
@@ -138,7 +141,7 @@ def test_data_is_left_alone_until_the_restriction_is_lifted(fatima: Visitor) -> 
 def test_what_is_new_is_read_and_accepted_or_left_for_later(fatima: Visitor, region: Mesh) -> None:
     fatima.open("/sharing/notices")
     assert "Nothing is new since what you accepted." in fatima.text
-    begin_earlier(region, fatima.account, version=1_000, born="1990-04-02")
+    known(region, fatima.account, version=1_000, born="1990-04-02", since=EARLIER)
     fatima.open("/sharing")
     fatima.follow("See what is new")
     assert fatima.heading == "What is new in our notices"
@@ -158,7 +161,7 @@ def test_what_is_new_is_read_and_accepted_or_left_for_later(fatima: Visitor, reg
 def test_a_minor_is_asked_for_a_guardian_and_never_for_marketing(
     fatima: Visitor, region: Mesh
 ) -> None:
-    begin_earlier(region, fatima.account, version=1_001, born="2012-04-02")
+    known(region, fatima.account, version=1_001, born="2012-04-02", since=EARLIER)
     fatima.open("/sharing/offers/review")
     fatima.page.get_by_role("checkbox").first.check()
     fatima.press("Yes, I agree")

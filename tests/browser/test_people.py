@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from accord.sharing.v1 import decision_pb2 as sharing
-from accord.sharing.v1 import subject_pb2, subject_service_pb2
 
 from runtime.ids import new_account
 from tests.browser.assess import assess
-from tests.browser.test_consents import call
+from tests.browser.test_consents import known
 from tests.browser.visitor import DESKTOP, PHONE, PIETER, Visitor, Window
 from tests.mesh.records import agree, check
 
@@ -33,20 +32,6 @@ def recipient(region: Mesh) -> str:
     with ThreadPoolExecutor(1) as apart:  # Playwright's own loop runs in this thread
         kind = "service_provider.advertising"
         return apart.submit(agree, region, KEY, kind, "direct_marketing", "contact").result()
-
-
-def known(region: Mesh, account: str, *, version: int, born: str = "") -> None:
-    """Tell sharing of an account, or when its person was born: marketing asks for it."""
-    subject = subject_pb2.Subject(
-        account=account,
-        jurisdiction="NL",
-        birth_date=born,
-        status=subject_pb2.SUBJECT_STATUS_ACTIVE,
-        version=version,
-    )
-    subject.since_time.FromJsonString("2026-01-01T00:00:00Z")
-    request = subject_service_pb2.PutSubjectRequest(subject=subject)
-    call(region, "account", "SubjectService.PutSubject", request)
 
 
 def agrees(visitor: Visitor) -> None:
