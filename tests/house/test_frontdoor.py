@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 from tests.house.repository import ROOT, files, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TARGETS = {"up", "test", "check", "protos", "bench", "scenarios"}
 
@@ -34,6 +39,38 @@ def test_help_names_every_target() -> None:
 
 def test_ci_runs_what_a_person_types() -> None:
     assert text(".ci/run").splitlines()[-1] == "exec make check test"
+
+
+def test_staff_are_invited_as_the_operator_of_the_region_that_is_there(tmp_path: Path) -> None:
+    for name, script in (
+        ("bin/setup", "exit 0"),
+        (".venv/bin/accord", 'echo "$ACCORD_PROFILE" "$@"'),
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    staff = shutil.copy(ROOT / "bin/staff", tmp_path / "bin")
+    environment = {name: value for name, value in os.environ.items() if name != "ACCORD_PROFILE"}
+
+    def invite(**more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603  our own script
+            [staff, "add", "officer", "Olga"],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert "make up" in invite().stderr
+    for region in ("nl", "in"):
+        (tmp_path / "var" / region / "clients").mkdir(parents=True)
+    nl, other = (tmp_path / f"var/{region}/clients/operator.toml" for region in ("nl", "in"))
+    nl.touch()
+    assert invite().stdout == "var/nl/clients/operator.toml staff add officer Olga\n"
+    other.touch()
+    assert "var/in/clients/operator.toml" in invite().stderr
+    assert invite(ACCORD_PROFILE="other.toml").stdout == "other.toml staff add officer Olga\n"
 
 
 def test_lock_holds_exact_versions_with_hashes_and_no_address() -> None:
