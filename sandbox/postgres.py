@@ -26,6 +26,8 @@ import psycopg
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
+# Of the machine's memory, what a server of its own is advised to have for its pages.
+_QUARTER_MB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 22
 
 
 class PostgresUnavailableError(Exception):
@@ -110,8 +112,10 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
             *("-c", "listen_addresses="),
             *("-c", f"fsync={'on' if durable else 'off'}"),
             *("-c", "max_connections=200"),
-            *("-c", f"shared_buffers={'512MB' if durable else '32MB'}"),
+            *("-c", f"shared_buffers={_QUARTER_MB if durable else 32}MB"),
             *("-c", f"max_wal_size={'8GB' if durable else '1GB'}"),
+            # Kept for use again: gigabytes of removed files keep a disk busy for a minute.
+            *("-c", f"min_wal_size={'8GB' if durable else '80MB'}"),
         ]
         with log.open("wb") as output:
             process = _spawn(arguments, account, output=output.fileno())
