@@ -13,7 +13,8 @@ from services.audit.domain.faults import queue_full
 
 _MAX_WAITING = 8192  # entries in the queue before callers are refused
 _MAX_WEIGHT = 16 << 20  # bytes that they have as they came; as many again are held by their calls
-_MAX_GROUP = 1024  # entries in one transaction: bounds how long the others wait
+_HEAVY = 2 << 10  # bytes that take as long as one entry more
+_MAX_GROUP = 1024  # entries, or as much, in one transaction: bounds how long the others wait
 # A commit costs about the same for one entry as for fifty. So fewer than these wait while a group
 # is being stored, and then a moment more for those who were just answered: they come again.
 _WORTH_IT = 256
@@ -37,6 +38,11 @@ class Request:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
+    @property
+    def size(self) -> int:
+        """Return for how many entries it counts: batches of decisions are few and heavy."""
+        return max(self.batch.count, len(self.batch.wire) // _HEAVY)
+
     def settle(self, outcome: Appended | Fault) -> None:
         """Answer the caller, unless it has gone."""
         if self.done.done():
@@ -54,8 +60,9 @@ class Waiting:
         self._queue: deque[Request] = deque()
         self._entries = 0
         self._weight = 0
-        self._before = 0  # entries of the group before, if it held several requests
-        self._enough_at = _WORTH_IT  # entries that are worth a commit now …
+        self._size = 0
+        self._before = 0  # size of the group before, if it held several requests
+        self._enough_at = _WORTH_IT  # what is worth a commit now …
         self._enough = asyncio.Event()  # … set when they wait
 
     def __bool__(self) -> bool:
@@ -72,20 +79,21 @@ class Waiting:
         self._queue.append(request)
         self._entries += batch.count
         self._weight += len(batch.wire)
-        if self._entries >= self._enough_at:
+        self._size += request.size
+        if self._size >= self._enough_at:
             self._enough.set()
         return request
 
     async def gathered(self, storing: "asyncio.Task[None]") -> None:
         """Return when a group should be taken: soon, when many come; at once, when few do."""
-        if not self._before or self._entries >= _WORTH_IT:
+        if not self._before or self._size >= _WORTH_IT:
             return
         self._enough_at = _WORTH_IT
         self._enough.clear()
         enough = asyncio.ensure_future(self._enough.wait())
         try:
             await asyncio.wait({enough, storing}, return_when=asyncio.FIRST_COMPLETED)
-            self._enough_at = min(_WORTH_IT, self._entries + self._before)
+            self._enough_at = min(_WORTH_IT, self._size + self._before)
             await asyncio.wait({enough}, timeout=_GATHER_S)
         finally:
             enough.cancel()
@@ -93,15 +101,16 @@ class Waiting:
     def take(self) -> list[Request]:
         """Take the next group out; none when nobody waits."""
         group: list[Request] = []
-        entries = 0
-        while self._queue and (not group or entries + self._next_size() <= _MAX_GROUP):
+        size = 0
+        while self._queue and (not group or size + self._queue[0].size <= _MAX_GROUP):
             request = self._queue.popleft()
             self._entries -= request.batch.count
             self._weight -= len(request.batch.wire)
+            self._size -= request.size
             if not request.done.done():  # a caller that has gone will repeat its request
                 group.append(request)
-                entries += request.batch.count
-        self._before = entries if len(group) > 1 else 0
+                size += request.size
+        self._before = size if len(group) > 1 else 0
         # Of requests that a producer sent at once, a later one may have arrived before an earlier.
         group.sort(key=lambda request: request.batch.first)
         return group
@@ -110,6 +119,3 @@ class Waiting:
         """Tell all who wait that nothing will come."""
         while self._queue:
             self._queue.popleft().settle(fault)
-
-    def _next_size(self) -> int:
-        return self._queue[0].batch.count

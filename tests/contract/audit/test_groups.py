@@ -163,6 +163,23 @@ async def test_those_who_come_together_are_committed_together(log: Log) -> None:
     assert len({checkpoint.size for checkpoint in log.seen}) <= 40
 
 
+async def test_few_that_are_heavy_do_not_wait_for_the_group_before(log: Log) -> None:
+    """Batches of decisions: sealing one takes as long as sealing hundreds of small entries."""
+    store = await _grow_slowly(log)
+    together = [asyncio.create_task(log.append(1, [event(n)], f"p{n}")) for n in (1, 2)]
+    await asyncio.sleep(0)
+    async with run_writer(log.writer):
+        await store.growing.wait()
+        events = [event(n, fields={"text": f"{n:0>60000}"}) for n in range(3, 13)]
+        heavy = asyncio.create_task(log.append(1, events))
+        async with asyncio.timeout(10):
+            await store.looked_up.wait()
+        assert not any(task.done() for task in (*together, heavy))
+        store.go_on.set()
+        await asyncio.gather(*together, heavy)
+    assert await log.check() == 12
+
+
 @pytest.mark.parametrize("reason", ["SEQUENCE_REUSED", "EVENT_ID_REUSED"])
 def test_other_content_already_exists(reason: str) -> None:
     assert code_of(Fault(reason, "other content")) is StatusCode.ALREADY_EXISTS
