@@ -35,9 +35,9 @@ from runtime.telemetry import Telemetry
 log = logs.get(__name__)
 
 _NAME = "audit"
-# One turn: as many requests at once as keep the log's writer busy while they travel.
-_TURN, _TURN_BYTES = 2048, 3 << 20
 _REQUEST, _REQUEST_BYTES = 512, 900 << 10  # within what audit takes
+# One turn. While one is at the log the next is read and sent, so that its writer never waits.
+_TURN, _TURN_BYTES = 2 * _REQUEST, 2 * _REQUEST_BYTES
 # Short, so that a killed relay is soon replaced; two at once would only repeat each other.
 _LEASE = timedelta(seconds=2)
 _RENEW = timedelta(seconds=1)
@@ -67,6 +67,7 @@ class _Turn:
     lease_until: datetime | None
     places: Sequence[Place]
     rows: Sequence[bytes]
+    full: bool = False  # more rows wait than one turn takes
 
     def requests(self, number: int) -> Iterator[pb.AppendRequest]:
         """Make the requests, each within its bounds; the entries are numbered from `number` on."""
@@ -82,6 +83,21 @@ class _Turn:
             size += len(row)
         if request.entries:
             yield request
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A turn that is at the log."""
+
+    turn: _Turn
+    last: int  # number of its last row
+    requests: Sequence[pb.AppendRequest]
+    sending: "asyncio.Future[list[pb.AppendResponse | BaseException]]"
+
+    async def end(self) -> None:
+        """Stop what still travels, and wait until it has stopped; the log may have taken it."""
+        self.sending.cancel()
+        await asyncio.gather(self.sending, return_exceptions=True)
 
 
 class Relay:
@@ -137,30 +153,67 @@ class Relay:
         Removes what the log has published meanwhile. EventsLostError when the log lacks what was
         removed: nothing is delivered then.
         """
-        turn = await self._db.read(self._next)
+        delivered = 0
+        sent = await self._begin(None)
+        try:
+            while sent is not None:
+                this, sent = sent, None
+                try:
+                    sent = await self._begin(this) if this.turn.full else None
+                    acknowledged = await self._settle(this)
+                finally:
+                    await this.end()
+                delivered += acknowledged
+                if acknowledged < len(this.turn.rows):
+                    break  # the next turn repeats what is left, and all that was sent behind it
+        except Fault:
+            if not delivered:
+                raise
+        finally:
+            if sent is not None:
+                await sent.end()
+        return delivered
+
+    async def _begin(self, before: "_Sent | None") -> "_Sent | None":
+        """Read a turn and send it; the first, or the one that follows what was sent before.
+
+        None when there is nothing to send, or another relay holds the lease.
+        """
+        after = before.turn.places[-1] if before else None
+        turn = await self._db.read(partial(self._next, after=after))
+        if before and not turn.ours:
+            return None
         if not turn.ours:
             self._known, self._newest = Acknowledged(turn.base), None
-        before = self._known.number
-        requests = list(turn.requests(before + 1))
-        if not requests and (question := self._question()):
+        number = before.last if before else self._known.number
+        requests = list(turn.requests(number + 1))
+        if not requests and not before and (question := self._question()):
             requests = [question]
         if not requests or not (self._holds(turn) or await self._db.write(self._hold)):
-            return 0
-        # Should another relay have gone on meanwhile, this only repeats what it has delivered.
-        answers = await asyncio.gather(*map(self._send, requests), return_exceptions=True)
+            return None
+        sending = asyncio.gather(*map(self._send, requests), return_exceptions=True)
+        return _Sent(turn, number + len(turn.rows), requests, sending)
+
+    async def _settle(self, sent: "_Sent") -> int:
+        """Take the answers to a turn, and remove what they say is published.
+
+        Should another relay have gone on meanwhile, the turn only repeats what that delivered.
+        """
+        before = self._known.number
+        answers = await sent.sending
         delivered = published = 0
-        for request, answer in zip(requests, answers, strict=True):
+        for request, answer in zip(sent.requests, answers, strict=True):
             if isinstance(answer, BaseException):
                 if not self._gone_back(answer, before) and not (
                     delivered and isinstance(answer, Fault)
                 ):
                     raise answer
-                break  # the next turn repeats it
+                break
             published = max(published, answer.published_size)
-            if turn.rows:
+            if sent.turn.rows:
                 delivered += len(request.entries)
                 last = answer.receipts[-1]
-                place = turn.places[delivered - 1]
+                place = sent.turn.places[delivered - 1]
                 self._known.add(Stretch(last.sequence, place, last.index))
                 self._newest = request.entries[-1]
         await self._remove(published, some=bool(delivered))
@@ -235,18 +288,19 @@ class Relay:
 
     def _waiting(self, tx: Connection) -> bool:
         return (
-            tx.execute(select(self._outbox.c.id).where(self._beyond()).limit(1)).first() is not None
+            tx.execute(select(self._outbox.c.id).where(self._beyond(None)).limit(1)).first()
+            is not None
         )
 
-    def _beyond(self) -> ColumnElement[bool]:
-        """Return the condition of rows that were not acknowledged."""
-        place = self._known.place
+    def _beyond(self, after: Place | None) -> ColumnElement[bool]:
+        """Return the condition of rows behind a place, or of those that were not acknowledged."""
+        place = after or self._known.place
         if place is None:
             return true()
         return tuple_(self._outbox.c.xid, self._outbox.c.id) > tuple_(place.xid, place.id)
 
-    def _next(self, tx: Connection) -> _Turn:
-        """Read the rows that come next, as many as one turn takes."""
+    def _next(self, tx: Connection, *, after: Place | None = None) -> _Turn:
+        """Read the rows that come next, or behind a place, as many as one turn takes."""
         memory, rows = self._memory, self._outbox
         mine = tx.execute(select(memory).where(memory.c.name == _NAME)).one_or_none()
         base, holder = (mine.last_sequence, mine.holder) if mine else (0, "")
@@ -256,7 +310,7 @@ class Relay:
             return _Turn(base, ours, holder, mine.lease_until, (), ())
         here, order = outbox.settled(tx, rows), (rows.c.xid, rows.c.id)
         if ours:
-            here &= self._beyond()
+            here &= self._beyond(after)
         sizes = tx.execute(
             select(*order, func.length(rows.c.event)).where(here).order_by(*order).limit(_TURN)
         ).all()
@@ -266,7 +320,9 @@ class Relay:
             upto = tuple_(*order) <= tuple_(places[-1].xid, places[-1].id)
             found = tx.execute(select(rows.c.event).where(here, upto).order_by(*order))
             events = self._opened(tx, found.scalars().all())
-        return _Turn(base, ours, holder, mine.lease_until if mine else None, places, events)
+        until = mine.lease_until if mine else None
+        full = len(sizes) == _TURN or len(places) < len(sizes)
+        return _Turn(base, ours, holder, until, places, events, full)
 
     def _hold(self, tx: Connection) -> bool:
         """Take or renew the lease, unless another relay holds it."""

@@ -233,6 +233,51 @@ async def test_a_turn_is_divided_and_its_first_part_counts_alone(
         assert s.told() == [*"abcdefghi"]
 
 
+async def test_the_next_turn_is_sent_while_one_is_at_the_log(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "_REQUEST", 2)
+    monkeypatch.setattr(relay_module, "_TURN", 4)
+    async with scene(database_url, tmp_path) as s:
+        await s.say(*"abcdefghij")
+        s.log.hold_next_answer = True
+        delivering = asyncio.create_task(s.relay.deliver())
+        async with asyncio.timeout(5):
+            while {5, 7} - {request.entries[0].sequence for request in s.log.requests}:
+                await s.log.asked.wait()
+                s.log.asked.clear()
+        assert await s.left() == 10
+        assert not delivering.done()
+        s.log.go_on.set()
+        await delivering  # of requests sent at once, one may have overtaken another
+        await s.deliver_until(s.relay, "abcdefghij")
+        assert await s.left() == 0
+
+
+@pytest.mark.parametrize("end", ["refused", "cancelled"])
+async def test_a_turn_that_fails_takes_the_next_one_with_it(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(relay_module, "_REQUEST", 2)
+    monkeypatch.setattr(relay_module, "_TURN", 4)
+    async with scene(database_url, tmp_path) as s:
+        await s.say(*"abcdefghij")
+        s.log.hold_next_answer = True
+        s.log.refuse_once = {3} if end == "refused" else set()
+        delivering = asyncio.create_task(s.relay.deliver())
+        await s.log.held.wait()
+        if end == "cancelled":
+            delivering.cancel()
+        s.log.go_on.set()
+        outcome = (await asyncio.gather(delivering, return_exceptions=True))[0]
+        assert outcome == 2 if end == "refused" else isinstance(outcome, asyncio.CancelledError)
+        ours = [task for task in asyncio.all_tasks() if "_send" in str(task.get_coro())]
+        assert ours == []
+        await s.deliver_until(s.relay, "abcdefghij")
+        while await s.left():
+            await s.relay.deliver()
+
+
 async def test_large_events_go_in_requests_that_the_log_takes(
     database_url: str, tmp_path: Path
 ) -> None:
