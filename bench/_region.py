@@ -119,8 +119,11 @@ class Region:
 
 
 @contextmanager
-def region(store: str) -> Iterator[Region]:
-    """Make a region that keeps its records in `store`; at the end nothing of it is left."""
+def region(store: str, *, memory_mb: int = 512) -> Iterator[Region]:
+    """Make a region that keeps its records in `store`; at the end nothing of it is left.
+
+    A server of PostgreSQL has `memory_mb` for its pages.
+    """
     with TemporaryDirectory(prefix="accord-bench-") as name:
         directory = Path(name)
         _certify(directory)
@@ -130,7 +133,7 @@ def region(store: str) -> Iterator[Region]:
         if store == "sqlite":
             yield from _ended(Region(directory, None))
             return
-        with running_postgres(durable=True) as postgres:
+        with running_postgres(durable=True, memory_mb=memory_mb) as postgres:
             yield from _ended(Region(directory, postgres))
 
 

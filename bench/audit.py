@@ -45,6 +45,7 @@ SINGLE_IN_PROGRESS = 48
 _COSIGNED_BATCH = 16
 _WARM_UP = 10_240  # entries
 _DEADLINE_S = 30.0
+_LARGE_MB = 4096  # for pages of PostgreSQL: holds the indexes of ten million entries
 _QUERIES_PER_S = 20.0
 _METHOD = "/accord.audit.v1.AppendService/Append"
 
@@ -128,7 +129,7 @@ async def measure(store: str, amount: int, large: int, parts: Collection[str]) -
         with region(store) as here:
             await cosigned(here, made(decisions(accounts), amount // 4, _COSIGNED_BATCH))
     if "large" in parts:
-        with region(store) as here:
+        with region(store, memory_mb=_LARGE_MB) as here:
             began = time.monotonic()
             await _filled(here, accounts, large)
             report("fill_s", time.monotonic() - began, "s", store)
@@ -138,7 +139,7 @@ async def measure(store: str, amount: int, large: int, parts: Collection[str]) -
                 await _queried(channel, accounts, large, 20 if amount > _WARM_UP else 5, store)
             here.end("audit")
             # In the same minutes: a machine that others use too is not as fast in every one.
-            with region(store) as small:
+            with region(store, memory_mb=_LARGE_MB) as small:
                 rate = await _streamed(small, accounts, amount, 1)
             grown = await _streamed(here, accounts, amount, large + 1)
             report("growth_ratio", grown / rate, "", store)

@@ -26,8 +26,6 @@ import psycopg
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
-# Of the machine's memory, what a server of its own is advised to have for its pages.
-_QUARTER_MB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 22
 
 
 class PostgresUnavailableError(Exception):
@@ -90,13 +88,13 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+def running_postgres(*, durable: bool = False, memory_mb: int = 32) -> Iterator[PostgresServer]:
     """Starts a server on an empty cluster and stops it at the end.
 
     ``durable=False`` turns fsync off: an acknowledged commit then survives the death of a
     client or of the server process, not of the machine. Tests of isolation, constraints and
     retries lose nothing by it; a test that pulls the plug asks for ``durable=True``, as does what
-    measures: it also gets the memory that a server of its own has.
+    measures, with the memory for pages that a server of its own has.
     """
     account = _unprivileged_account()
     root = Path(tempfile.mkdtemp(prefix="accord-postgres-"))
@@ -112,7 +110,7 @@ def running_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
             *("-c", "listen_addresses="),
             *("-c", f"fsync={'on' if durable else 'off'}"),
             *("-c", "max_connections=200"),
-            *("-c", f"shared_buffers={_QUARTER_MB if durable else 32}MB"),
+            *("-c", f"shared_buffers={memory_mb}MB"),
             *("-c", f"max_wal_size={'8GB' if durable else '1GB'}"),
             # Kept for use again: gigabytes of removed files keep a disk busy for a minute.
             *("-c", f"min_wal_size={'8GB' if durable else '80MB'}"),
