@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from accord.audit.v1 import read_service_pb2 as pb
 
@@ -49,13 +50,13 @@ class ReadServicer:
         wanted = filters.wanted(request.filter)
         bound = filters.bound(request, call)
         after = filters.cursor(request.page_token, 1, bound)
-        page = await self._entries.matching(
+        page = await self._entries.shown(
             wanted,
             after=after[0] if after else None,
             newest_first=filters.newest_first(request.order),
             size=page_size(request.page_size),
+            on_record=partial(self._on_record.search, _READ, reader, wanted),
         )
-        await self._on_record.search(_READ, reader, wanted, len(page.entries))
         response = pb.ListEntriesResponse(entries=[convert.to_entry(e) for e in page.entries])
         if page.cursor is not None:
             response.next_page_token = page_token(str(page.cursor), *bound)

@@ -1,6 +1,7 @@
 """Shows entries to an auditor: found by pseudonym, opened with the keys that still exist."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.event_names import beginning
@@ -27,6 +28,15 @@ class Page:
         return Page(covered, None if len(covered) < len(self.entries) else self.cursor)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A page before it is opened, and of whom alone it is opened; None: of everyone."""
+
+    entries: Sequence[StoredEntry] = ()
+    cursor: int | None = None
+    about: Collection[bytes] | None = None
+
+
 class ReadEntries:
     """Lists and gets entries of the log `origin`."""
 
@@ -35,27 +45,57 @@ class ReadEntries:
         self._log = log
         self._keys = keys
 
+    async def shown(
+        self,
+        wanted: Wanted,
+        *,
+        after: int | None,
+        newest_first: bool,
+        size: int,
+        on_record: Callable[[int], Awaitable[None]],
+    ) -> Page:
+        """Return at most `size` matching entries beyond index `after`, when that is on record.
+
+        `on_record` writes down how many are about to be shown; meanwhile they are opened.
+        """
+        found = await self._found(wanted, after=after, newest_first=newest_first, size=size)
+        writing = asyncio.ensure_future(on_record(len(found.entries)))
+        try:
+            return await self._opened(found)
+        finally:
+            await writing  # without it nothing is shown
+
     async def matching(
         self, wanted: Wanted, *, after: int | None, newest_first: bool, size: int
     ) -> Page:
         """Return at most `size` matching entries beyond index `after`."""
+        found = await self._found(wanted, after=after, newest_first=newest_first, size=size)
+        return await self._opened(found)
+
+    async def _found(
+        self, wanted: Wanted, *, after: int | None, newest_first: bool, size: int
+    ) -> "_Found":
         names = set(wanted.parties.values())
         keys = await self._keys.find({*names, ORGANISATION})
         if not names <= keys.keys():
             # Nothing was ever sealed for this party, or its keys are destroyed: in both cases no
             # one can say which entries would be its.
-            return Page(())
+            return _Found()
         asked = _filter(wanted, keys)
         if not all(asked.facets.values()):
-            return Page(())  # what nothing is named, nothing is found under
+            return _Found()  # what nothing is named, nothing is found under
         selection = await self._log.select(
             asked, after=after, newest_first=newest_first, limit=size
         )
         fitting = fitting_part(selection.entries)
         about = {keys[wanted.account].pseudonym} if wanted.account else None
         cut = len(fitting) < len(selection.entries)
-        cursor = fitting[-1].index if cut else selection.more
-        return Page(await self._open(fitting, about), cursor)
+        return _Found(fitting, fitting[-1].index if cut else selection.more, about)
+
+    async def _opened(self, found: "_Found") -> Page:
+        if not found.entries:
+            return Page((), found.cursor)
+        return Page(await self._open(found.entries, found.about), found.cursor)
 
     async def by_index(self, index: int) -> OpenedEntry:
         """Return the entry at a place in the log; NOT_FOUND beyond its end."""
