@@ -20,8 +20,12 @@ class Concepts:
     families: Mapping[str, Mapping[str, Concept]]
 
     def of(self, family: str, key: str) -> Concept:
-        """Return the concept of a word."""
-        return self.families[family][key]
+        """Return the concept of a word.
+
+        A word that the rules have retired stays on record: ours, of which no more is known.
+        """
+        known = self.families[family].get(key)
+        return known or Concept(f"{self.prefixes['accord']}{family}.{key}")
 
     def short(self, iri: str) -> str:
         """Return a term by the short name of its vocabulary: `dpv:DirectMarketing`."""

@@ -1,12 +1,14 @@
-"""What was sent is called back whatever the rules have retired since."""
+"""What was sent is called back, and attested, whatever the rules have retired since."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from services.sharing.domain.calling_back import Ends, first, of_choice
 from services.sharing.domain.disclosure import Disclosure
-from services.sharing.domain.records import ConsentState, PreferenceKind
+from services.sharing.domain.receipt import Evidence, receipt
+from services.sharing.domain.records import ConsentRevision, ConsentState, PreferenceKind
 from services.sharing.domain.revocation import Cause, Received
 from tests.unit.sharing.facts import ACCOUNT, NOW, consent, preference, rulebook
 
@@ -53,6 +55,16 @@ def test_a_consent_to_what_was_retired_still_ends() -> None:
         "contact.fax": Cause.CONSENT_REFUSED
     }
     assert Ends([GIVEN], rulebook(), NOW).of(FAXED) == {}
+
+
+def test_a_receipt_names_what_was_retired_as_our_own_words() -> None:
+    old = replace(GIVEN, scope=replace(GIVEN.scope, service="fax", recipient=FAXED.kind))
+    evidence = Evidence([ConsentRevision(1, old, NOW)], ACCOUNT, "DE", None)
+    record: Any = receipt(rulebook(), evidence, "1", NOW)["dpv:hasRecordOfActivity"]
+    process = record["dpv:hasProcess"]
+    assert process["dpv:hasPurpose"] == ["accord:purposes.faxing"]
+    assert process["dpv:hasRecipient"] == ["accord:kinds.service_provider.fax"]
+    assert process["dpv:hasService"] == "accord:services.fax"
 
 
 def test_choices_concern_what_was_retired() -> None:
