@@ -90,6 +90,7 @@ class _Sent:
     """A turn that is at the log."""
 
     turn: _Turn
+    acknowledged: int  # number of the last row that was, when it was sent
     last: int  # number of its last row
     requests: Sequence[pb.AppendRequest]
     sending: "asyncio.Future[list[pb.AppendResponse | BaseException]]"
@@ -192,19 +193,18 @@ class Relay:
         if not requests or not (self._holds(turn) or await self._db.write(self._hold)):
             return None
         sending = asyncio.gather(*map(self._send, requests), return_exceptions=True)
-        return _Sent(turn, number + len(turn.rows), requests, sending)
+        return _Sent(turn, self._known.number, number + len(turn.rows), requests, sending)
 
     async def _settle(self, sent: "_Sent") -> int:
         """Take the answers to a turn, and remove what they say is published.
 
         Should another relay have gone on meanwhile, the turn only repeats what that delivered.
         """
-        before = self._known.number
         answers = await sent.sending
         delivered = published = 0
         for request, answer in zip(sent.requests, answers, strict=True):
             if isinstance(answer, BaseException):
-                if not self._gone_back(answer, before) and not (
+                if not self._gone_back(answer, sent.acknowledged) and not (
                     delivered and isinstance(answer, Fault)
                 ):
                     raise answer
@@ -239,18 +239,18 @@ class Relay:
     def _gone_back(self, refusal: BaseException, before: int) -> bool:
         """Go back to where the log expects us, if it was rebuilt and lacks what it acknowledged.
 
-        `before` is the last number that it had acknowledged when this turn began.
+        `before` is the last number that it had acknowledged when what it refuses was sent.
         """
         if not isinstance(refusal, Fault) or refusal.reason != "SEQUENCE_GAP":
             return False
         expected = int(refusal.metadata.get("expected") or 0)
+        if expected > before:
+            return False  # of requests sent at once, a later one arrived first
         if expected <= self._known.base:
             raise EventsLostError(
                 f"the log expects number {expected}; what it had published, up to number "
                 f"{self._known.base}, is no longer here"
             )
-        if expected > before:
-            return False  # of requests sent at once, a later one arrived first
         log.warning("the log was rebuilt: sending again", count=before - expected + 1)
         self._known.back_to(expected)
         self._newest = None

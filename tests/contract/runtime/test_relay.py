@@ -254,6 +254,26 @@ async def test_the_next_turn_is_sent_while_one_is_at_the_log(
         assert await s.left() == 0
 
 
+async def test_a_turn_that_overtook_the_one_before_it_is_sent_again(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log expected then is removed by now: nothing is lost for all that."""
+    monkeypatch.setattr(relay_module, "_REQUEST", 2)
+    monkeypatch.setattr(relay_module, "_TURN", 4)
+    async with scene(database_url, tmp_path) as s:
+        await s.say("z")
+        assert await s.relay.deliver() == 1
+        await s.say(*"abcdefgh")
+        too_early = Fault("SEQUENCE_GAP", "a gap", metadata={"expected": "2"})
+        with monkeypatch.context() as overtaken:
+            overtaken.setattr(s.log, "gap", lambda: too_early)
+            s.log.refuse_once = {6}
+            assert await s.relay.deliver() == 4
+        assert await s.left() == 4
+        await s.deliver_until(s.relay, "zabcdefgh")
+        assert await s.left() == 0
+
+
 @pytest.mark.parametrize("end", ["refused", "cancelled"])
 async def test_a_turn_that_fails_takes_the_next_one_with_it(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
