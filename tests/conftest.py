@@ -1,5 +1,6 @@
 """The running region that mesh and browser tests share: real processes over mTLS."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ settings.register_profile(
     "accord", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("accord")
+
+# A shell that starts the tests in the background has SIGINT ignored, as would all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
