@@ -149,7 +149,7 @@ class Relay:
                 await asyncio.sleep(_GATHER_S)
 
     async def deliver(self) -> int:
-        """Deliver the rows that come next; return how many the log has acknowledged.
+        """Deliver the rows that come next, while turns are full; return how many were acknowledged.
 
         Removes what the log has published meanwhile. EventsLostError when the log lacks what was
         removed: nothing is delivered then.
@@ -182,9 +182,9 @@ class Relay:
         """
         after = before.turn.places[-1] if before else None
         turn = await self._db.read(partial(self._next, after=after))
-        if before and not turn.ours:
-            return None
         if not turn.ours:
+            if before:
+                return None
             self._known, self._newest = Acknowledged(turn.base), None
         number = before.last if before else self._known.number
         requests = list(turn.requests(number + 1))

@@ -233,11 +233,17 @@ async def test_a_turn_is_divided_and_its_first_part_counts_alone(
         assert s.told() == [*"abcdefghi"]
 
 
-async def test_the_next_turn_is_sent_while_one_is_at_the_log(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def turns_of_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests of two rows each."""
     monkeypatch.setattr(relay_module, "_REQUEST", 2)
     monkeypatch.setattr(relay_module, "_TURN", 4)
+
+
+@pytest.mark.usefixtures("turns_of_four")
+async def test_the_next_turn_is_sent_while_one_is_at_the_log(
+    database_url: str, tmp_path: Path
+) -> None:
     async with scene(database_url, tmp_path) as s:
         await s.say(*"abcdefghij")
         s.log.hold_next_answer = True
@@ -254,12 +260,11 @@ async def test_the_next_turn_is_sent_while_one_is_at_the_log(
         assert await s.left() == 0
 
 
+@pytest.mark.usefixtures("turns_of_four")
 async def test_a_turn_that_overtook_the_one_before_it_is_sent_again(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the log expected then is removed by now: nothing is lost for all that."""
-    monkeypatch.setattr(relay_module, "_REQUEST", 2)
-    monkeypatch.setattr(relay_module, "_TURN", 4)
     async with scene(database_url, tmp_path) as s:
         await s.say("z")
         assert await s.relay.deliver() == 1
@@ -274,12 +279,11 @@ async def test_a_turn_that_overtook_the_one_before_it_is_sent_again(
         assert await s.left() == 0
 
 
+@pytest.mark.usefixtures("turns_of_four")
 @pytest.mark.parametrize("end", ["refused", "cancelled"])
 async def test_a_turn_that_fails_takes_the_next_one_with_it(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+    database_url: str, tmp_path: Path, end: str
 ) -> None:
-    monkeypatch.setattr(relay_module, "_REQUEST", 2)
-    monkeypatch.setattr(relay_module, "_TURN", 4)
     async with scene(database_url, tmp_path) as s:
         await s.say(*"abcdefghij")
         s.log.hold_next_answer = True
