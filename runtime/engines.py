@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 READERS = 4
@@ -17,6 +18,14 @@ _POSTGRES_BOUNDS = {
 }
 
 
+class _BinaryCursor(psycopg.Cursor[tuple[object, ...]]):
+    """Asks for values as the server keeps them: bytes written as text cost three times as much."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401  the driver's own
+        super().__init__(*args, **named)
+        self.format = psycopg.pq.Format.BINARY
+
+
 def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
     """Make the engine of a database's writers, or of its readers, which cannot write."""
     if make_url(url).get_backend_name() == "sqlite":
@@ -29,7 +38,7 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
         event.listen(embedded, "connect", _prepare_writer if write else _prepare_reader)
         event.listen(embedded, "begin", _begin_immediate if write else _begin_deferred)
         return embedded
-    bounds = _postgres_bounds(url, statement_s)
+    arguments = {"cursor_factory": _BinaryCursor, **_postgres_bounds(url, statement_s)}
     if write:
         return create_engine(
             url,
@@ -37,7 +46,7 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
             pool_size=POSTGRES_LANES,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args=bounds,
+            connect_args=arguments,
         )
     reader = create_engine(
         url,
@@ -45,7 +54,7 @@ def engine(url: str, statement_s: float | None, *, write: bool) -> Engine:
         pool_size=READERS + URGENT,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args=bounds,
+        connect_args=arguments,
     )
     return reader.execution_options(postgresql_readonly=True)
 

@@ -10,7 +10,18 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Connection, Table, Text, func, make_url, select, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+    make_url,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from runtime.db import BigInt, Database, Instant, insert_missing, metadata
@@ -25,6 +36,16 @@ BALANCE = Table(
     Column("name", Text, primary_key=True),
     Column("amount", BigInt, nullable=False),
     Column("time", Instant),
+    sqlite_strict=True,
+)
+VALUES = Table(
+    "some_values",
+    META,
+    Column("key", BigInt, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("words", Text),
+    Column("content", LargeBinary),
+    Column("number", BigInt),
     sqlite_strict=True,
 )
 REQUESTS = requests_table(META)
@@ -141,6 +162,25 @@ async def test_instants_keep_their_microseconds(db: Database) -> None:
     await db.write(fill)
     rows = await db.read(lambda tx: tx.execute(select(BALANCE.c.name, BALANCE.c.time)).all())
     assert {row.name: row.time for row in rows} == moments
+
+
+async def test_values_come_back_as_they_were_written(db: Database) -> None:
+    written = {
+        "most": (1, "", bytes(range(256)), (1 << 63) - 1),
+        "least": (2, "隱私 ‖ \\x00", b"\\x41", -1 << 63),
+        "nothing": (3, None, None, None),
+    }
+
+    def fill(tx: Connection) -> None:
+        for name, (key, words, content, number) in written.items():
+            row = {"key": key, "name": name, "words": words, "content": content, "number": number}
+            tx.execute(VALUES.insert().values(row))
+
+    await db.write(fill)
+    rows = await db.read(lambda tx: tx.execute(select(VALUES)).all())
+    found = {row.name: (row.key, row.words, row.content, row.number) for row in rows}
+    assert found == written
+    assert all(type(row.content) in (bytes, type(None)) for row in rows)
 
 
 async def test_insert_missing_leaves_what_is_there(db: Database) -> None:
