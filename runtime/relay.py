@@ -45,7 +45,8 @@ _DELIVERY_S = 10.0
 _GATHER_S = 0.1  # after a turn that took everything: rows that come singly travel together
 _BLOCKED_S = 0.05
 _IDLE_S = 1.0  # at most between two looks, should a wake-up be missed
-_FIRST_ASK_S, _LAST_ASK_S = 0.15, 2.0  # publishing takes about the first
+_FIRST_ASK_S, _LAST_ASK_S = 0.15, 2.0  # a log publishes each 0.4 s, if it can
+_ASK_LATER = 1.25  # so that what is published is not heard of as late again as it took
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
 
@@ -259,7 +260,8 @@ class Relay:
     async def _remove(self, published: int, *, some: bool) -> None:
         """Remove the rows that the log has published; see when to ask again."""
         upto = self._known.published(published)
-        self._patience = _FIRST_ASK_S if upto or some else min(self._patience * 2, _LAST_ASK_S)
+        later = min(self._patience * _ASK_LATER, _LAST_ASK_S)
+        self._patience = _FIRST_ASK_S if upto or some else later
         self._ask_at = asyncio.get_running_loop().time() + self._patience
         if upto is not None and await self._db.write(partial(self._forget, upto=upto)):
             self._known.removed(upto)
