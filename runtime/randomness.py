@@ -1,17 +1,17 @@
-"""Random ids for what is made thousands of times a second; keys and secrets come from `secrets`.
+"""Randomness for what is made thousands of times a second: ids, and salts and nonces of the log.
 
-The system's randomness is fetched in larger pieces: each fetch is a system call, for which the
-thread gives the interpreter up and then waits to have it back.
+The system's is fetched in larger pieces: each fetch is a system call, for which the thread gives
+the interpreter up and then waits to have it back. Keys and secrets come from `secrets`.
 """
 
 import os
 import threading
 
-_PIECE = 1024
+_PIECE = 16 << 10  # bytes
 
 
 class _Fetched(threading.local):
-    left = b""
+    piece, used = b"", 0
 
 
 _fetched = _Fetched()
@@ -19,15 +19,15 @@ _fetched = _Fetched()
 
 def random_bytes(count: int) -> bytes:
     """Return bytes that no other call gets."""
-    left = _fetched.left
-    if len(left) < count:
-        left = os.urandom(max(_PIECE, count))
-    _fetched.left = left[count:]
-    return left[:count]
+    begin = _fetched.used
+    if begin + count > len(_fetched.piece):
+        _fetched.piece, begin = os.urandom(max(_PIECE, count)), 0
+    _fetched.used = begin + count
+    return _fetched.piece[begin : begin + count]
 
 
 def _forget() -> None:
-    _fetched.left = b""
+    _fetched.piece, _fetched.used = b"", 0
 
 
 # A child has the bytes of its parent, and must not hand them out as well.

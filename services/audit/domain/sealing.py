@@ -5,7 +5,6 @@ it is hashed. Destroying the key makes the part unreadable and leaves every hash
 """
 
 import hashlib
-import os
 import struct
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from runtime.event import Decision, Event, Trace
 from runtime.event import Section as Said
 from runtime.event_names import number_of
 from runtime.identity import is_workload
+from runtime.randomness import random_bytes
 from services.audit.domain.entry import (
     FORMAT,
     Facet,
@@ -65,9 +65,9 @@ def seal(
     own = _own_parts(event)
     parts = [*own.items(), *_others(event)]
     place = _place(origin, event.event_id)
-    # One call for the randomness of all sections: each is a system call.
+    # One call for the randomness of all sections.
     sizes = [_NONCE_SIZE + _SALT_SIZE * len(members) for _, members in parts]
-    fresh = os.urandom(sum(sizes))
+    fresh = random_bytes(sum(sizes))
     sections = []
     at = 0
     for (party, members), size in zip(parts, sizes, strict=True):

@@ -20,7 +20,7 @@ def test_no_two_calls_get_the_same_bytes() -> None:
 
 
 def test_more_than_a_piece() -> None:
-    assert len(random_bytes(5000)) == 5000
+    assert len(random_bytes(50_000)) == 50_000
 
 
 def test_a_child_hands_out_none_of_its_parents_bytes() -> None:
