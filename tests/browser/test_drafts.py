@@ -127,8 +127,8 @@ def test_a_draft_of_terms_is_tried(visitor: Visitor, officer: Visitor, region: M
     decision = asked(visitor, region, "barrows")
     page = officer.page
     officer.open(f"/officer/contracts/{contract}/amend")
-    page.get_by_label("Delivering your order").uncheck()
-    page.get_by_label("Handling your order").check()
+    page.get_by_label("Delivery of an order").uncheck()
+    page.get_by_label("Handling of an order").check()
     officer.press("Save the draft")
     officer.open("/officer/what-if")
     page.locator("#change-terms").check()

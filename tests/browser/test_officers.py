@@ -37,7 +37,7 @@ def test_a_contract_is_written_by_one_and_activated_by_another(
 
     author.open(contract)
     author.follow("Change the terms")
-    assert author.page.get_by_label("Delivering your order").is_checked()
+    assert author.page.get_by_label("Delivery of an order").is_checked()
     fill_document(author)
     author.press("Save the draft")
     author.press("Hand in for review")
@@ -153,7 +153,7 @@ def fill_terms(officer: Visitor, recipient: str, *, document: bool) -> None:
     page = officer.page
     option = page.locator("#recipient option", has_text=recipient)
     page.locator("#recipient").select_option(option.get_attribute("value"))
-    page.get_by_label("Delivering your order").check()
+    page.get_by_label("Delivery of an order").check()
     page.get_by_text("Contact details", exact=True).click()
     page.get_by_label("All of: Contact details").check()
     page.get_by_label("Whose data").fill("eea")

@@ -72,3 +72,12 @@ class Words:
         """Return a citation with the notice's name in the place of its id."""
         notice, _, clause = citation.partition(" ")
         return f"{self(notice)} {clause}".strip()
+
+
+class StaffWords(Words):
+    """The words for staff: of the person, where the rules' own labels speak to the person."""
+
+    def __call__(self, key: str) -> str:
+        """Return the words for a key."""
+        own = f"term_of.{key}"
+        return self.t(own) if self.t.has(own) else super().__call__(key)

@@ -11,7 +11,7 @@ from runtime.fault import Fault
 from services.portal.api.desk import Desk
 from services.portal.api.forms import Form
 from services.portal.api.visit import Handler, Visit, endpoint
-from services.portal.api.words import Words
+from services.portal.api.words import StaffWords
 from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.contract_desk import ContractDesk, contract_desk
 from services.portal.domain.agreements import (
@@ -185,9 +185,9 @@ async def set_endpoint(visit: Visit) -> Response:
     return visit.go(f"/officer/recipients/{key}/endpoint", "endpoint_set")
 
 
-async def _words(visit: Visit) -> tuple[Words, ContractDesk]:
+async def _words(visit: Visit) -> tuple[StaffWords, ContractDesk]:
     found = await contract_desk(visit.desk.choices, visit.desk.contracts, visit.signed_in)
-    return Words(visit.t, found.vocabulary, found.recipients), found
+    return StaffWords(visit.t, found.vocabulary, found.recipients), found
 
 
 async def _instrument_page(visit: Visit, template: str) -> Response:

@@ -13,7 +13,7 @@ from runtime.fault import Fault
 from services.portal.api.desk import Desk
 from services.portal.api.forms import Form
 from services.portal.api.visit import Handler, Visit, endpoint
-from services.portal.api.words import Words
+from services.portal.api.words import StaffWords
 from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.contract_desk import contract_desk
 from services.portal.domain.analysis import (
@@ -190,7 +190,7 @@ async def _explorer(visit: Visit, wrong: Wrong, found: Explanation | None) -> Re
         status=400 if wrong else 200,
         wrong=wrong,
         desk=desk,
-        words=Words(visit.t, desk.vocabulary, desk.recipients),
+        words=StaffWords(visit.t, desk.vocabulary, desk.recipients),
         found=found,
         countries=visit.t.countries(),
     )
@@ -205,7 +205,7 @@ async def _what_if(
         status=400 if wrong else 200,
         wrong=wrong,
         desk=desk,
-        words=Words(visit.t, desk.vocabulary, desk.recipients),
+        words=StaffWords(visit.t, desk.vocabulary, desk.recipients),
         found=found,
         flaws=flaws,
         drafts=[each for each in desk.contracts if each.waits],

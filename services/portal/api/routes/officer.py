@@ -8,7 +8,7 @@ from runtime.fault import Fault
 from services.portal.api.desk import Desk
 from services.portal.api.terms import TermsField, read_terms
 from services.portal.api.visit import Handler, Visit, endpoint
-from services.portal.api.words import Words
+from services.portal.api.words import StaffWords
 from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.contract_desk import ContractDesk, contract_desk, one_contract
 from services.portal.domain.person import Role
@@ -191,8 +191,8 @@ async def _one(visit: Visit) -> Contract:
     )
 
 
-def _words(visit: Visit, found: ContractDesk) -> Words:
-    return Words(visit.t, found.vocabulary, found.recipients)
+def _words(visit: Visit, found: ContractDesk) -> StaffWords:
+    return StaffWords(visit.t, found.vocabulary, found.recipients)
 
 
 async def _recipients_page(visit: Visit, wrong: Wrong) -> Response:

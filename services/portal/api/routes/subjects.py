@@ -10,7 +10,7 @@ from starlette.routing import Route
 from runtime.fault import Fault
 from services.portal.api.desk import Desk
 from services.portal.api.visit import Handler, Visit, endpoint
-from services.portal.api.words import Words
+from services.portal.api.words import StaffWords
 from services.portal.api.wrong import Wrong, wrong_fields
 from services.portal.cases.recipient_people import recipient_people
 from services.portal.domain.person import Role
@@ -50,7 +50,7 @@ async def people(visit: Visit) -> Response:
         wanted=wanted,
         choices=Wanted,
         later=bool(visit.form.text("after")),
-        words=Words(visit.t, found.vocabulary),
+        words=StaffWords(visit.t, found.vocabulary),
     )
 
 
