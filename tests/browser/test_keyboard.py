@@ -162,7 +162,7 @@ def test_an_auditor_reaches_all_and_states_a_purpose_by_keys_alone(
     paths = ["/audit", "/audit/purpose", trace, "/audit/entries/0"]
     assert unreached(auditor, paths) == {}
     auditor.open("/audit")
-    tab_to(auditor, "summary")
+    tab_to(auditor, "main summary")
     keys.press("Enter")
     tab_to(auditor, "#action")
     keys.type("account:account:register")
@@ -189,11 +189,11 @@ def test_an_officer_takes_a_question_apart_by_keys_alone(
         ("account", account),
         ("service", "Mi Store"),
         ("recipient", "canoes"),
-        ("purpose", "Delivering"),
+        ("purpose", "Delivery"),
     ):
         tab_to(officer, f"#{field}")
         keys.type(words)
-    tab_to(officer, "summary")
+    tab_to(officer, "main summary")
     keys.press("Enter")
     tab_to(officer, "[name=categories]")
     keys.press("Space")

@@ -110,3 +110,25 @@ def test_pages_of_an_auditor(
     trace = visitor.page.locator("a[href^='/audit/traces/']").first.get_attribute("href") or ""
     pages = ["/audit", "/audit/purpose", trace, "/audit/entries/0", "/audit/traces/" + "ab" * 16]
     assert _judge(visitor, pages) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "folded", "inside"),
+    [("/account", "Staff pages", "Recipients"), ("/officer/what-if", "My own data", "Sharing")],
+)
+def test_the_menu_of_staff_is_two_lines_and_unfolds_without_scripts(
+    open_window: Callable[..., Visitor],
+    staff: dict[str, StorageState],
+    path: str,
+    folded: str,
+    inside: str,
+) -> None:
+    officer = open_window(Window(cookies=staff[PIETER], scripts=False))
+    officer.open(path)
+    menu = officer.page.get_by_role("navigation", name="Pages")
+    boxes = [each.bounding_box() for each in menu.locator("a:visible, summary").all()]
+    assert len({round(box["y"] / 10) for box in boxes if box}) <= 2
+    assert not menu.get_by_role("link", name=inside).is_visible()
+    menu.get_by_text(folded).click()
+    menu.get_by_role("link", name=inside, exact=True).click()
+    assert officer.heading == inside

@@ -20,6 +20,7 @@ from services.portal.domain.paths import local_path
 from services.portal.domain.person import Person, Role
 
 Handler = Callable[["Visit"], Awaitable[Response]]
+_WORK = ("/officer/", "/audit", "/decisions")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,6 +78,11 @@ class Visit:
         if self.request.method == "POST":
             return local_path(self.form.text("page") or self.request.url.path.rpartition("/")[0])
         return local_path(self.request.url.path)
+
+    @property
+    def at_work(self) -> bool:
+        """Tell whether the page is one of staff."""
+        return self.request.url.path.startswith(_WORK)
 
     @property
     def token(self) -> str:

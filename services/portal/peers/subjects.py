@@ -23,6 +23,10 @@ _FILTERS = {
     Wanted.HAS: reach_service_pb2.REACH_FILTER_HAS,
     Wanted.MAY: reach_service_pb2.REACH_FILTER_MAY,
 }
+_ENDINGS = {
+    Ending.REVOKE: ("RevokeConsent", consent_service_pb2.RevokeConsentRequest),
+    Ending.INVALIDATE: ("InvalidateConsent", consent_service_pb2.InvalidateConsentRequest),
+}
 
 
 class SubjectPeer:
@@ -65,21 +69,10 @@ class SubjectPeer:
         self, officer: Person, request_id: str, consent: str, ending: Ending, note: str
     ) -> None:
         """Revoke a consent, or record that it was none; once for a request id."""
-        if ending is Ending.REVOKE:
-            await self._consents.call(
-                lambda stub: stub.RevokeConsent,
-                consent_service_pb2.RevokeConsentRequest(
-                    request_id=request_id, name=consent, note=note
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-        else:
-            await self._consents.call(
-                lambda stub: stub.InvalidateConsent,
-                consent_service_pb2.InvalidateConsentRequest(
-                    request_id=request_id, name=consent, note=note
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
+        method, request = _ENDINGS[ending]
+        await self._consents.call(
+            lambda stub: getattr(stub, method),
+            request(request_id=request_id, name=consent, note=note),
+            timeout=TIMEOUT,
+            actor=officer.token,
+        )
