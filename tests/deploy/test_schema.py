@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import kubernetes_validate
 import pytest
 
-from tests.deploy.conftest import REGIONS, ROOT
+from tests.deploy.conftest import REGIONS, ROOT, render
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered
@@ -49,3 +50,26 @@ def test_nothing_lies_outside_of_the_namespace(rendered: Rendered) -> None:
             assert namespace == "cert-manager", resource  # the development root, kept by its maker
         else:
             assert namespace == "accord", resource
+
+
+@pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])
+def test_a_release_migrates_with_all_that_is_new_and_serves_nothing_new_before(
+    overlay: str,
+) -> None:
+    """The settings of a job bear the hash of what they hold: without its own a job never starts."""
+    commands = (ROOT / "docs/operations.md").read_text()
+    (step,) = set(re.findall(r"--selector 'accord\.internal/step!=(\w+)'", commands))
+    applied: set[tuple[str, str]] = set()
+    withheld: set[tuple[str, str]] = set()
+    for resource in render(overlay).resources:
+        label = resource["metadata"].get("labels", {}).get("accord.internal/step")
+        to = withheld if label == step else applied
+        to.add((resource["kind"], resource["metadata"]["name"]))
+    assert {kind for kind, _ in withheld} == {"Deployment"}
+    assert "Deployment" not in {kind for kind, _ in applied}
+    for job in render(overlay).of("Job"):
+        pod = job["spec"]["template"]["spec"]
+        needed = {("ServiceAccount", pod["serviceAccountName"])}
+        for container in pod["containers"]:
+            needed |= {("ConfigMap", each["configMapRef"]["name"]) for each in container["envFrom"]}
+        assert needed <= applied, job["metadata"]["name"]
