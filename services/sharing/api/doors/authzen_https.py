@@ -40,7 +40,7 @@ _PATHS = {
 }
 _METADATA = "/.well-known/authzen-configuration"
 _DEADLINE_S = 10.0
-_SIGNED_FOR_S = 3600  # how long metadata, once signed, is sent again
+_SIGNED_FOR_S = 3600  # how long metadata, once signed, is sent again, and may be kept
 
 Handle = Callable[[Json, Call], Awaitable[dict[str, object]]]
 
@@ -75,6 +75,7 @@ def application(
         routes=[*routes, Route(_METADATA, metadata.get, methods=["GET"])],
         exception_handlers={HTTPException: http_error},
     )
+    app.router.redirect_slashes = False  # a redirect is no answer: it would repeat any host's name
     return Observed(app, "authzen", traces)
 
 
@@ -125,14 +126,17 @@ class _Metadata:
             claims = {**self._plain, "iss": self._plain["policy_decision_point"], "iat": int(now)}
             self._signed = await self._signer.sign(claims, "JWT")
             self._until = now + _SIGNED_FOR_S
-        return JSONResponse({**self._plain, "signed_metadata": self._signed})
+        return JSONResponse(
+            {**self._plain, "signed_metadata": self._signed},
+            headers={"cache-control": f"max-age={_SIGNED_FOR_S}"},
+        )
 
 
 def _require_json(request: Request) -> None:
     kind, *parameters = request.headers.get("content-type", "").lower().split(";")
     charsets = [each.strip() for each in parameters if each.strip().startswith("charset=")]
     if kind.strip() != "application/json" or set(charsets) - {"charset=utf-8", 'charset="utf-8"'}:
-        raise HTTPException(415, "the body must be application/json in UTF-8")
+        raise HTTPException(400, "the body must be application/json in UTF-8")
 
 
 async def _body(request: Request) -> Json:
