@@ -85,9 +85,9 @@ class Sharing:
         response = await answer(self._decisions.Check(request, timeout=self._seconds))
         return response.decision
 
-    async def decision(self, name: str) -> Decision:
-        """A recorded decision, ``decisions/…``."""
-        request = decision_service_pb2.GetDecisionRequest(name=name)
+    async def decision(self, name: str, purpose: str = "") -> Decision:
+        """A recorded decision, ``decisions/…``; staff say for which ``purpose`` they read it."""
+        request = decision_service_pb2.GetDecisionRequest(name=name, purpose=purpose)
         response = await answer(self._decisions.GetDecision(request, timeout=self._seconds))
         return response.decision
 

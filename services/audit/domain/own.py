@@ -24,6 +24,7 @@ PERSON: Mapping[str, str] = {
     "account:link:": "provider imports ended_sessions",
     "account:session:": "provider",
     "account:staff:accept": "role",
+    "sharing:decision:read": "purpose recipients",
     "sharing:decision:": f"{_ASKED} {_ANSWERED} relation",
     "sharing:disclosure:": f"{_DECIDED} recipients purpose categories records time",
     "sharing:consent:": _CONSENT,
@@ -39,7 +40,13 @@ PERSON: Mapping[str, str] = {
     "audit:proof:": "purpose asked entries",
 }
 # Of these an order that must not be told could be guessed: while there is one, none is shown.
-_BETRAYING = ("sharing:revocation:", "sharing:explanation:", "sharing:subjects:", "audit:")
+_BETRAYING = (
+    "sharing:revocation:",
+    "sharing:explanation:",
+    "sharing:decision:read",
+    "sharing:subjects:",
+    "audit:",
+)
 _ORDERS = "sharing:instrument:"
 ORDERS = tuple(number.to_bytes(2) for number in (2070, 2071, 2072))  # the keys of those events
 # By the beginning of the event's name: what an app may see beyond the frame, which is what it sent

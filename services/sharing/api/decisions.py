@@ -12,12 +12,14 @@ from services.sharing.cases.check_batch import check_batch
 from services.sharing.cases.check_sharing import check_sharing
 from services.sharing.cases.issue_permit import issue_permit
 from services.sharing.cases.means import Means
-from services.sharing.cases.read_decisions import get_decision, list_decisions
+from services.sharing.cases.read_decisions import get_decision, list_decisions, read_decision
 from services.sharing.domain.decision import Decision
 from services.sharing.domain.question import Question
 
 _UNBOUND: frozenset[str] = frozenset()
 _MAX_QUESTIONS = 1000
+_MAX_PURPOSE = 200  # characters
+_STAFF = frozenset({"officer", "auditor"})
 
 
 class DecisionServicer:
@@ -86,12 +88,16 @@ class DecisionServicer:
     ) -> pb.GetDecisionResponse:
         """Return one decision."""
         name = fields.name("name", request.name, "decisions")
-        decision = await get_decision(
-            self._means,
-            name,
-            lambda decision: _may_see(decision, call),
-            for_person=call.actor is not None and "auditor" not in call.actor.roles,
-        )
+        if _reads_as_staff(request, call):
+            purpose = fields.text("purpose", request.purpose.strip(), _MAX_PURPOSE, 1)
+            decision = await read_decision(self._means, name, purpose, fields.acting(call))
+        else:
+            decision = await get_decision(
+                self._means,
+                name,
+                lambda decision: _may_see(decision, call),
+                for_person=lambda _: call.actor is not None,
+            )
         return pb.GetDecisionResponse(decision=encoding.decision(decision))
 
     def _require_bound(self, app: str, service: str) -> None:
@@ -105,10 +111,18 @@ class DecisionServicer:
             )
 
 
+def _reads_as_staff(request: pb.GetDecisionRequest, call: Call) -> bool:
+    """Tell whether an officer or auditor reads, and not as the person that they are as well."""
+    if call.caller.kind == "app":
+        return False
+    if call.actor is None:  # a certificate: the method's rule admits officers and auditors alone
+        return True
+    as_person = "person" in call.actor.roles and not request.purpose
+    return bool(call.actor.roles & _STAFF) and not as_person
+
+
 def _may_see(decision: Decision, call: Call) -> bool:
-    """Tell whether a decision is the caller's own, or the caller audits."""
+    """Tell whether a decision is the caller's own."""
     if call.caller.kind == "app":
         return decision.asker == call.caller.name
-    if call.actor is None:  # staff with a certificate: the method's rule admits auditors alone
-        return True
-    return "auditor" in call.actor.roles or decision.question.account == call.actor.subject
+    return call.actor is not None and decision.question.account == call.actor.subject

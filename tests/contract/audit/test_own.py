@@ -219,14 +219,17 @@ async def test_what_an_order_forbids_to_tell_is_told_on_the_day_after(
         event(6, action="sharing:revocation:create", actor=OFFICER, fields={"cause": "x"}),
         event(7, action="sharing:explanation:read", actor=OFFICER, fields=ASKED),
         event(8, action="audit:log:read", fields={"purpose": "own"}),
+        event(9, action="sharing:decision:read", actor=OFFICER, fields={"purpose": "complaint"}),
     ]
     await log.append(1, events, "sharing")
     assert await indexes(own, PERSON) == [7, 0]
-    for index in (1, 2, 3, 4, 5, 6):
+    for index in (1, 2, 3, 4, 5, 6, 8):
         with pytest.raises(Fault, match="NOT_FOUND"):
             await own.one_of_person(PERSON, index)
     clock.advance(timedelta(days=2))
-    assert await indexes(own, PERSON) == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert await indexes(own, PERSON) == [8, 7, 6, 5, 4, 3, 2, 1, 0]
+    read = await own.one_of_person(PERSON, 8)
+    assert ("complaint" in shown(read), OFFICER in shown(read)) == (True, False)
     told = await own.one_of_person(PERSON, 1)
     assert "secret_until" not in told.event.fields
     assert SECRET not in shown(told)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from accord.audit.v1.append_service_pb2 import NewEntry
 from accord.sharing.v1 import (
     consent_pb2,
     consent_service_pb2,
@@ -20,7 +21,10 @@ from accord.sharing.v1.decision_pb2 import (
     OUTCOME_GAP,
     OUTCOME_PERMIT,
 )
+from sqlalchemy import create_engine, select
 
+from runtime.event_names import text_of
+from services.sharing.store import tables
 from tests.contract.sharing.conftest import Sharing, request_id
 
 if TYPE_CHECKING:
@@ -37,6 +41,16 @@ MARKETING = {
 
 def reasons(decision: Decision) -> list[str]:
     return [reason_pb2.Reason.Name(found.reason)[7:] for found in decision.reasons]
+
+
+def read(sharing: Sharing) -> list[NewEntry]:
+    """What is on record of readings of decisions."""
+    engine = create_engine(sharing.url)
+    with engine.connect() as connection:
+        found = connection.scalars(select(tables.outbox.c.event).order_by(tables.outbox.c.id)).all()
+    engine.dispose()
+    events = [NewEntry.FromString(event) for event in found]
+    return [event for event in events if text_of(event.event) == "sharing:decision:read"]
 
 
 def consent(**scope: Any) -> consent_service_pb2.GiveConsentRequest:
@@ -135,19 +149,51 @@ async def test_a_decision_is_hidden_from_others(sharing: Sharing) -> None:
     decision = await sharing.check()
     request = decision_service_pb2.GetDecisionRequest(name=decision.name)
     assert (await sharing.app("decisions", "GetDecision", request)).decision == decision
-    auditor = ("svc/portal", (sharing.second, "auditor"))
-    for certificate, actor in (auditor, ("staff/auditor/ana", ())):
-        answer = await sharing.call(
-            "decisions", "GetDecision", request, as_=certificate, actor=actor
-        )
-        assert answer.decision == decision
-    for certificate, actor in (
-        ("app/live-chat", ()),
-        ("svc/portal", (sharing.second, "person")),
+    stated = decision_service_pb2.GetDecisionRequest(name=decision.name, purpose="complaint 12")
+    person = (sharing.second, "person")
+    officer = (sharing.second, "person", "officer")
+    for certificate, actor, asked in (
+        ("app/live-chat", (), stated),
+        ("svc/portal", person, stated),  # stating a purpose makes nobody staff
+        ("svc/portal", officer, request),  # without one, staff read as the people they are
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await sharing.call("decisions", "GetDecision", request, as_=certificate, actor=actor)
+            await sharing.call("decisions", "GetDecision", asked, as_=certificate, actor=actor)
         assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert read(sharing) == []
+
+
+@pytest.mark.parametrize("role", ["officer", "auditor"])
+async def test_staff_read_a_decision_for_a_purpose_and_on_record(
+    sharing: Sharing, role: str
+) -> None:
+    await sharing.know_person()
+    await sharing.register()
+    decision = await sharing.check()
+    ways: list[tuple[str, tuple[str, ...]]] = [
+        ("svc/portal", (sharing.second, "person", role)),
+        (f"staff/{role}/ana", ()),
+    ]
+    for number, (certificate, actor) in enumerate(ways, start=1):
+        for purpose in ("", " ", "two\nlines", "x" * 201):
+            if purpose or not actor:
+                vague = decision_service_pb2.GetDecisionRequest(name=decision.name, purpose=purpose)
+                with pytest.raises(grpc.aio.AioRpcError) as refused:
+                    await sharing.call(
+                        "decisions", "GetDecision", vague, as_=certificate, actor=actor
+                    )
+                assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        stated = decision_service_pb2.GetDecisionRequest(name=decision.name, purpose="complaint 12")
+        answer = await sharing.call(
+            "decisions", "GetDecision", stated, as_=certificate, actor=actor
+        )
+        assert answer.decision == decision
+        events = read(sharing)
+        assert len(events) == number
+        assert events[-1].account == sharing.person
+        assert events[-1].resource == decision.name
+        assert [each.value for each in events[-1].fields] == ["complaint 12"]
+        assert (actor[0] if actor else certificate) in events[-1].actor
 
 
 async def test_the_vocabulary_has_two_languages_throughout(sharing: Sharing) -> None:

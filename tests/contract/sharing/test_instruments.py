@@ -157,8 +157,13 @@ async def test_nothing_that_was_decided_under_a_secret_order_gives_it_away(
     get = decision_service_pb2.GetDecisionRequest(name=hidden)
     assert await seen() == [shown]
     assert (await refused(sharing.by_person("decisions", "GetDecision", get))).reason == "NOT_FOUND"
-    auditor = await sharing.call("decisions", "GetDecision", get, as_="staff/auditor/eva")
+    audited = decision_service_pb2.GetDecisionRequest(name=hidden, purpose="complaint 12")
+    auditor = await sharing.call("decisions", "GetDecision", audited, as_="staff/auditor/eva")
     assert auditor.decision.name == hidden
+    themself = (sharing.person, "person", "auditor", "officer")
+    for request in (get, audited):  # whoever it is about, staff or not
+        own = sharing.call("decisions", "GetDecision", request, as_="svc/portal", actor=themself)
+        assert (await refused(own)).reason == "NOT_FOUND"
     assert (await sharing.app("decisions", "GetDecision", get)).decision.name == hidden
 
     sharing.bench.clock.advance(timedelta(days=1))

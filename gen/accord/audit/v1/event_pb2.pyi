@@ -71,6 +71,8 @@ class _EventNameEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventName.V
     decision, a line each with the answer and what was asked, and relation, a line each if any has
     one; what was asked under an order apart, with instrument; the same of what is about nobody.
     """
+    EVENT_NAME_SHARING_DECISION_READ: _EventName.ValueType  # 2004
+    """Staff read a decision on record. Fields: purpose, that of the reading."""
     EVENT_NAME_SHARING_EXPLANATION_READ: _EventName.ValueType  # 2010
     """Somebody asked what would be answered about a person, and why. Fields: service, purpose,
     categories, destination, as_of.
@@ -231,6 +233,8 @@ EVENT_NAME_SHARING_DECISION_BATCH: EventName.ValueType  # 2003
 decision, a line each with the answer and what was asked, and relation, a line each if any has
 one; what was asked under an order apart, with instrument; the same of what is about nobody.
 """
+EVENT_NAME_SHARING_DECISION_READ: EventName.ValueType  # 2004
+"""Staff read a decision on record. Fields: purpose, that of the reading."""
 EVENT_NAME_SHARING_EXPLANATION_READ: EventName.ValueType  # 2010
 """Somebody asked what would be answered about a person, and why. Fields: service, purpose,
 categories, destination, as_of.

@@ -28,7 +28,7 @@ from accord.type.v1 import callers_pb2 as accord_dot_type_dot_v1_dot_callers__pb
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/decision_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a!accord/sharing/v1/freshness.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x01\n\x0c\x43heckRequest\x12\x33\n\x08question\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x35\n\tfreshness\x18\x02 \x01(\x0b\x32\x1c.accord.sharing.v1.FreshnessB\x04\xe2\x41\x01\x01\x12\x14\n\x06permit\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"N\n\rCheckResponse\x12-\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Decision\x12\x0e\n\x06permit\x18\x02 \x01(\t\"\x96\x01\n\x11\x43heckBatchRequest\x12\x34\n\tquestions\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x35\n\tfreshness\x18\x02 \x01(\x0b\x32\x1c.accord.sharing.v1.FreshnessB\x04\xe2\x41\x01\x01\x12\x14\n\x06permit\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"I\n\x12\x43heckBatchResponse\x12\x33\n\tresponses\x18\x01 \x03(\x0b\x32 .accord.sharing.v1.CheckResponse\"|\n\x14ListDecisionsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x07outcome\x18\x03 \x01(\x0e\x32\x1a.accord.sharing.v1.OutcomeB\x04\xe2\x41\x01\x01\"`\n\x15ListDecisionsResponse\x12.\n\tdecisions\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x12GetDecisionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"D\n\x13GetDecisionResponse\x12-\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Decision2\xb8\x03\n\x0f\x44\x65\x63isionService\x12R\n\x05\x43heck\x12\x1f.accord.sharing.v1.CheckRequest\x1a .accord.sharing.v1.CheckResponse\"\x06\x8a\xb5\x18\x02\x10\x01\x12\x61\n\nCheckBatch\x12$.accord.sharing.v1.CheckBatchRequest\x1a%.accord.sharing.v1.CheckBatchResponse\"\x06\x8a\xb5\x18\x02\x10\x01\x12v\n\rListDecisions\x12\'.accord.sharing.v1.ListDecisionsRequest\x1a(.accord.sharing.v1.ListDecisionsResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12v\n\x0bGetDecision\x12%.accord.sharing.v1.GetDecisionRequest\x1a&.accord.sharing.v1.GetDecisionResponse\"\x18\x90\x02\x01\x8a\xb5\x18\x11\n\x06portal\x10\x01\x1a\x01\x03\"\x02\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(accord/sharing/v1/decision_service.proto\x12\x11\x61\x63\x63ord.sharing.v1\x1a accord/sharing/v1/decision.proto\x1a!accord/sharing/v1/freshness.proto\x1a\x1c\x61\x63\x63ord/type/v1/callers.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x90\x01\n\x0c\x43heckRequest\x12\x33\n\x08question\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x35\n\tfreshness\x18\x02 \x01(\x0b\x32\x1c.accord.sharing.v1.FreshnessB\x04\xe2\x41\x01\x01\x12\x14\n\x06permit\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"N\n\rCheckResponse\x12-\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Decision\x12\x0e\n\x06permit\x18\x02 \x01(\t\"\x96\x01\n\x11\x43heckBatchRequest\x12\x34\n\tquestions\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.QuestionB\x04\xe2\x41\x01\x02\x12\x35\n\tfreshness\x18\x02 \x01(\x0b\x32\x1c.accord.sharing.v1.FreshnessB\x04\xe2\x41\x01\x01\x12\x14\n\x06permit\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"I\n\x12\x43heckBatchResponse\x12\x33\n\tresponses\x18\x01 \x03(\x0b\x32 .accord.sharing.v1.CheckResponse\"|\n\x14ListDecisionsRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x31\n\x07outcome\x18\x03 \x01(\x0e\x32\x1a.accord.sharing.v1.OutcomeB\x04\xe2\x41\x01\x01\"`\n\x15ListDecisionsResponse\x12.\n\tdecisions\x18\x01 \x03(\x0b\x32\x1b.accord.sharing.v1.Decision\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"?\n\x12GetDecisionRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07purpose\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"D\n\x13GetDecisionResponse\x12-\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1b.accord.sharing.v1.Decision2\xba\x03\n\x0f\x44\x65\x63isionService\x12R\n\x05\x43heck\x12\x1f.accord.sharing.v1.CheckRequest\x1a .accord.sharing.v1.CheckResponse\"\x06\x8a\xb5\x18\x02\x10\x01\x12\x61\n\nCheckBatch\x12$.accord.sharing.v1.CheckBatchRequest\x1a%.accord.sharing.v1.CheckBatchResponse\"\x06\x8a\xb5\x18\x02\x10\x01\x12v\n\rListDecisions\x12\'.accord.sharing.v1.ListDecisionsRequest\x1a(.accord.sharing.v1.ListDecisionsResponse\"\x12\x90\x02\x01\x8a\xb5\x18\x0b\n\x06portal\"\x01\x01\x12x\n\x0bGetDecision\x12%.accord.sharing.v1.GetDecisionRequest\x1a&.accord.sharing.v1.GetDecisionResponse\"\x1a\x90\x02\x01\x8a\xb5\x18\x13\n\x06portal\x10\x01\x1a\x02\x02\x03\"\x03\x01\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,6 +55,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDECISIONSREQUEST'].fields_by_name['outcome']._serialized_options = b'\342A\001\001'
   _globals['_GETDECISIONREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_GETDECISIONREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
+  _globals['_GETDECISIONREQUEST'].fields_by_name['purpose']._loaded_options = None
+  _globals['_GETDECISIONREQUEST'].fields_by_name['purpose']._serialized_options = b'\342A\001\001'
   _globals['_DECISIONSERVICE'].methods_by_name['Check']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['Check']._serialized_options = b'\212\265\030\002\020\001'
   _globals['_DECISIONSERVICE'].methods_by_name['CheckBatch']._loaded_options = None
@@ -62,7 +64,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONSERVICE'].methods_by_name['ListDecisions']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['ListDecisions']._serialized_options = b'\220\002\001\212\265\030\013\n\006portal\"\001\001'
   _globals['_DECISIONSERVICE'].methods_by_name['GetDecision']._loaded_options = None
-  _globals['_DECISIONSERVICE'].methods_by_name['GetDecision']._serialized_options = b'\220\002\001\212\265\030\021\n\006portal\020\001\032\001\003\"\002\001\003'
+  _globals['_DECISIONSERVICE'].methods_by_name['GetDecision']._serialized_options = b'\220\002\001\212\265\030\023\n\006portal\020\001\032\002\002\003\"\003\001\002\003'
   _globals['_CHECKREQUEST']._serialized_start=196
   _globals['_CHECKREQUEST']._serialized_end=340
   _globals['_CHECKRESPONSE']._serialized_start=342
@@ -76,9 +78,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDECISIONSRESPONSE']._serialized_start=776
   _globals['_LISTDECISIONSRESPONSE']._serialized_end=872
   _globals['_GETDECISIONREQUEST']._serialized_start=874
-  _globals['_GETDECISIONREQUEST']._serialized_end=914
-  _globals['_GETDECISIONRESPONSE']._serialized_start=916
-  _globals['_GETDECISIONRESPONSE']._serialized_end=984
-  _globals['_DECISIONSERVICE']._serialized_start=987
-  _globals['_DECISIONSERVICE']._serialized_end=1427
+  _globals['_GETDECISIONREQUEST']._serialized_end=937
+  _globals['_GETDECISIONRESPONSE']._serialized_start=939
+  _globals['_GETDECISIONRESPONSE']._serialized_end=1007
+  _globals['_DECISIONSERVICE']._serialized_start=1010
+  _globals['_DECISIONSERVICE']._serialized_end=1452
 # @@protoc_insertion_point(module_scope)

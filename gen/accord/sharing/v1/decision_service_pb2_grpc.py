@@ -102,8 +102,11 @@ class DecisionServiceServicer:
 
     def GetDecision(self, request, context):
         """Returns one decision.
-        Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-        and by auditors. Fails with NOT_FOUND, also for a decision of others.
+        Called by the app that asked, by the portal for the person whom it is about, and by officers and
+        auditors, through the portal or themselves. These state a purpose; that they read about whom,
+        and why, is on record before the answer leaves, and the person can see it.
+        Fails with NOT_FOUND, also for a decision of others, and with INVALID_FIELD for staff without a
+        purpose. Of a decision about themselves, staff are told what any person is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

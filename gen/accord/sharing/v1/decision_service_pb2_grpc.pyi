@@ -61,8 +61,11 @@ class DecisionServiceStub:
     """
     GetDecision: _grpc.UnaryUnaryMultiCallable[_decision_service_pb2.GetDecisionRequest, _decision_service_pb2.GetDecisionResponse]
     """Returns one decision.
-    Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-    and by auditors. Fails with NOT_FOUND, also for a decision of others.
+    Called by the app that asked, by the portal for the person whom it is about, and by officers and
+    auditors, through the portal or themselves. These state a purpose; that they read about whom,
+    and why, is on record before the answer leaves, and the person can see it.
+    Fails with NOT_FOUND, also for a decision of others, and with INVALID_FIELD for staff without a
+    purpose. Of a decision about themselves, staff are told what any person is.
     """
 
 @_typing.type_check_only
@@ -98,8 +101,11 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """
     GetDecision: _aio.UnaryUnaryMultiCallable[_decision_service_pb2.GetDecisionRequest, _decision_service_pb2.GetDecisionResponse]  # type: ignore[assignment]
     """Returns one decision.
-    Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-    and by auditors. Fails with NOT_FOUND, also for a decision of others.
+    Called by the app that asked, by the portal for the person whom it is about, and by officers and
+    auditors, through the portal or themselves. These state a purpose; that they read about whom,
+    and why, is on record before the answer leaves, and the person can see it.
+    Fails with NOT_FOUND, also for a decision of others, and with INVALID_FIELD for staff without a
+    purpose. Of a decision about themselves, staff are told what any person is.
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -156,8 +162,11 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_decision_service_pb2.GetDecisionResponse, _abc.Awaitable[_decision_service_pb2.GetDecisionResponse]]:
         """Returns one decision.
-        Called by the app that asked, by the portal for the person whom it is about or for an auditor,
-        and by auditors. Fails with NOT_FOUND, also for a decision of others.
+        Called by the app that asked, by the portal for the person whom it is about, and by officers and
+        auditors, through the portal or themselves. These state a purpose; that they read about whom,
+        and why, is on record before the answer leaves, and the person can see it.
+        Fails with NOT_FOUND, also for a decision of others, and with INVALID_FIELD for staff without a
+        purpose. Of a decision about themselves, staff are told what any person is.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
