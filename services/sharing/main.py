@@ -60,7 +60,7 @@ from services.sharing.api.subjects import SubjectServicer
 from services.sharing.api.watch import WatchServicer
 from services.sharing.cases.deliver_notices import Deliveries
 from services.sharing.cases.means import Means
-from services.sharing.cases.tell_expired import keep_telling
+from services.sharing.cases.tell_ends import keep_telling
 from services.sharing.domain.revocation import NoticeRules
 from services.sharing.domain.rulebook import Rulebook, RulebookError
 from services.sharing.peers.webhooks import Webhooks
@@ -158,7 +158,7 @@ async def assembled(
         webhooks = Webhooks(settings.revocation_ca_file, loopback=settings.revocation_to_loopback)
         deliveries = Deliveries(means.store, signer, webhooks, clock=clock, region=settings.region)
         server.also("notices", deliveries.run)
-        server.also("expired consents", lambda: keep_telling(means))
+        server.also("endings", lambda: keep_telling(means))
         server.also("feed", feed.run).when_draining(watch.drain)
         server.also("relay", relay.run).ready_when(database.ping)
         if settings.tools_listen and settings.tools_origin:

@@ -89,7 +89,7 @@ async def answer_consent(
             records.consents.add(holder, consent, now)
             records.publish(consent_event(ACTIONS[said.step], holder, consent, now, acting))
             if said.step is ConsentStep.REFUSE:
-                Revoking(means, records, now, acting).consent(holder, consent, None)
+                Revoking(means, records, now, acting).consent(holder, consent)
             return consent
 
         return records.once(request, now, change)

@@ -54,12 +54,13 @@ async def check_batch(
 
 
 def _of_question(fault: Fault, place: int) -> Fault:
-    """Say of which question a fault is: `purpose` becomes `questions[3].purpose`."""
+    """Say of which question a fault is: `question.purpose` becomes `questions[3].purpose`."""
     at = f"questions[{place}]"
+    message = fault.message.removeprefix("question.")
     fields = [(field.removeprefix("question."), why) for field, why in fault.violations]
     return Fault(
         fault.reason,
-        f"{at}: {fault.message}",
+        f"{at}: {message}" if message == fault.message else f"{at}.{message}",
         metadata=fault.metadata | ({"field": f"{at}.{fields[0][0]}"} if fields else {}),
         violations=[(f"{at}.{field}", why) for field, why in fields] or [(at, fault.message)],
         retry_after=fault.retry_after,

@@ -38,18 +38,18 @@ async def record_disclosure(
             if known is None or known.asker != sender:
                 raise not_found(decision)
             holder = known.question.holder
-            relied = {
-                ground.consent: consent.expires
+            relied = [
+                consent.expires
                 for ground in known.answer.grounds
                 if ground.consent and (consent := kept.consents.get(holder, ground.consent))
-            }
-            ends = expiry(known.time, list(relied.values()))
+            ]
+            ends = expiry(known.time, relied)
             disclosure = disclosed(
                 known, categories, name=name, time=time, records=records, expires=ends, now=now
             )
-            kept.disclosures.add(disclosure, relied)
+            number = kept.disclosures.add(disclosure)
             kept.publish(_event(disclosure, acting))
-            Revoking(means, kept, now, acting).disclosed(disclosure)
+            Revoking(means, kept, now, acting).disclosed(disclosure, number)
             return disclosure
 
         return kept.once(request, now, change)

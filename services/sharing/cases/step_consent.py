@@ -46,7 +46,7 @@ async def step_consent(
             records.consents.add(holder, stepped, now)
             records.publish(consent_event(ACTIONS[step], holder, stepped, now, acting, note=note))
             if ended:
-                Revoking(means, records, now, acting).consent(holder, stepped, known)
+                Revoking(means, records, now, acting).consent(holder, stepped)
             return stepped
 
         return records.once(request, now, change)

@@ -4,9 +4,9 @@ Who has to be told is what the record says was really sent. What law ordered to 
 out: neither the person nor we can call it back.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from runtime.event import Event
 from runtime.ids import opaque_id
@@ -15,8 +15,8 @@ from services.sharing.domain import calling_back
 from services.sharing.domain.acting import Acting
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.ports import Records
-from services.sharing.domain.records import Consent, ConsentState, Preference, Subject
-from services.sharing.domain.revocation import MOST_DECISIONS, Cause, Notice, Received
+from services.sharing.domain.records import Consent, Preference, Subject, SubjectStatus
+from services.sharing.domain.revocation import MOST_DECISIONS, Cause, Ending, Notice, Received
 
 _OUTCOMES = {"sharing:revocation:fail": "fail", "sharing:revocation:overdue": "overdue"}
 
@@ -30,95 +30,139 @@ class Revoking:
     now: datetime
     acting: Acting
 
-    def consent(self, holder: str, after: Consent, before: Consent | None) -> None:
-        """Tell who received data that rests on a yes which this step of a consent ended.
-
-        `before` is the consent before the step; None: it said nothing. What had ended already, for
-        the same cause, is not told again.
-        """
-        stand = self.records.consents.of(holder)
-        stood = [before if each.name == after.name else each for each in stand]
-        ends = self._ends(stand)
-        ended = self._ends([consent for consent in stood if consent])
-        told: dict[Cause, list[Received]] = {}
-        for held in self.records.notices.received_about(holder):
-            new = ends.of(held).items() - ended.of(held).items() if held.sent.consents else ()
-            for cause in sorted({cause for _, cause in new}):
-                told.setdefault(cause, []).append(held)
-        for cause, those in told.items():
-            self._tell(holder, cause, those)
+    def consent(self, holder: str, consent: Consent) -> None:
+        """Tell who received data that rests on a yes which this step of a consent ended."""
+        self._begin(Ending(holder, consent.name, self.now))
 
     def choice(self, holder: str, choice: Preference) -> None:
         """Tell whom a standing choice concerns; one that ends nothing concerns nobody."""
-        self._concern(holder, calling_back.of_choice(choice, self.means.rulebook))
+        self._begin(Ending(holder, choice.name, self.now))
 
     def status(self, subject: Subject) -> None:
         """Tell whom an account's new status concerns."""
-        self._concern(subject.account, calling_back.of_status(subject.status))
+        self._begin(Ending(subject.account, subject.status.value, self.now))
+
+    def go_on(self, ending: Ending) -> int:
+        """Tell the next whom an ending concerns; return how much of what was sent was looked at."""
+        looked_at, last = self._tell_some(ending)
+        if last:
+            self.records.endings.save(replace(ending, seen=last))
+        else:
+            self.records.endings.remove(ending)
+        return looked_at
 
     def contract(self, contract: str, recipient: str) -> None:
         """Tell a recipient whose contract is terminated, if it ever received anything."""
         if self.records.notices.has_received(recipient):
             self._write(recipient, "", Cause.CONTRACT_TERMINATED, (), contract)
 
-    def disclosed(self, disclosure: Disclosure) -> None:
+    def disclosed(self, disclosure: Disclosure, number: int) -> None:
         """Tell a recipient of data that was sent before it was called back, and recorded after."""
-        cause = None if disclosure.instrument else self._called_back(disclosure)
-        if cause:
-            under = (disclosure.decision,)
-            self._write(disclosure.recipient, disclosure.holder, cause, under, "")
-
-    def expired(self, ran_out: Iterable[tuple[str, Received]]) -> None:
-        """Tell who received data that rests on consents which ran out, and were not renewed."""
-        told: dict[str, list[Received]] = {}
-        for name, held in ran_out:
-            consent = self.records.consents.get(held.sent.holder, name)
-            if consent and consent.state_at(self.now) is ConsentState.EXPIRED:
-                told.setdefault(held.sent.holder, []).append(held)
-        for holder, those in told.items():
-            self._tell(holder, Cause.CONSENT_EXPIRED, those)
-
-    def _called_back(self, disclosure: Disclosure) -> Cause | None:
         records, holder = self.records, disclosure.holder
         recipient = records.recipients.get(disclosure.recipient)
-        subject = records.subjects.get(holder)
-        if recipient is None or not holder:
-            return None
+        if recipient is None or not holder or disclosure.instrument:
+            return
         held = Received(recipient.kind, disclosure)
+        subject = records.subjects.get(holder)
         concerns = [calling_back.of_status(subject.status)] if subject else []
         if disclosure.consents:
-            ended = self._ends(records.consents.of(holder)).of(held).values()
-            # What expired, whoever looks for that tells.
+            consents = records.consents.of(holder)
+            ended = self._ends(consents, self.now).of(held).values()
             concerns += [(c, lambda _: True) for c in ended if c is not Cause.CONSENT_EXPIRED]
+            # What expired was perhaps told to all others; whoever goes on with that tells of this.
+            for at in {consent.expires for consent in consents if consent.expires}:
+                if self._run_out(consents, at)(held):
+                    records.endings.add(Ending(holder, "", at, number - 1))
         rulebook = self.means.rulebook
         concerns += [calling_back.of_choice(c, rulebook) for c in records.preferences.of(holder)]
-        return calling_back.first(concerns, held)
+        cause = calling_back.first(concerns, held)
+        if cause:
+            self._write(disclosure.recipient, holder, cause, (disclosure.decision,), "")
 
-    def _ends(self, consents: Sequence[Consent]) -> calling_back.Ends:
-        return calling_back.Ends(consents, self.means.rulebook, self.now)
+    def _begin(self, ending: Ending) -> None:
+        """Tell the first whom an ending concerns; who is left is told by whoever goes on with it.
 
-    def _concern(self, holder: str, concern: calling_back.Concern | None) -> None:
-        if concern:
-            cause, concerned = concern
-            told = self.records.notices.told(holder, cause)
-            received = self.records.notices.received_about(holder)
-            # What was received since it was told last is told; the rest was, whoever said it.
-            new = (
-                held
-                for held in received
-                if (at := told.get(held.sent.decision)) is None or at < held.sent.recorded
-            )
-            self._tell(holder, cause, filter(concerned, new))
+        So is a withdrawal as quick for whom much was sent about as for all others.
+        """
+        _, last = self._tell_some(ending)
+        if last:
+            self.records.endings.add(replace(ending, seen=last))
 
-    def _tell(self, holder: str, cause: Cause, those: Iterable[Received]) -> None:
-        told: dict[str, dict[str, None]] = {}
-        for held in those:
-            told.setdefault(held.sent.recipient, {})[held.sent.decision] = None
-        for recipient, under in told.items():
-            decisions = tuple(under)
-            for first in range(0, len(decisions), MOST_DECISIONS):
-                part = decisions[first : first + MOST_DECISIONS]
-                self._write(recipient, holder, cause, part, "")
+    def _tell_some(self, ending: Ending) -> tuple[int, int]:
+        """Return how much was looked at, and the number of the last of it; 0: nothing follows."""
+        causes = self._causes(ending)
+        if causes is None:
+            return 0, 0
+        received, last = self.records.notices.received(ending.holder, ending.seen, MOST_DECISIONS)
+        concerned: dict[Cause, list[Disclosure]] = {}
+        for held in received:
+            for cause in causes(held):
+                concerned.setdefault(cause, []).append(held.sent)
+        for cause in sorted(concerned):
+            self._tell(ending, cause, concerned[cause])
+        return len(received), last
+
+    def _causes(self, ending: Ending) -> Callable[[Received], Collection[Cause]] | None:
+        """Return what tells why an ending concerns what is held; None: it concerns nothing."""
+        holder, name = ending.holder, ending.resource
+        if ending.of_consent:
+            consents = self.records.consents.of(holder)
+            if name:
+                return self._stepped(consents, ending)
+            renewed = all(consent.expires != ending.at for consent in consents)
+            return None if renewed else self._run_out(consents, ending.at)
+        choice = self.records.preferences.get(holder, name)
+        concern = (
+            calling_back.of_choice(choice, self.means.rulebook)
+            if choice
+            else calling_back.of_status(SubjectStatus(name))
+        )
+        if concern is None:
+            return None
+        cause, concerned = concern
+        return lambda held: (cause,) if concerned(held) else ()
+
+    def _stepped(
+        self, consents: Sequence[Consent], ending: Ending
+    ) -> Callable[[Received], Collection[Cause]]:
+        """Tell what the last step of a consent ended; before the first it said nothing.
+
+        What had ended already, for the same cause, is not told again.
+        """
+        *_, before, _ = [None, *self.records.consents.revisions(ending.holder, ending.resource)]
+        stood = [
+            before and before.consent if each.name == ending.resource else each for each in consents
+        ]
+        return calling_back.newly(
+            self._ends([each for each in stood if each], ending.at),
+            self._ends(consents, ending.at),
+        )
+
+    def _run_out(
+        self, consents: Sequence[Consent], at: datetime
+    ) -> Callable[[Received], Collection[Cause]]:
+        """Tell what ended by consents that ran out at a moment, and were not renewed.
+
+        That is what rests on them, and what rests on an older one in whose place they were.
+        """
+        before = self._ends(consents, at - timedelta.resolution)
+        return calling_back.newly(before, self._ends(consents, at))
+
+    def _ends(self, consents: Sequence[Consent], at: datetime) -> calling_back.Ends:
+        return calling_back.Ends(consents, self.means.rulebook, at)
+
+    def _tell(self, ending: Ending, cause: Cause, those: Sequence[Disclosure]) -> None:
+        told = self.records.notices.told(cause, {sent.decision for sent in those})
+        under: dict[str, dict[str, None]] = {}
+        for sent in those:
+            # What was received since it was told last is told; the rest was, whoever said it. A
+            # consent that was renewed ends anew.
+            since = max(sent.recorded, ending.at) if ending.of_consent else sent.recorded
+            last = told.get(sent.decision)
+            if last is None or last < since:
+                under.setdefault(sent.recipient, {})[sent.decision] = None
+        for recipient, decisions in under.items():
+            self._write(recipient, ending.holder, cause, tuple(decisions), "")
 
     def _write(
         self, recipient: str, holder: str, cause: Cause, decisions: tuple[str, ...], contract: str

@@ -6,12 +6,12 @@ these among the `Records` of a unit of work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from services.sharing.domain.revocation import Cause, NoticeState
+from services.sharing.domain.revocation import Cause, Ending, NoticeState
 
 if TYPE_CHECKING:
     from services.sharing.domain.agreement import Agreement, Step
@@ -103,6 +103,30 @@ class ExpiryRecords(Protocol):
         ...
 
 
+class EndingRecords(Protocol):
+    """What ended, or will, and is still to be told; moments to come are kept by the consents."""
+
+    def add(self, ending: Ending) -> None:
+        """Have an ending told, unless it is to be told already."""
+        ...
+
+    def save(self, ending: Ending) -> None:
+        """Note how far it was told."""
+        ...
+
+    def remove(self, ending: Ending) -> None:
+        """Note that everybody was told."""
+        ...
+
+    def come(self, now: datetime) -> bool:
+        """Tell whether anything that has ended is still to be told."""
+        ...
+
+    def take(self, now: datetime, most: int) -> Sequence[Ending]:
+        """Return what has ended and is to be told, oldest first, but for what others are at."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeFilter:
     """Which notices to list; what is empty or false filters nothing."""
@@ -115,23 +139,15 @@ class NoticeFilter:
 class NoticeRecords(Protocol):
     """Notices to recipients, and what they received."""
 
-    def received_about(self, holder: str) -> list[Received]:
-        """Return what recipients hold of a person or guest, oldest first."""
-        ...
+    def received(self, holder: str, after: int, most: int) -> tuple[list[Received], int]:
+        """Return what recipients got of a person or guest after a number, oldest first.
 
-    def told(self, holder: str, cause: Cause) -> Mapping[str, datetime]:
-        """Return under which decisions it was told for a cause about somebody, and when last."""
-        ...
-
-    def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:
-        """Return what rests on consents that ran out, each with the consent; each is returned once.
-
-        Renewed, a consent may run out again, and what rests on it is returned again.
+        With the number to go on from; 0: nothing follows.
         """
         ...
 
-    def expiring(self, now: datetime) -> bool:
-        """Tell whether `expired` has anything to return."""
+    def told(self, cause: Cause, decisions: Collection[str]) -> Mapping[str, datetime]:
+        """Return of which of these decisions it was told for a cause, and when last."""
         ...
 
     def has_received(self, recipient: str) -> bool:

@@ -4,7 +4,7 @@ What law ordered is never asked about here: neither the person nor we can call i
 sent may name a category, kind or purpose that the rules have retired since: it ends all the same.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from services.sharing.domain.consents import ConsentJudge
@@ -69,6 +69,17 @@ class Ends:
                 self._consents, sent.service, sent.purpose, keys, self._now
             )
         return self._judges[about]
+
+
+def newly(before: Ends, after: Ends) -> Callable[[Received], Collection[Cause]]:
+    """Return what tells why what is held may be used no longer, and could be before."""
+
+    def causes(held: Received) -> Collection[Cause]:
+        if not held.sent.consents:
+            return ()
+        return {cause for _, cause in after.of(held).items() - before.of(held).items()}
+
+    return causes
 
 
 def of_choice(choice: Preference, rulebook: Rulebook) -> Concern | None:

@@ -190,8 +190,8 @@ class DecisionRecords(Protocol):
 class DisclosureRecords(Protocol):
     """What was really sent; immutable."""
 
-    def add(self, disclosure: Disclosure, expires: Mapping[str, datetime | None]) -> None:
-        """Store a disclosure; `expires` says when each consent that it rests on runs out."""
+    def add(self, disclosure: Disclosure) -> int:
+        """Store a disclosure; return its number: those about one holder are numbered in order."""
         ...
 
     def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
@@ -287,6 +287,11 @@ class Records(Protocol):
     @property
     def notices(self) -> agreement_ports.NoticeRecords:
         """Notices to recipients."""
+        ...
+
+    @property
+    def endings(self) -> agreement_ports.EndingRecords:
+        """What ended and is still to be told."""
         ...
 
     @property

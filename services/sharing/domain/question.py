@@ -121,35 +121,37 @@ class Answer(NamedTuple):
 def check_question(question: Question, rulebook: Rulebook) -> None:
     """Refuse a question with words that the rulebook does not know: INVALID_FIELD, no answer."""
     if question.service not in rulebook.services:
-        raise invalid("service", "unknown key")
+        raise invalid("question.service", "unknown key")
     if question.purpose not in rulebook.purposes:
-        raise invalid("purpose", "unknown key")
+        raise invalid("question.purpose", "unknown key")
     # Without a destination the recipient's jurisdiction is meant, which was checked before.
     if question.destination and question.destination not in rulebook.places:
-        raise invalid("destination", "no country of ISO 3166-1")
+        raise invalid("question.destination", "no country of ISO 3166-1")
     _check_categories(question, rulebook)
     _check_person(question, rulebook)
 
 
 def _check_categories(question: Question, rulebook: Rulebook) -> None:
     if not question.categories:
-        raise invalid("categories", "at least one is needed")
+        raise invalid("question.categories", "at least one is needed")
     if len(set(question.categories)) != len(question.categories):
-        raise invalid("categories", "each at most once")
+        raise invalid("question.categories", "each at most once")
     if not rulebook.categories.keys() >= set(question.categories):
-        raise invalid("categories", "unknown key; a question names leaf categories")
+        raise invalid("question.categories", "unknown key; a question names leaf categories")
 
 
 def _check_person(question: Question, rulebook: Rulebook) -> None:
     if question.guest is not None:
         if question.account:
-            raise invalid("guest", "a guest has no account")
+            raise invalid("question.guest", "a guest has no account")
         if not rulebook.services[question.service].guests:
-            raise invalid("guest", "this service has no guests")
+            raise invalid("question.guest", "this service has no guests")
         if question.guest.jurisdiction not in rulebook.places:
-            raise invalid("guest.jurisdiction", "no country of ISO 3166-1")
+            raise invalid("question.guest.jurisdiction", "no country of ISO 3166-1")
     elif not question.account and (
         question.purpose != STATISTICS
         or any(rulebook.categories[key].personal for key in question.categories)
     ):
-        raise invalid("account", "may be missing only for statistics that are not personal")
+        raise invalid(
+            "question.account", "may be missing only for statistics that are not personal"
+        )

@@ -38,6 +38,25 @@ class Cause(StrEnum):
     CONTRACT_TERMINATED = "contract_terminated"
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Something that ends what recipients hold of somebody, and how far that was told.
+
+    `resource` is the consent, the choice, or the status of the account; empty: whatever consents
+    run out at that moment. `seen` is the number of the last disclosure that was looked at.
+    """
+
+    holder: str
+    resource: str
+    at: datetime
+    seen: int = 0
+
+    @property
+    def of_consent(self) -> bool:
+        """Tell whether consents end, which may be renewed and then end anew."""
+        return not self.resource or self.resource.startswith(f"{self.holder}/consents/")
+
+
 class NoticeState(StrEnum):
     """Where a notice stands."""
 

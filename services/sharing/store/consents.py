@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from sys import intern
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from services.sharing.domain.consents import standing
 from services.sharing.domain.freshness import ChangeKind
@@ -21,10 +21,11 @@ from services.sharing.domain.records import (
     Indicator,
     Scope,
 )
+from services.sharing.domain.revocation import Ending
 from services.sharing.store.changes import note
+from services.sharing.store.endings import StoredEndings
 from services.sharing.store.paging import by_ordinal
 from services.sharing.store.tables import consents
-from services.sharing.store.tables import disclosure_consents as resting
 
 _OF = (
     select(consents)
@@ -104,13 +105,8 @@ class StoredConsents:
                 recorded=recorded,
             )
         )
-        if revision:
-            # What was sent under it runs out with it; what has ended never does.
-            expires = consent.expires if consent.state in VALID_CONSENTS else None
-            rests = update(resting).where(resting.c.consent == consent.name)
-            if expires is None:
-                rests = rests.where(resting.c.expires.is_not(None))
-            self._tx.execute(rests.values(expires=expires))
+        if consent.expires and consent.state in VALID_CONSENTS:
+            StoredEndings(self._tx).add(Ending(account, "", consent.expires))
         note(self._tx, ChangeKind.PERSON, account)
 
     def list(self, page: Page, account: str) -> tuple[list[Consent], str]:

@@ -1,8 +1,7 @@
-"""Disclosures in SQL: one row each, and a row for each consent that it rests on, to be found by."""
+"""Disclosures in SQL: one row each, never altered."""
 
 import json
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.ports import Page
 from services.sharing.store.paging import by_ordinal
-from services.sharing.store.tables import disclosure_consents, disclosures
+from services.sharing.store.tables import disclosures
 
 
 class StoredDisclosures:
@@ -21,8 +20,8 @@ class StoredDisclosures:
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
 
-    def add(self, disclosure: Disclosure, expires: Mapping[str, datetime | None]) -> None:
-        """Store a disclosure; `expires` says when each consent that it rests on runs out."""
+    def add(self, disclosure: Disclosure) -> int:
+        """Store a disclosure; return its number."""
         row = insert(disclosures).values(
             name=disclosure.name,
             decision=disclosure.decision,
@@ -39,13 +38,8 @@ class StoredDisclosures:
             late=int(disclosure.late),
             sender=disclosure.sender,
         )
-        ordinal = self._tx.execute(row.returning(disclosures.c.ordinal)).scalar_one()
-        resting = [
-            {"consent": consent, "disclosure": ordinal, "expires": expires.get(consent)}
-            for consent in disclosure.consents
-        ]
-        if resting:
-            self._tx.execute(insert(disclosure_consents), resting)
+        number: int = self._tx.execute(row.returning(disclosures.c.ordinal)).scalar_one()
+        return number
 
     def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:
         """List those under a decision newest first; return the cursor of what follows, or empty."""

@@ -1,7 +1,7 @@
 """Notices to recipients in SQL: written with what causes them, sent from here."""
 
-import json
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -19,27 +19,33 @@ from sqlalchemy import (
     update,
 )
 
-from runtime import logs
 from services.sharing.domain.agreement_ports import NoticeFilter
 from services.sharing.domain.ports import Page
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
 from services.sharing.store.disclosures import disclosure_of
 from services.sharing.store.paging import by_ordinal
-from services.sharing.store.tables import disclosure_consents as resting
 from services.sharing.store.tables import disclosures, recipients
+from services.sharing.store.tables import revocation_decisions as sent
 from services.sharing.store.tables import revocation_notices as notices
 
-log = logs.get(__name__)
-
-_GET = select(notices).where(notices.c.name == bindparam("name"))
-# What law ordered stays where it is.
-_RECEIVED = (
+_NOTICES = select(
+    notices,
+    select(func.aggregate_strings(sent.c.decision, ","))
+    .where(sent.c.notice == notices.c.ordinal)
+    .scalar_subquery()
+    .label("decisions"),
+)
+_GET = _NOTICES.where(notices.c.name == bindparam("name"))
+_AFTER = (
     select(disclosures, recipients.c.kind)
     .join(recipients, recipients.c.name == disclosures.c.recipient)
-    .where(disclosures.c.instrument == "")
-)
-_ABOUT = _RECEIVED.where(disclosures.c.holder == bindparam("holder")).order_by(
-    disclosures.c.ordinal
+    .where(
+        disclosures.c.holder == bindparam("holder"),
+        disclosures.c.ordinal > bindparam("after"),
+        disclosures.c.instrument == "",  # what law ordered stays where it is
+    )
+    .order_by(disclosures.c.ordinal)
+    .limit(bindparam("most"))
 )
 _OPEN = notices.c.state != NoticeState.ACKNOWLEDGED.value
 
@@ -52,42 +58,24 @@ class StoredNotices:
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
 
-    def received_about(self, holder: str) -> list[Received]:
-        """Return what recipients hold of a person or guest, oldest first."""
-        rows = self._tx.execute(_ABOUT, {"holder": holder})
-        return [Received(row.kind, disclosure_of(row)) for row in rows]
+    def received(self, holder: str, after: int, most: int) -> tuple[list[Received], int]:
+        """Return what recipients got of a person or guest after a number, oldest first.
 
-    def told(self, holder: str, cause: Cause) -> dict[str, datetime]:
-        """Return under which decisions it was told for a cause about somebody, and when last."""
-        mine = notices.c.holder == holder, notices.c.cause == cause.value
-        query = select(notices.c.decisions, notices.c.created).where(*mine)
-        rows = self._tx.execute(query.order_by(notices.c.ordinal)).all()
-        return {decision: row.created for row in rows for decision in json.loads(row.decisions)}
+        With the number to go on from; 0: nothing follows. What law ordered is left out.
+        """
+        rows = self._tx.execute(_AFTER, {"holder": holder, "after": after, "most": most}).all()
+        received = [Received(row.kind, disclosure_of(row)) for row in rows]
+        return received, rows[-1].ordinal if len(rows) == most else 0
 
-    def expired(self, now: datetime, most: int) -> list[tuple[str, Received]]:
-        """Return what rests on consents that ran out, with the consent; each is returned once."""
-        ran_out = (
-            select(resting.c.consent, resting.c.disclosure)
-            .where(resting.c.expires <= now)
-            .order_by(resting.c.expires)
-            .limit(most)
-            .with_for_update(skip_locked=True)
+    def told(self, cause: Cause, decisions: Collection[str]) -> dict[str, datetime]:
+        """Return of which of these decisions it was told for a cause, and when last."""
+        query = (
+            select(sent.c.decision, func.max(notices.c.created).label("last"))
+            .join(notices, notices.c.ordinal == sent.c.notice)
+            .where(sent.c.decision.in_(decisions), notices.c.cause == cause.value)
+            .group_by(sent.c.decision)
         )
-        found = []
-        for consent, disclosure in self._tx.execute(ran_out).all():
-            seen = resting.c.consent == consent, resting.c.disclosure == disclosure
-            self._tx.execute(update(resting).where(*seen).values(expires=None))
-            row = self._tx.execute(_RECEIVED.where(disclosures.c.ordinal == disclosure))
-            if held := row.one_or_none():
-                found.append((consent, Received(held.kind, disclosure_of(held))))
-            else:  # whoever broke the database must not keep all others from being told
-                log.error("what ran out is not on record")
-        return found
-
-    def expiring(self, now: datetime) -> bool:
-        """Tell whether `expired` has anything to return."""
-        ran_out = exists().where(resting.c.expires <= now)
-        return bool(self._tx.execute(select(ran_out)).scalar_one())
+        return {row.decision: row.last for row in self._tx.execute(query)}
 
     def has_received(self, recipient: str) -> bool:
         """Tell whether a recipient ever received anybody's data."""
@@ -101,20 +89,21 @@ class StoredNotices:
 
     def add(self, notice: Notice) -> None:
         """Store a new notice."""
-        self._tx.execute(
-            insert(notices).values(
-                name=notice.name,
-                recipient=notice.recipient,
-                holder=notice.holder,
-                cause=notice.cause.value,
-                decisions=json.dumps(notice.decisions),
-                contract=notice.contract,
-                created=notice.created,
-                deadline=notice.deadline,
-                watch=notice.deadline,
-                **_standing(notice),
-            )
+        row = insert(notices).values(
+            name=notice.name,
+            recipient=notice.recipient,
+            holder=notice.holder,
+            cause=notice.cause.value,
+            contract=notice.contract,
+            created=notice.created,
+            deadline=notice.deadline,
+            watch=notice.deadline,
+            **_standing(notice),
         )
+        ordinal = self._tx.execute(row.returning(notices.c.ordinal)).scalar_one()
+        under = [{"decision": decision, "notice": ordinal} for decision in notice.decisions]
+        if under:
+            self._tx.execute(insert(sent), under)
 
     def save(self, notice: Notice) -> None:
         """Store where a notice stands; whoever had it to send has it no longer."""
@@ -144,8 +133,7 @@ class StoredNotices:
         for recipient, has in self._tx.execute(counted.group_by(notices.c.recipient)):
             under_way[recipient] = has
         waiting = (
-            select(notices)
-            .where(
+            _NOTICES.where(
                 due,
                 or_(notices.c.leased.is_(None), not_(had)),
                 notices.c.recipient.not_in([one for one, has in under_way.items() if has >= each]),
@@ -167,8 +155,7 @@ class StoredNotices:
     def turned_late(self, now: datetime, most: int) -> list[Notice]:
         """Return those whose deadline passed unacknowledged; each is returned once."""
         passed = (
-            select(notices)
-            .where(notices.c.watch < now)
+            _NOTICES.where(notices.c.watch < now)
             .order_by(notices.c.watch)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -181,7 +168,7 @@ class StoredNotices:
 
     def list(self, page: Page, wanted: NoticeFilter, now: datetime) -> tuple[list[Notice], str]:
         """List newest first; return the cursor of what follows, or empty."""
-        query = select(notices)
+        query = _NOTICES
         if wanted.recipient:
             query = query.where(notices.c.recipient == wanted.recipient)
         if wanted.state:
@@ -210,7 +197,7 @@ def _notice(row: Row[Any]) -> Notice:
         recipient=row.recipient,
         holder=row.holder,
         cause=Cause(row.cause),
-        decisions=tuple(json.loads(row.decisions)),
+        decisions=tuple(sorted(row.decisions.split(","))) if row.decisions else (),
         contract=row.contract,
         created=row.created,
         deadline=row.deadline,

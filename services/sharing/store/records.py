@@ -16,6 +16,7 @@ from services.sharing.store.consents import StoredConsents
 from services.sharing.store.contracts import StoredContracts
 from services.sharing.store.decisions import StoredDecisions
 from services.sharing.store.disclosures import StoredDisclosures
+from services.sharing.store.endings import StoredEndings
 from services.sharing.store.expiries import StoredExpiries
 from services.sharing.store.history import StoredHistory
 from services.sharing.store.instruments import StoredInstruments
@@ -88,6 +89,11 @@ class StoredRecords:
     def notices(self) -> StoredNotices:
         """Notices to recipients."""
         return StoredNotices(self._tx)
+
+    @property
+    def endings(self) -> StoredEndings:
+        """What ended and is still to be told."""
+        return StoredEndings(self._tx)
 
     @property
     def expiries(self) -> StoredExpiries:

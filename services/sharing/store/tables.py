@@ -258,15 +258,18 @@ disclosures = Table(
     sqlite_strict=True,
 )
 
-# What was sent under which consent, so that its expiry is told once, however late that is done.
-disclosure_consents = Table(
-    "disclosure_consents",
+# What ended, or will, and up to where whoever received a holder's data was told; gone when done.
+endings = Table(
+    "endings",
     METADATA,
-    Column("consent", Text, primary_key=True),
-    Column("disclosure", BigInt, primary_key=True, autoincrement=False),
-    Column("expires", Instant),  # the consent's; null: never, or it was seen to
-    Index(None, "expires"),
+    Column("holder", Text, primary_key=True),
+    # A consent, a choice, an account's status; empty: the consents that run out at that moment.
+    Column("resource", Text, primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("seen", BigInt, nullable=False),  # the last disclosure that was looked at
+    Index(None, "at"),
     sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 signing_keys = signing_keys_table("signing_keys", METADATA)
@@ -279,7 +282,6 @@ revocation_notices = Table(
     Column("recipient", Text, ForeignKey("recipients.name"), nullable=False),
     Column("holder", Text, nullable=False),  # empty when a contract ended
     Column("cause", Text, nullable=False),
-    Column("decisions", Text, nullable=False),  # JSON
     Column("contract", Text, nullable=False),  # empty for the other causes
     Column("created", Instant, nullable=False),
     Column("deadline", Instant, nullable=False),
@@ -299,6 +301,17 @@ revocation_notices = Table(
     Index(None, "next_attempt"),
     Index(None, "watch"),
     sqlite_strict=True,
+)
+
+# Under which decisions what a notice calls back was sent.
+revocation_decisions = Table(
+    "revocation_decisions",
+    METADATA,
+    Column("decision", Text, primary_key=True),
+    Column("notice", BigInt, primary_key=True, autoincrement=False),
+    Index(None, "notice"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 requests = requests_table(METADATA)

@@ -170,6 +170,39 @@ async def test_an_expiry_is_told_once_and_a_renewal_puts_it_off(sharing: Sharing
     assert set((await notices(sharing))[0].decisions) == {first, permit.name}
 
 
+async def test_when_a_later_consent_runs_out_what_rests_on_an_earlier_is_told_too(
+    sharing: Sharing,
+) -> None:
+    """The later one decides, also when it has run out: nothing that it covered is shared any more.
+
+    Renewed, it lets what rests on both be used again; whichever ends then is told anew, once.
+    """
+    clock = sharing.bench.clock
+    older = await advertising(sharing)
+    first = await sent(sharing)
+    await give(sharing, expire_time=clock.now() + 3 * DAY)  # a wider one, seen to as one of them
+    later = (await give(sharing, expire_time=clock.now() + DAY)).name
+    second = await sent(sharing)
+    permit = await sharing.check(**MARKETING)
+    clock.advance(DAY)
+    assert (await sharing.check(**MARKETING)).outcome == decision_pb2.OUTCOME_GAP
+    assert await told(sharing, 1) == [(ADS, "CONSENT_EXPIRED")]
+    assert set((await notices(sharing))[0].decisions) == {first, second}
+    await recorded(sharing, permit.name, "contact.email")
+    assert await told(sharing, 2) == [(ADS, "CONSENT_EXPIRED")] * 2
+    assert list((await notices(sharing))[0].decisions) == [permit.name]
+    clock.advance(3 * DAY)  # the other one runs out, and ends nothing that had not ended
+
+    await give(sharing, scope=None, name=later, expire_time=clock.now() + DAY)
+    clock.advance(DAY)
+    assert await told(sharing, 3) == [(ADS, "CONSENT_EXPIRED")] * 3
+    assert set((await notices(sharing))[0].decisions) == {first, second, permit.name}
+    await step(sharing, older, "Withdraw")
+    (*_, again) = await told(sharing, 4)
+    assert again == (ADS, "CONSENT_WITHDRAWN")
+    assert list((await notices(sharing))[0].decisions) == [first]
+
+
 async def test_what_was_ended_before_it_ran_out_is_not_told_again(sharing: Sharing) -> None:
     clock = sharing.bench.clock
     consent = await advertising(sharing, clock.now() + DAY)

@@ -116,7 +116,7 @@ def _refused(fault: Fault) -> pb.CheckResponse:
     """Deny what could not be decided: by 403 a mistake of the proxy's, by 503 a failure of ours."""
     failed = http_status_of(fault) in _FAILURES
     problem = {"title": "Accord could not decide this", "reason": fault.reason}
-    field = fault.metadata.get("field", "")
+    field = fault.metadata.get("field", "").removeprefix("question.")
     if field:
         problem["field"] = field
     if failed:

@@ -279,14 +279,16 @@ def upgrade() -> None:
     op.create_index("ix_disclosures_decision_ordinal", "disclosures", ["decision", "ordinal"])
     op.create_index("ix_disclosures_recipient_holder", "disclosures", ["recipient", "holder"])
     op.create_table(
-        "disclosure_consents",
-        sa.Column("consent", sa.Text, nullable=False),
-        sa.Column("disclosure", BigInt, nullable=False, autoincrement=False),
-        sa.Column("expires", Instant),
-        sa.PrimaryKeyConstraint("consent", "disclosure", name="pk_disclosure_consents"),
+        "endings",
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("at", Instant, nullable=False),
+        sa.Column("seen", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint("holder", "resource", "at", name="pk_endings"),
         sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_disclosure_consents_expires", "disclosure_consents", ["expires"])
+    op.create_index("ix_endings_at", "endings", ["at"])
     op.create_table(
         "recipient_endpoints",
         sa.Column("recipient", sa.Text, nullable=False),
@@ -306,7 +308,6 @@ def upgrade() -> None:
         sa.Column("recipient", sa.Text, nullable=False),
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("cause", sa.Text, nullable=False),
-        sa.Column("decisions", sa.Text, nullable=False),
         sa.Column("contract", sa.Text, nullable=False),
         sa.Column("created", Instant, nullable=False),
         sa.Column("deadline", Instant, nullable=False),
@@ -333,3 +334,12 @@ def upgrade() -> None:
     op.create_index("ix_revocation_notices_holder", "revocation_notices", ["holder"])
     op.create_index("ix_revocation_notices_next_attempt", "revocation_notices", ["next_attempt"])
     op.create_index("ix_revocation_notices_watch", "revocation_notices", ["watch"])
+    op.create_table(
+        "revocation_decisions",
+        sa.Column("decision", sa.Text, nullable=False),
+        sa.Column("notice", BigInt, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("decision", "notice", name="pk_revocation_decisions"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_revocation_decisions_notice", "revocation_decisions", ["notice"])
