@@ -316,6 +316,7 @@ async def test_the_first_question_that_is_refused_is_named_and_nothing_is_kept(
     fault = await refused(ask(sharing, questions))
     assert fault.reason == reason
     assert fault.violations[0][0] == (field or "questions[1]")
+    assert fault.message.startswith(f"{field}: " if reason == "INVALID_FIELD" else "questions[1]: ")
     assert rows(sharing.url, "decisions") == 0
     assert len(entries(sharing.url)) == before
 
