@@ -294,16 +294,19 @@ async def test_an_operator_reads_what_is_served_and_nobody_else_does(region: Ben
     def ask(**question: str) -> reflection_pb2.ServerReflectionRequest:
         return reflection_pb2.ServerReflectionRequest(**question)
 
+    known = ["accord.type.v1.Role", "grpc.health.v1.Health.Check", "accord.type.v1.Nope"]
     server = server_of(region, service())
     async with serving(server):
         async with region.client(server, "sharing", "staff/operator/olga") as channel:
             answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-                iter([ask(list_services=""), ask(file_containing_symbol="accord.type.v1.Role")])
+                iter([ask(list_services="")] + [ask(file_containing_symbol=name) for name in known])
             )
             listed = await answers.read()
-            assert [known.name for known in listed.list_services_response.service] == ["test.Kinds"]
-            described = await answers.read()
-            assert described.file_descriptor_response.file_descriptor_proto
+            assert [each.name for each in listed.list_services_response.service] == ["test.Kinds"]
+            for name in known:
+                described = await answers.read()
+                files = described.file_descriptor_response.file_descriptor_proto
+                assert bool(files) == (not name.endswith("Nope")), name
         async with region.client(server, "sharing", "svc/portal") as channel:
             refused = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
                 iter([ask(list_services="")])
