@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import subprocess
 import sys
 import tempfile
@@ -199,11 +200,17 @@ def _fields(kind: type[ServiceSettings]) -> dict[str, FieldInfo]:
 def _settings_table(fields: dict[str, FieldInfo]) -> list[str]:
     rows = []
     for name, field in fields.items():
-        default = "required" if field.is_required() else f"`{field.get_default()}`"
-        if field.get_default(call_default_factory=False) is None and not field.is_required():
-            default = "none"
+        default = "required" if field.is_required() else _default(field)
         rows.append((f"`{name}`", default, field.description or ""))
     return _table(("variable", "default", "meaning"), rows)
+
+
+def _default(field: FieldInfo) -> str:
+    """What an environment would have to say for the same: a text as it is, all else as JSON."""
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return "none"
+    return f"`{value if isinstance(value, str) else json.dumps(value, default=sorted)}`"
 
 
 def _sentence(comment: str) -> str:
@@ -219,8 +226,9 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A text that Markdown shows as it is, on one line of a table."""
-    return text.replace("|", "\\|").replace("<", "\\<")
+    """A text that Markdown shows as it is, on one line of a table: `<` is safe within backticks."""
+    parts = text.replace("|", "\\|").split("`")
+    return "`".join(part if n % 2 else part.replace("<", "\\<") for n, part in enumerate(parts))
 
 
 TABLES = {

@@ -37,7 +37,7 @@ categories, services, borders, regions, reasons and rules of our own. Start with
   cp -r services/sharing/rulebook draft
   bin/rulebook show mi-store@2025-05-20          what the notice says, as a table
   bin/rulebook lint draft                        what is wrong with the draft, by file and line
-  bin/rulebook diff services/sharing/rulebook draft --database sqlite:///var/nl/sharing.db
+  bin/rulebook diff services/sharing/rulebook draft --database sqlite:///var/nl/data/sharing.db
 """
 
 

@@ -31,6 +31,13 @@ def test_generated_tables_are_fresh(name: str) -> None:
     assert (ROOT / "docs" / name).read_text() == tables.TABLES[name](), "run bin/docs"
 
 
+def test_settings_are_shown_as_an_environment_would_give_them() -> None:
+    rows = re.findall(r"^\| `ACCORD_.*?\| (.*?) \|", tables.settings(), re.MULTILINE)
+    assert {"`[]`", "`{}`", "`false`", "none", "required"} <= set(rows)
+    of_python = re.compile(r"Undefined|set\(|True|False|None|PosixPath|\\\\<")
+    assert [row for row in rows if of_python.search(row)] == []
+
+
 @pytest.mark.parametrize("name", files("*.md"))
 def test_links_lead_somewhere(name: str) -> None:
     folder = (ROOT / name).parent
