@@ -1,21 +1,17 @@
-"""Typed clients of the services, one class each.
-
-Every method raises Fault for a refused call and takes its deadline from the client's
-``seconds``. Lists come as asynchronous iterators that fetch further pages as they are consumed.
-Mutations carry a fresh request id, so that a repeated attempt has its effect once.
-"""
+"""Typed clients of the services, one class each."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import copy
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
-from accord.account.v1 import staff_service_pb2, staff_service_pb2_grpc
+from accord.account.v1 import staff_service_pb2
 from accord.account.v1.staff_service_pb2 import InviteStaffResponse
-from accord.audit.v1 import read_service_pb2, read_service_pb2_grpc
+from accord.account.v1.staff_service_pb2_grpc import StaffServiceStub
+from accord.audit.v1 import read_service_pb2
 from accord.audit.v1.checkpoint_pb2 import Checkpoint
 from accord.audit.v1.entry_pb2 import Entry
 from accord.audit.v1.read_service_pb2 import (
@@ -27,24 +23,24 @@ from accord.audit.v1.read_service_pb2 import (
     TailRequest,
     TailResponse,
 )
+from accord.audit.v1.read_service_pb2_grpc import ReadServiceStub
 from accord.sharing.v1 import (
     contract_service_pb2,
-    contract_service_pb2_grpc,
     decision_service_pb2,
-    decision_service_pb2_grpc,
     recipient_service_pb2,
-    recipient_service_pb2_grpc,
 )
 from accord.sharing.v1.contract_pb2 import Contract, ContractTerms
+from accord.sharing.v1.contract_service_pb2_grpc import ContractServiceStub
 from accord.sharing.v1.decision_pb2 import Decision, Question
+from accord.sharing.v1.decision_service_pb2_grpc import DecisionServiceStub
 from accord.sharing.v1.recipient_pb2 import Recipient
+from accord.sharing.v1.recipient_service_pb2_grpc import RecipientServiceStub
 from accord.type.v1.callers_pb2 import Role
 
-from accord_client.channel import answer, open_channel
+from accord_client.calls import SECONDS, Client
 from accord_client.fault import fault_of
 from accord_client.profile import Profile
 
-_SECONDS = 10.0
 _TAIL_S = 30.0  # of one stream; the log ends it a little before
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0  # before a stream is taken up again
 _COME_AGAIN = frozenset(
@@ -58,154 +54,120 @@ _COME_AGAIN = frozenset(
 )
 
 
-class Sharing:
+class Sharing(Client):
     """Decisions for apps; recipients and contracts for officers and auditors."""
 
-    def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
-        self._seconds = seconds
-        self._decisions = decision_service_pb2_grpc.DecisionServiceStub(channel)
-        self._recipients = recipient_service_pb2_grpc.RecipientServiceStub(channel)
-        self._contracts = contract_service_pb2_grpc.ContractServiceStub(channel)
+    _SERVICE = "sharing"
+    _FILES = (
+        decision_service_pb2.DESCRIPTOR,
+        recipient_service_pb2.DESCRIPTOR,
+        contract_service_pb2.DESCRIPTOR,
+    )
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def connect(cls, profile: Profile, seconds: float = _SECONDS) -> AsyncIterator[Sharing]:
-        """Opens a client; ``seconds`` is the deadline of each call."""
-        descriptors = (
-            decision_service_pb2.DESCRIPTOR.services_by_name["DecisionService"],
-            recipient_service_pb2.DESCRIPTOR.services_by_name["RecipientService"],
-            contract_service_pb2.DESCRIPTOR.services_by_name["ContractService"],
-        )
-        async with open_channel(profile, "sharing", descriptors) as channel:
-            yield cls(channel, seconds)
+    def _stubs(self, channel: grpc.aio.Channel) -> None:
+        self._decisions = DecisionServiceStub(channel)
+        self._recipients = RecipientServiceStub(channel)
+        self._contracts = ContractServiceStub(channel)
 
     async def check(self, question: Question) -> Decision:
         """Asks, and returns the answer as it was recorded; only OUTCOME_PERMIT means: share."""
         request = decision_service_pb2.CheckRequest(question=question)
-        response = await answer(self._decisions.Check(request, timeout=self._seconds))
-        return response.decision
+        return (await self._call(self._decisions.Check, request)).decision
 
     async def decision(self, name: str, purpose: str = "") -> Decision:
         """A recorded decision, ``decisions/…``; staff say for which ``purpose`` they read it."""
         request = decision_service_pb2.GetDecisionRequest(name=name, purpose=purpose)
-        response = await answer(self._decisions.GetDecision(request, timeout=self._seconds))
-        return response.decision
+        return (await self._call(self._decisions.GetDecision, request)).decision
 
-    async def recipients(self, kind: str = "") -> AsyncIterator[Recipient]:
+    def recipients(self, kind: str = "") -> AsyncIterator[Recipient]:
         """All recipients, or those of a kind, in the order of their names."""
         request = recipient_service_pb2.ListRecipientsRequest(kind=kind)
-        while True:
-            page = await answer(self._recipients.ListRecipients(request, timeout=self._seconds))
-            for recipient in page.recipients:
-                yield recipient
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        pages = self._pages(self._recipients.ListRecipients, request)
+        return (recipient async for page in pages for recipient in page.recipients)
 
     async def recipient(self, name: str) -> Recipient:
         """A recipient, ``recipients/…``."""
         request = recipient_service_pb2.GetRecipientRequest(name=name)
-        response = await answer(self._recipients.GetRecipient(request, timeout=self._seconds))
-        return response.recipient
+        return (await self._call(self._recipients.GetRecipient, request)).recipient
 
     async def create_recipient(self, recipient_id: str, recipient: Recipient) -> Recipient:
         """Registers a recipient under ``recipients/<recipient_id>``."""
         request = recipient_service_pb2.CreateRecipientRequest(
-            request_id=str(uuid.uuid4()), recipient_id=recipient_id, recipient=recipient
+            recipient_id=recipient_id, recipient=recipient
         )
-        response = await answer(self._recipients.CreateRecipient(request, timeout=self._seconds))
-        return response.recipient
+        return (await self._once(self._recipients.CreateRecipient, request)).recipient
 
-    async def contracts(self, recipient: str = "") -> AsyncIterator[Contract]:
+    def contracts(self, recipient: str = "") -> AsyncIterator[Contract]:
         """All contracts, or those with one recipient, newest first."""
         request = contract_service_pb2.ListContractsRequest(recipient=recipient)
-        while True:
-            page = await answer(self._contracts.ListContracts(request, timeout=self._seconds))
-            for contract in page.contracts:
-                yield contract
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        pages = self._pages(self._contracts.ListContracts, request)
+        return (contract async for page in pages for contract in page.contracts)
 
     async def contract(self, name: str) -> Contract:
         """A contract with its history, ``contracts/…``."""
         request = contract_service_pb2.GetContractRequest(name=name)
-        response = await answer(self._contracts.GetContract(request, timeout=self._seconds))
-        return response.contract
+        return (await self._call(self._contracts.GetContract, request)).contract
 
-    async def create_contract(self, recipient: str, terms: ContractTerms) -> Contract:
-        """Records a contract as a draft."""
+    async def create_contract(
+        self, recipient: str, terms: ContractTerms, request_id: str = ""
+    ) -> Contract:
+        """Records a contract as a draft, once for a request id and its content."""
         request = contract_service_pb2.CreateContractRequest(
-            request_id=str(uuid.uuid4()), recipient=recipient, terms=terms
+            request_id=request_id, recipient=recipient, terms=terms
         )
-        response = await answer(self._contracts.CreateContract(request, timeout=self._seconds))
-        return response.contract
+        return (await self._once(self._contracts.CreateContract, request)).contract
 
     async def submit_contract(self, name: str, version: int) -> Contract:
         """Hands in a draft; ``version`` is the one that was read."""
-        request = contract_service_pb2.SubmitContractRequest(
-            request_id=str(uuid.uuid4()), name=name, version=version
-        )
-        response = await answer(self._contracts.SubmitContract(request, timeout=self._seconds))
-        return response.contract
+        request = contract_service_pb2.SubmitContractRequest(name=name, version=version)
+        return (await self._once(self._contracts.SubmitContract, request)).contract
 
     async def activate_contract(self, name: str, version: int) -> Contract:
         """Puts a version in force; refused to its author. ``version`` is the one that was read."""
-        request = contract_service_pb2.ActivateContractRequest(
-            request_id=str(uuid.uuid4()), name=name, version=version
-        )
-        response = await answer(self._contracts.ActivateContract(request, timeout=self._seconds))
-        return response.contract
+        request = contract_service_pb2.ActivateContractRequest(name=name, version=version)
+        return (await self._once(self._contracts.ActivateContract, request)).contract
 
     async def suspend_contract(self, name: str, note: str = "") -> Contract:
         """Stops a contract for a while."""
-        request = contract_service_pb2.SuspendContractRequest(
-            request_id=str(uuid.uuid4()), name=name, note=note
-        )
-        response = await answer(self._contracts.SuspendContract(request, timeout=self._seconds))
-        return response.contract
+        request = contract_service_pb2.SuspendContractRequest(name=name, note=note)
+        return (await self._once(self._contracts.SuspendContract, request)).contract
 
     async def terminate_contract(self, name: str, note: str = "") -> Contract:
         """Ends a contract for good."""
-        request = contract_service_pb2.TerminateContractRequest(
-            request_id=str(uuid.uuid4()), name=name, note=note
-        )
-        response = await answer(self._contracts.TerminateContract(request, timeout=self._seconds))
-        return response.contract
+        request = contract_service_pb2.TerminateContractRequest(name=name, note=note)
+        return (await self._once(self._contracts.TerminateContract, request)).contract
 
 
-class Audit:
+class Audit(Client):
     """The log, for auditors. Whoever reads entries states a ``purpose``, which goes on record."""
 
+    _SERVICE = "audit"
+    _FILES = (read_service_pb2.DESCRIPTOR,)
+
     def __init__(
-        self, channel: grpc.aio.Channel, purpose: str = "", seconds: float = _SECONDS
+        self, channel: grpc.aio.Channel, seconds: float = SECONDS, purpose: str = ""
     ) -> None:
+        super().__init__(channel, seconds)
         self._purpose = purpose
-        self._seconds = seconds
-        self._read = read_service_pb2_grpc.ReadServiceStub(channel)
+
+    def _stubs(self, channel: grpc.aio.Channel) -> None:
+        self._read = ReadServiceStub(channel)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def connect(
-        cls, profile: Profile, purpose: str = "", seconds: float = _SECONDS
+        cls, profile: Profile, purpose: str = "", *, seconds: float = SECONDS
     ) -> AsyncIterator[Audit]:
         """Opens a client; ``seconds`` is the deadline of each call."""
-        descriptors = (read_service_pb2.DESCRIPTOR.services_by_name["ReadService"],)
-        async with open_channel(profile, "audit", descriptors) as channel:
-            yield cls(channel, purpose, seconds)
+        async with cls._channel(profile) as channel:
+            yield cls(channel, seconds, purpose)
 
-    async def entries(self, request: ListEntriesRequest) -> AsyncIterator[Entry]:
+    def entries(self, request: ListEntriesRequest) -> AsyncIterator[Entry]:
         """The entries that match the request's filters, page after page."""
-        following = read_service_pb2.ListEntriesRequest()
-        following.CopyFrom(request)
-        following.purpose = self._purpose
-        while True:
-            page = await answer(self._read.ListEntries(following, timeout=self._seconds))
-            for entry in page.entries:
-                yield entry
-            if not page.next_page_token:
-                return
-            following.page_token = page.next_page_token
+        stated = copy.deepcopy(request)
+        stated.purpose = self._purpose
+        pages = self._pages(self._read.ListEntries, stated)
+        return (entry async for page in pages for entry in page.entries)
 
     async def tail(
         self, wanted: EntryFilter, from_index: int | None = None
@@ -240,8 +202,7 @@ class Audit:
             request.index = entry
         else:
             request.event_id = entry
-        response = await answer(self._read.GetEntry(request, timeout=self._seconds))
-        return response.entry
+        return (await self._call(self._read.GetEntry, request)).entry
 
     async def prove_inclusion(self, entry: int | str) -> ProveInclusionResponse:
         """The proof for one entry, by its index or by its event id. Nothing is verified yet."""
@@ -250,56 +211,38 @@ class Audit:
             request.index = entry
         else:
             request.event_id = entry
-        return await answer(self._read.ProveInclusion(request, timeout=self._seconds))
+        return await self._call(self._read.ProveInclusion, request)
 
-    async def proven_entries(
-        self, request: ProveEntriesRequest
-    ) -> AsyncIterator[ProveEntriesResponse]:
+    def proven_entries(self, request: ProveEntriesRequest) -> AsyncIterator[ProveEntriesResponse]:
         """Entries that match with their proofs, page after page, all up to one checkpoint.
 
         Nothing is verified yet.
         """
-        following = ProveEntriesRequest()
-        following.CopyFrom(request)
-        following.purpose = self._purpose
-        while True:
-            page = await answer(self._read.ProveEntries(following, timeout=self._seconds))
-            yield page
-            if not page.next_page_token:
-                return
-            following.page_token = page.next_page_token
+        stated = copy.deepcopy(request)
+        stated.purpose = self._purpose
+        return self._pages(self._read.ProveEntries, stated)
 
     async def checkpoint(self) -> Checkpoint:
         """The newest checkpoint. Nothing is verified yet."""
         request = read_service_pb2.GetCheckpointRequest()
-        response = await answer(self._read.GetCheckpoint(request, timeout=self._seconds))
-        return response.checkpoint
+        return (await self._call(self._read.GetCheckpoint, request)).checkpoint
 
     async def prove_consistency(self, from_size: int, to_size: int) -> Sequence[bytes]:
         """The hashes that lead from one size of the log to another. Nothing is verified yet."""
         request = read_service_pb2.ProveConsistencyRequest(from_size=from_size, to_size=to_size)
-        response = await answer(self._read.ProveConsistency(request, timeout=self._seconds))
-        return response.proof
+        return (await self._call(self._read.ProveConsistency, request)).proof
 
 
-class Staff:
+class Staff(Client):
     """Invitations to roles, for operators."""
 
-    def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
-        self._seconds = seconds
-        self._staff = staff_service_pb2_grpc.StaffServiceStub(channel)
+    _SERVICE = "account"
+    _FILES = (staff_service_pb2.DESCRIPTOR,)
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def connect(cls, profile: Profile, seconds: float = _SECONDS) -> AsyncIterator[Staff]:
-        """Opens a client; ``seconds`` is the deadline of each call."""
-        descriptors = (staff_service_pb2.DESCRIPTOR.services_by_name["StaffService"],)
-        async with open_channel(profile, "account", descriptors) as channel:
-            yield cls(channel, seconds)
+    def _stubs(self, channel: grpc.aio.Channel) -> None:
+        self._staff = StaffServiceStub(channel)
 
     async def invite(self, role: Role.ValueType, display_name: str) -> InviteStaffResponse:
         """Invites someone to a role; the answer's secret opens the enrolment page once."""
-        request = staff_service_pb2.InviteStaffRequest(
-            request_id=str(uuid.uuid4()), role=role, display_name=display_name
-        )
-        return await answer(self._staff.InviteStaff(request, timeout=self._seconds))
+        request = staff_service_pb2.InviteStaffRequest(role=role, display_name=display_name)
+        return await self._once(self._staff.InviteStaff, request)

@@ -1,13 +1,7 @@
-"""Typed client for erasures and legal holds: what officers do with the log, and auditors see.
-
-Every method raises Fault for a refused call. Lists come as asynchronous iterators that fetch
-further pages as they are consumed.
-"""
+"""Typed client for erasures and legal holds: what officers do with the log, and auditors see."""
 
 from __future__ import annotations
 
-import contextlib
-import uuid
 from collections.abc import AsyncIterator
 
 import grpc
@@ -15,44 +9,32 @@ from accord.audit.v1 import erasure_service_pb2 as pb
 from accord.audit.v1.erasure_pb2 import Erasure, ErasureGround, Hold, HoldKind
 from accord.audit.v1.erasure_service_pb2_grpc import ErasureServiceStub
 
-from accord_client.channel import answer, open_channel
-from accord_client.profile import Profile
-
-_SECONDS = 10.0
+from accord_client.calls import Client
 
 
-class Erasures:
+class Erasures(Client):
     """For privacy officers; auditors may read."""
 
-    def __init__(self, channel: grpc.aio.Channel, seconds: float = _SECONDS) -> None:
-        self._seconds = seconds
-        self._stub = ErasureServiceStub(channel)
+    _SERVICE = "audit"
+    _FILES = (pb.DESCRIPTOR,)
 
-    @classmethod
-    @contextlib.asynccontextmanager
-    async def connect(cls, profile: Profile, seconds: float = _SECONDS) -> AsyncIterator[Erasures]:
-        """Opens a client; ``seconds`` is the deadline of each call."""
-        descriptors = (pb.DESCRIPTOR.services_by_name["ErasureService"],)
-        async with open_channel(profile, "audit", descriptors) as channel:
-            yield cls(channel, seconds)
+    def _stubs(self, channel: grpc.aio.Channel) -> None:
+        self._stub = ErasureServiceStub(channel)
 
     async def ask(self, account: str, ground: ErasureGround.ValueType) -> Erasure:
         """Asks to erase a person; nothing is destroyed until another officer confirms it."""
-        request = pb.AskErasureRequest(request_id=_id(), account=account, ground=ground)
-        response = await answer(self._stub.AskErasure(request, timeout=self._seconds))
-        return response.erasure
+        request = pb.AskErasureRequest(account=account, ground=ground)
+        return (await self._once(self._stub.AskErasure, request)).erasure
 
     async def confirm(self, name: str) -> Erasure:
         """Destroys the keys of whom another officer asked to erase."""
-        request = pb.ConfirmErasureRequest(request_id=_id(), name=name)
-        response = await answer(self._stub.ConfirmErasure(request, timeout=self._seconds))
-        return response.erasure
+        request = pb.ConfirmErasureRequest(name=name)
+        return (await self._once(self._stub.ConfirmErasure, request)).erasure
 
     async def cancel(self, name: str) -> Erasure:
         """Calls off an erasure that waits."""
-        request = pb.CancelErasureRequest(request_id=_id(), name=name)
-        response = await answer(self._stub.CancelErasure(request, timeout=self._seconds))
-        return response.erasure
+        request = pb.CancelErasureRequest(name=name)
+        return (await self._once(self._stub.CancelErasure, request)).erasure
 
     async def erasure(self, name: str, purpose: str) -> pb.GetErasureResponse:
         """An erasure, ``erasures/…``, and the proof of it once it is in the log.
@@ -60,43 +42,27 @@ class Erasures:
         That it is read goes on record with the purpose, as of the lists.
         """
         request = pb.GetErasureRequest(name=name, purpose=purpose)
-        return await answer(self._stub.GetErasure(request, timeout=self._seconds))
+        return await self._call(self._stub.GetErasure, request)
 
-    async def erasures(self, purpose: str) -> AsyncIterator[Erasure]:
+    def erasures(self, purpose: str) -> AsyncIterator[Erasure]:
         """All erasures, newest first."""
         request = pb.ListErasuresRequest(purpose=purpose)
-        while True:
-            page = await answer(self._stub.ListErasures(request, timeout=self._seconds))
-            for erasure in page.erasures:
-                yield erasure
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        pages = self._pages(self._stub.ListErasures, request)
+        return (erasure async for page in pages for erasure in page.erasures)
 
     async def place_hold(self, account: str, kind: HoldKind.ValueType, reference: str) -> Hold:
         """Keeps a person from erasure."""
         hold = Hold(account=account, kind=kind, reference=reference)
-        request = pb.PlaceHoldRequest(request_id=_id(), hold=hold)
-        response = await answer(self._stub.PlaceHold(request, timeout=self._seconds))
-        return response.hold
+        request = pb.PlaceHoldRequest(hold=hold)
+        return (await self._once(self._stub.PlaceHold, request)).hold
 
     async def lift_hold(self, name: str) -> Hold:
         """Asks to lift a hold, or lifts it when another officer has asked."""
-        request = pb.LiftHoldRequest(request_id=_id(), name=name)
-        response = await answer(self._stub.LiftHold(request, timeout=self._seconds))
-        return response.hold
+        request = pb.LiftHoldRequest(name=name)
+        return (await self._once(self._stub.LiftHold, request)).hold
 
-    async def holds(self, purpose: str) -> AsyncIterator[Hold]:
+    def holds(self, purpose: str) -> AsyncIterator[Hold]:
         """All holds, newest first."""
         request = pb.ListHoldsRequest(purpose=purpose)
-        while True:
-            page = await answer(self._stub.ListHolds(request, timeout=self._seconds))
-            for hold in page.holds:
-                yield hold
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-
-def _id() -> str:
-    return str(uuid.uuid4())
+        pages = self._pages(self._stub.ListHolds, request)
+        return (hold async for page in pages for hold in page.holds)

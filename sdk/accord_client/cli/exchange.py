@@ -96,7 +96,7 @@ def import_contracts(session: Session, file: TextIOWrapper, *, as_json: bool) ->
         raise Failure(Exit.BAD_INPUT, f"{file.name}: is not UTF-8") from error
 
     async def record() -> list[sharing.Contract]:
-        async with Agreements.connect(session.profile) as client:
+        async with Sharing.connect(session.profile) as client:
             return [await _recorded(client, contract, file.name) for contract in written]
 
     made = run(record)
@@ -112,10 +112,10 @@ def import_contracts(session: Session, file: TextIOWrapper, *, as_json: bool) ->
     )
 
 
-async def _recorded(client: Agreements, contract: Written, file: str) -> sharing.Contract:
+async def _recorded(client: Sharing, contract: Written, file: str) -> sharing.Contract:
     """Record one; a refusal names the line that it is about."""
     try:
-        return await client.record(contract.recipient, contract.terms, contract.request_id)
+        return await client.create_contract(contract.recipient, contract.terms, contract.request_id)
     except Fault as fault:
         if not fault.violations and fault.reason != "NOT_FOUND":
             raise
