@@ -1,4 +1,4 @@
-"""Disclosures in SQL: one row each, never altered."""
+"""Disclosures in SQL: one row each, and one for the first of each kind; never altered."""
 
 import json
 from collections.abc import Collection
@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
+from runtime.db import insert_missing
 from services.sharing.domain.disclosure import Disclosure
 from services.sharing.domain.ports import Page
 from services.sharing.store.paging import by_ordinal
-from services.sharing.store.tables import disclosures
+from services.sharing.store.tables import disclosures, received
 
 
 class StoredDisclosures:
@@ -39,6 +40,16 @@ class StoredDisclosures:
             sender=disclosure.sender,
         )
         number: int = self._tx.execute(row.returning(disclosures.c.ordinal)).scalar_one()
+        kind = {
+            "holder": disclosure.holder,
+            "recipient": disclosure.recipient,
+            "service": disclosure.service,
+            "purpose": disclosure.purpose,
+            "categories": json.dumps(disclosure.categories),
+            "instrument": disclosure.instrument,
+            "disclosure": number,
+        }
+        insert_missing(self._tx, received, [kind])
         return number
 
     def under_decision(self, page: Page, decision: str) -> tuple[list[Disclosure], str]:

@@ -24,7 +24,7 @@ from services.sharing.domain.ports import Page
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, Received
 from services.sharing.store.disclosures import disclosure_of
 from services.sharing.store.paging import by_ordinal
-from services.sharing.store.tables import disclosures, recipients
+from services.sharing.store.tables import disclosures, received, recipients
 from services.sharing.store.tables import revocation_decisions as sent
 from services.sharing.store.tables import revocation_notices as notices
 
@@ -79,7 +79,7 @@ class StoredNotices:
 
     def has_received(self, recipient: str) -> bool:
         """Tell whether a recipient ever received anybody's data."""
-        found = select(exists().where(disclosures.c.recipient == recipient))
+        found = select(exists().where(received.c.recipient == recipient))
         return bool(self._tx.execute(found).scalar_one())
 
     def get(self, name: str) -> Notice | None:

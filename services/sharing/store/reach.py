@@ -1,4 +1,4 @@
-"""Who has whose data, in SQL: read from disclosures, and from permits."""
+"""Who has whose data, in SQL: read from the first of each kind of disclosures and permits."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,10 +13,11 @@ from services.sharing.store.decisions import StoredDecisions
 from services.sharing.store.disclosures import disclosure_of
 from services.sharing.store.recipients import recipient_of
 from services.sharing.store.subjects import subject_of
-from services.sharing.store.tables import disclosures, permitted, recipients, subjects
+from services.sharing.store.tables import disclosures, permitted, received, recipients, subjects
 
 # Of these it is known when each kind was last permitted; of older ones when it first was.
 _NEWEST_PERMITS = 200
+_ALIKE = disclosures.c.service, disclosures.c.purpose, disclosures.c.instrument
 
 
 class StoredReach:
@@ -35,29 +36,27 @@ class StoredReach:
         secret: Collection[str],
         services: Collection[str] | None = None,
     ) -> list[Disclosure]:
-        """Return the newest of a person's disclosures to a recipient for each purpose and data.
+        """Return the first of a person's disclosures to a recipient of each kind, and the last.
 
-        Of those that are alike in purpose, categories, consents and instrument the first and the
-        last stand for all.
+        Kinds differ in service, purpose, categories and instrument; of the last in all but these
+        categories. However much was sent, no more is read.
         """
-        mine = select(
-            func.min(disclosures.c.ordinal).label("first"),
-            func.max(disclosures.c.ordinal).label("last"),
-        ).where(
-            disclosures.c.holder == holder,
-            disclosures.c.recipient == recipient,
-            disclosures.c.instrument.not_in(secret),
-        )
+        mine = received.c.holder == holder, received.c.recipient == recipient
+        query = select(received).where(*mine, received.c.instrument.not_in(secret))
         if services is not None:
-            mine = mine.where(disclosures.c.service.in_(services))
-        alike = mine.group_by(disclosures.c.purpose, disclosures.c.categories).subquery()
-        query = (
-            select(disclosures)
-            .join(alike, disclosures.c.ordinal.in_((alike.c.first, alike.c.last)))
-            .order_by(disclosures.c.ordinal.desc())
-            .distinct()
-        )
-        return [disclosure_of(row) for row in self._tx.execute(query)]
+            query = query.where(received.c.service.in_(services))
+        kinds = self._tx.execute(query).all()
+        numbers = {kind.disclosure for kind in kinds}
+        for alike in {(kind.service, kind.purpose, kind.instrument) for kind in kinds}:
+            last = select(func.max(disclosures.c.ordinal)).where(
+                disclosures.c.holder == holder,
+                disclosures.c.recipient == recipient,
+                *(column == key for column, key in zip(_ALIKE, alike, strict=True)),
+            )
+            numbers.add(self._tx.execute(last).scalar_one())
+        found = select(disclosures).where(disclosures.c.ordinal.in_(numbers))
+        rows = self._tx.execute(found.order_by(disclosures.c.ordinal.desc()))
+        return [disclosure_of(row) for row in rows]
 
     def permits(self, holder: str, secret: Collection[str]) -> list[Decision]:
         """Return a person's newest permits, newest first."""
@@ -78,7 +77,7 @@ class StoredReach:
         """Return the names of all recipients that a person's data was or may have been sent to."""
         return {
             name
-            for table in (disclosures, permitted)
+            for table in (received, permitted)
             for name in self._tx.execute(
                 select(table.c.recipient)
                 .where(table.c.holder == holder, table.c.instrument.not_in(secret))
@@ -104,7 +103,7 @@ class StoredReach:
                 .order_by(table.c.holder)
                 .limit(size)
             ).scalars()
-            for table in (disclosures, permitted)
+            for table in (received, permitted)
         ]
         return sorted({holder for some in either for holder in some})[:size]
 

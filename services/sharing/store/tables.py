@@ -254,8 +254,32 @@ disclosures = Table(
     Column("sender", Text, nullable=False),
     Index(None, "holder", "ordinal"),
     Index(None, "decision", "ordinal"),
+    Index(
+        "ix_disclosures_kind",
+        "holder",
+        "recipient",
+        "service",
+        "purpose",
+        "instrument",
+        "ordinal",
+    ),
+    sqlite_strict=True,
+)
+
+# Which disclosure was the first of its kind: never altered, as with `permitted`.
+received = Table(
+    "received",
+    METADATA,
+    Column("holder", Text, primary_key=True),
+    Column("recipient", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("categories", Text, primary_key=True),  # JSON
+    Column("instrument", Text, primary_key=True),  # empty: none ordered it
+    Column("disclosure", BigInt, nullable=False),
     Index(None, "recipient", "holder"),
     sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
 
 # What ended, or will, and up to where whoever received a holder's data was told; gone when done.

@@ -127,6 +127,8 @@ async def test_what_is_had_is_told_since_when_and_on_which_ground(sharing: Shari
     sharing.bench.clock.advance(began - began.replace(hour=11))
     again = await permitted(sharing, **{**FRAUD, "categories": ["account.id"]})
     await sent(sharing, again, "account.id")
+    sharing.bench.clock.advance(timedelta(minutes=1))
+    await sent(sharing, again, "account.id")  # alike: the last of them is told
     await permitted(sharing, **MARKETING)
     await withdraw(sharing)
 

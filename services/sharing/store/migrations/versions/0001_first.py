@@ -277,7 +277,33 @@ def upgrade() -> None:
     )
     op.create_index("ix_disclosures_holder_ordinal", "disclosures", ["holder", "ordinal"])
     op.create_index("ix_disclosures_decision_ordinal", "disclosures", ["decision", "ordinal"])
-    op.create_index("ix_disclosures_recipient_holder", "disclosures", ["recipient", "holder"])
+    op.create_index(
+        "ix_disclosures_kind",
+        "disclosures",
+        ["holder", "recipient", "service", "purpose", "instrument", "ordinal"],
+    )
+    op.create_table(
+        "received",
+        sa.Column("holder", sa.Text, nullable=False),
+        sa.Column("recipient", sa.Text, nullable=False),
+        sa.Column("service", sa.Text, nullable=False),
+        sa.Column("purpose", sa.Text, nullable=False),
+        sa.Column("categories", sa.Text, nullable=False),
+        sa.Column("instrument", sa.Text, nullable=False),
+        sa.Column("disclosure", BigInt, nullable=False),
+        sa.PrimaryKeyConstraint(
+            "holder",
+            "recipient",
+            "service",
+            "purpose",
+            "categories",
+            "instrument",
+            name="pk_received",
+        ),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_received_recipient_holder", "received", ["recipient", "holder"])
     op.create_table(
         "endings",
         sa.Column("holder", sa.Text, nullable=False),
