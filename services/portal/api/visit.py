@@ -100,9 +100,9 @@ class Visit:
     def _browser(self) -> str:
         return cookies.read_secret(self.request, cookies.SESSION if self.person else cookies.FORM)
 
-    def require(self, role: Role) -> None:
-        """Raise Fault unless somebody with this role is signed in."""
-        if not self.signed_in.may(role):
+    def require(self, *roles: Role) -> None:
+        """Raise Fault unless somebody with one of these roles is signed in."""
+        if not any(map(self.signed_in.may, roles)):
             raise Fault("ACTOR_ROLE_MISSING", "the page is for another role")
 
     async def accept_form(self, *, uploads: bool) -> None:
@@ -176,21 +176,19 @@ class Visit:
         return response
 
 
-def endpoint(
-    desk: Desk, handler: Handler, role: Role | None = None, *, uploads: bool = False
-) -> Endpoint:
+def endpoint(desk: Desk, handler: Handler, *roles: Role, uploads: bool = False) -> Endpoint:
     """Wrap a page: authenticate, check role and form, and turn every refusal into a page.
 
-    The role shapes what is shown; whether an act is allowed is decided again by the peer, from the
-    actor token.
+    Anybody may see a page without roles. They shape what is shown; whether an act is allowed is
+    decided again by the peer, from the actor token.
     """
 
     async def serve(request: Request) -> Response:
         visit = Visit.anonymous(desk, request)
         try:
             visit = await Visit.begin(desk, request)
-            if role:
-                visit.require(role)
+            if roles:
+                visit.require(*roles)
             if request.method == "POST":
                 await visit.accept_form(uploads=uploads)
             response = await handler(visit)

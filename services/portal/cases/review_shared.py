@@ -31,10 +31,12 @@ async def review_shared(
     return Review(vocabulary, _by_name(recipients), decisions, next_page)
 
 
-async def review_one(choices: Choices, person: Person, key: str) -> Review:
-    """Gather one decision."""
+async def review_one(choices: Choices, person: Person, key: str, purpose: str = "") -> Review:
+    """Gather one decision: about the person, or any for a purpose of staff."""
     vocabulary, recipients, decision = await asyncio.gather(
-        choices.vocabulary(person), choices.recipients(person), choices.decision(person, key)
+        choices.vocabulary(person),
+        choices.recipients(person),
+        choices.decision(person, key, purpose),
     )
     return Review(vocabulary, _by_name(recipients), [decision])
 

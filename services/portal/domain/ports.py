@@ -209,8 +209,8 @@ class Choices(Protocol):
         """Return a page of decisions about the person, newest first, and the next token."""
         ...
 
-    async def decision(self, person: Person, key: str) -> Decision:
-        """Return one decision about the person."""
+    async def decision(self, person: Person, key: str, purpose: str = "") -> Decision:
+        """Return one decision about the person, or any to staff who state a purpose."""
         ...
 
 

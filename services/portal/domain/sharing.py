@@ -214,6 +214,11 @@ class Decision:
     contract: str
     rulebook_digest: str
     trace_id: str
+    subject: str = ""  # the account that it is about, or the session of a guest
+    subprocessor: str = ""
+    instrument: str = ""
+    said: Sequence[str] = ()  # of `signed_in`, `de_identified`, what the asker said to be so
+    token: str = ""  # how new the facts were
 
     @property
     def key(self) -> str:

@@ -201,11 +201,11 @@ class ChoicesPeer:
         )
         return [_decision(each) for each in answer.decisions], answer.next_page_token
 
-    async def decision(self, person: Person, key: str) -> Decision:
-        """Return one decision about the person."""
+    async def decision(self, person: Person, key: str, purpose: str = "") -> Decision:
+        """Return one decision about the person, or any to staff who state a purpose."""
         answer = await self._stubs.decisions.call(
             lambda stub: stub.GetDecision,
-            decision_service_pb2.GetDecisionRequest(name=f"decisions/{key}"),
+            decision_service_pb2.GetDecisionRequest(name=f"decisions/{key}", purpose=purpose),
             timeout=TIMEOUT,
             actor=person.token,
         )
@@ -293,4 +293,9 @@ def _decision(decision: decision_pb2.Decision) -> Decision:
         contract=decision.contract,
         rulebook_digest=decision.rulebook_digest,
         trace_id=decision.trace_id,
+        subject=question.account or question.guest.session,
+        subprocessor=question.subprocessor,
+        instrument=question.instrument,
+        said=[key for key in ("signed_in", "de_identified") if getattr(question, key)],
+        token=decision.token,
     )

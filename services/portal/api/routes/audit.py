@@ -1,7 +1,7 @@
 """The auditors' view: search the log, follow a trace, check a proof; for a purpose, on record."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, time
 
 from starlette.exceptions import HTTPException
@@ -9,19 +9,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from runtime.fault import Fault
-from services.portal.api import cookies
 from services.portal.api.desk import Desk
+from services.portal.api.routes.purpose import Page, for_a_purpose
 from services.portal.api.visit import Endpoint, Visit, endpoint
 from services.portal.api.wrong import Wrong, wrong_fields
-from services.portal.domain.paths import local_path
 from services.portal.domain.person import Role
-from services.portal.domain.stated import is_purpose
 from services.portal.domain.trace import Found, Search, waterfall
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _LARGEST_INDEX = 2**63 - 1
 _PRODUCERS = ("account", "sharing", "audit")
-_STATE = "/audit/purpose"
 FILTERS = (
     "trace_id",
     "account",
@@ -42,59 +39,20 @@ _FIELDS = {
     "end_time": "end",
 }
 
-Page = Callable[[Visit, str], Awaitable[Response]]
-
 
 def routes(desk: Desk) -> list[Route]:
     """Return the routes of the trace view."""
 
     def reading(page: Page) -> Endpoint:
-        return endpoint(desk, _for_a_purpose(page), Role.AUDITOR)
+        return endpoint(desk, for_a_purpose(page), Role.AUDITOR)
 
     return [
         Route("/audit", reading(newest)),
         Route("/audit", reading(search), methods=["POST"]),
-        Route(_STATE, endpoint(desk, ask_purpose, Role.AUDITOR)),
-        Route(_STATE, endpoint(desk, state_purpose, Role.AUDITOR), methods=["POST"]),
         Route("/audit/traces/{trace_id}", reading(trace)),
         Route("/audit/entries/{index:int}", reading(entry)),
         Route("/audit/entries/{index:int}/proof", reading(proof_file)),
     ]
-
-
-def _for_a_purpose(page: Page) -> Callable[[Visit], Awaitable[Response]]:
-    """Show a page to whoever has stated a purpose, and ask others for it first."""
-
-    async def show(visit: Visit) -> Response:
-        purpose = _stated(visit)
-        if purpose:
-            return await page(visit, purpose)
-        response = visit.go(_STATE)
-        if visit.request.method != "POST":  # what was posted is typed again
-            here = local_path(visit.request.url.path)
-            cookies.put(response, cookies.NEXT, here, cookies.FLOW_SECONDS)
-        return response
-
-    return show
-
-
-async def ask_purpose(visit: Visit) -> Response:
-    """Ask why the log is read."""
-    return visit.page("purpose.html", purpose=_stated(visit))
-
-
-async def state_purpose(visit: Visit) -> Response:
-    """Keep the purpose for this session, and go where the auditor was going."""
-    purpose = visit.form.text("purpose")
-    if not is_purpose(purpose):
-        wrong = [("purpose", "wrong.stated")]
-        return visit.page("purpose.html", status=400, wrong=wrong, purpose=purpose)
-    wanted = local_path(visit.request.cookies.get(cookies.NEXT, ""))
-    response = visit.go(wanted if wanted.startswith("/audit/") else "/audit")
-    session = cookies.read_secret(visit.request, cookies.SESSION)
-    cookies.put(response, cookies.PURPOSE, visit.desk.stated.seal(purpose, session), None)
-    cookies.drop(response, cookies.NEXT)
-    return response
 
 
 async def newest(visit: Visit, purpose: str) -> Response:
@@ -183,13 +141,6 @@ def _index(visit: Visit) -> int:
     if index > _LARGEST_INDEX:
         raise HTTPException(404)
     return index
-
-
-def _stated(visit: Visit) -> str:
-    """Return the purpose that this session has stated, or ""."""
-    cookie = cookies.read_secret(visit.request, cookies.PURPOSE)
-    session = cookies.read_secret(visit.request, cookies.SESSION)
-    return visit.desk.stated.read(cookie, session) if cookie else ""
 
 
 def _list(
