@@ -52,7 +52,8 @@ class Rendered:
     def pods(self) -> Iterator[tuple[str, Resource]]:
         """Every pod template, with ``kind/name`` of what makes it."""
         for resource in self.of("Deployment", "Job", "StatefulSet", "DaemonSet", "CronJob"):
-            template = resource["spec"]["template"]
+            spec = resource["spec"]
+            template = spec.get("jobTemplate", {"spec": spec})["spec"]["template"]
             yield f"{resource['kind']}/{resource['metadata']['name']}", template
 
 

@@ -10,7 +10,7 @@ import pytest
 from runtime.health import LIVE
 from runtime.settings import GrpcSettings
 from services.sharing.settings import SharingSettings
-from tests.deploy.conftest import containers
+from tests.deploy.conftest import containers, render
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered, Resource
@@ -104,6 +104,32 @@ def test_what_two_replicas_of_audit_write_can_be_mounted_by_both(rendered: Rende
     modes = rendered.named("PersistentVolumeClaim", "audit-tiles")["spec"]["accessModes"]
     alone = rendered.named("Deployment", "audit")["spec"]["replicas"] == 1
     assert modes == (["ReadWriteOncePod"] if alone else ["ReadWriteMany"])
+
+
+@pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])
+def test_the_log_and_its_keys_are_backed_up_apart_by_what_cannot_write_the_log(
+    overlay: str,
+) -> None:
+    """The keys must be destroyed one day, the log never."""
+    job = render(overlay).named("CronJob", "audit-backup")["spec"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    assert not job.get("suspend")
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    *_, command, option, place = container["args"]
+    assert (command, option) == ("backup", "--out")
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    kept = [claims[mounts[f"{place}/{part}"]["name"]] for part in ("log", "keys")]
+    assert len({*kept, "audit-tiles"}) == 3
+    told = render(overlay).named("ConfigMap", "audit")["data"]
+    tiles = mounts[told["ACCORD_TILE_DIRECTORY"]]
+    assert claims[tiles["name"]] == "audit-tiles"
+    assert tiles["readOnly"] is True
 
 
 def test_selectors_find_the_pods_of_their_own_service_alone(rendered: Rendered) -> None:

@@ -30,7 +30,7 @@ def _identity(pod: Resource) -> dict[str, str]:
 
 def test_every_pod_asks_for_the_identity_of_its_service(rendered: Rendered) -> None:
     for name, pod in rendered.pods():
-        service = name.partition("/")[2].removeprefix("migrate-")
+        service = name.partition("/")[2].removeprefix("migrate-").removesuffix("-backup")
         wanted = _identity(pod)
         caller = identity.parse(wanted["uri-sans"])
         assert caller is not None, name

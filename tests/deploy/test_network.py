@@ -130,7 +130,8 @@ def test_databases_are_reached_by_their_services_alone(overlay: str) -> None:
     }
     stores = ("account", "audit", "sharing")
     assert reached == {f"Deployment/{name}" for name in stores} | {
-        f"Job/migrate-{name}" for name in stores
+        *(f"Job/migrate-{name}" for name in stores),
+        "CronJob/audit-backup",
     }
 
 
