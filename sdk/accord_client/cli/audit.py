@@ -12,6 +12,7 @@ from accord_client.cli.filters import filter_options, purpose_option, read_filte
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option, run
 from accord_client.cli.trusting import PATH
+from accord_client.cli.words import moment
 from accord_client.clients import Audit
 from accord_client.verify import pack_proof
 
@@ -92,7 +93,7 @@ def list_entries(
         (
             (
                 str(entry.index),
-                _time(entry),
+                moment(entry.event_time, "milliseconds"),
                 entry.producer,
                 entry.action,
                 entry.outcome,
@@ -124,7 +125,7 @@ def show(session: Session, entry: str, *, purpose: str, as_json: bool) -> None:
     Paper().facts(
         (
             ("index", str(found.index)),
-            ("time", _time(found)),
+            ("time", moment(found.event_time, "milliseconds")),
             ("from", f"{found.producer}, its entry {found.sequence}"),
             ("event", found.event_id),
             ("action", f"{found.action} → {found.outcome}"),
@@ -207,7 +208,3 @@ def _which(entry: str) -> int | str:
     if entry.isascii() and entry.isdigit() and len(entry) < _EVENT_ID_LENGTH:
         return int(entry)
     return entry
-
-
-def _time(entry: entry_pb2.Entry) -> str:
-    return entry.event_time.ToDatetime().isoformat(timespec="milliseconds") + "Z"

@@ -7,7 +7,8 @@ from accord.sharing.v1 import decision_pb2 as sharing
 from accord.sharing.v1 import reason_pb2
 
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Exit, Session, emit_json, json_option, run, word
+from accord_client.cli.session import Exit, Session, emit_json, json_option, run
+from accord_client.cli.words import word
 from accord_client.clients import Sharing
 
 _STYLE = {
@@ -108,15 +109,15 @@ def print_decision(decision: sharing.Decision) -> None:
             (
                 (
                     ground.citation,
-                    word(sharing.LegalBasis.Name(ground.basis), "LEGAL_BASIS_"),
+                    word(sharing.LegalBasis, ground.basis),
                     "\n".join(ground.categories),
                 )
                 for ground in decision.grounds
             ),
         )
     if decision.obligations:
-        names = [sharing.Obligation.Name(item) for item in decision.obligations]
-        out.say("obligations  ", ", ".join(word(name, "OBLIGATION_") for name in names))
+        named = (word(sharing.Obligation, item) for item in decision.obligations)
+        out.say("obligations  ", ", ".join(named))
     if decision.contract:
         out.say(f"contract     {decision.contract}")
     out.say(f"trace        {decision.trace_id}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,13 +13,13 @@ from accord_client.cli.paper import Paper
 from accord_client.cli.session import (
     Exit,
     Failure,
-    Session,
+    answered,
     emit_json,
     json_option,
     refuse_unverified,
-    run,
 )
 from accord_client.cli.trusting import EXISTING
+from accord_client.cli.words import word
 from accord_client.failure import VerificationError
 from accord_client.jws import Keys
 from accord_client.receipt import MAX_BYTES, Receipt, Step, verify
@@ -55,12 +54,15 @@ def verify_receipt(file: Path, keys_file: Path, *, as_json: bool) -> None:
         _print(receipt)
 
 
+def _show(ended: Consent) -> None:
+    Paper().say((ended.name, "bold"), f"  {word(ConsentState, ended.state)}")
+
+
 @consent.command()
 @click.argument("name")
 @click.option("--note", required=True, help="Why, for the record; no personal data.")
-@json_option
-@click.pass_obj
-def revoke(session: Session, name: str, note: str, *, as_json: bool) -> None:
+@answered(Agreements, _show)
+async def revoke(client: Agreements, name: str, note: str) -> Consent:
     """End the consent NAME from now on, in the place of its person.
 
     For privacy officers, where the person cannot do it: a guardian asks, or they may no longer
@@ -71,15 +73,14 @@ def revoke(session: Session, name: str, note: str, *, as_json: bool) -> None:
     Example: the person wrote to privacy support
       accord consent revoke accounts/nl-…/consents/… --note "letter of 3 May"
     """  # noqa: D301 -- \b keeps click from wrapping
-    _end(session, lambda client: client.revoke_consent(name, note), as_json=as_json)
+    return await client.revoke_consent(name, note)
 
 
 @consent.command()
 @click.argument("name")
 @click.option("--note", required=True, help="What was found, for the record; no personal data.")
-@json_option
-@click.pass_obj
-def invalidate(session: Session, name: str, note: str, *, as_json: bool) -> None:
+@answered(Agreements, _show)
+async def invalidate(client: Agreements, name: str, note: str) -> Consent:
     """Record that the consent NAME was none, such as one without a guardian.
 
     For privacy officers. It says nothing from now on, so that an earlier answer to the same stands
@@ -89,22 +90,7 @@ def invalidate(session: Session, name: str, note: str, *, as_json: bool) -> None
     Example: the one who agreed was not the guardian
       accord consent invalidate accounts/nl-…/consents/… --note "no guardian"
     """  # noqa: D301 -- \b keeps click from wrapping
-    _end(session, lambda client: client.invalidate_consent(name, note), as_json=as_json)
-
-
-def _end(
-    session: Session, call: Callable[[Agreements], Awaitable[Consent]], *, as_json: bool
-) -> None:
-    async def act() -> Consent:
-        async with Agreements.connect(session.profile) as client:
-            return await call(client)
-
-    ended = run(act)
-    if as_json:
-        emit_json(ended)
-        return
-    state = ConsentState.Name(ended.state).removeprefix("CONSENT_STATE_").lower()
-    Paper().say((ended.name, "bold"), f"  {state}")
+    return await client.invalidate_consent(name, note)
 
 
 def _print(receipt: Receipt) -> None:

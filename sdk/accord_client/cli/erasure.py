@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
-from accord.audit.v1 import erasure_pb2, erasure_service_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
+from accord.audit.v1 import erasure_pb2
+from accord.audit.v1.erasure_pb2 import (
+    Erasure,
+    ErasureGround,
+    ErasureState,
+    Hold,
+    HoldKind,
+    HoldState,
+)
+from accord.audit.v1.erasure_service_pb2 import GetErasureResponse
 
 from accord_client.cli.filters import purpose_option
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Session, emit_json, json_option, run, word
+from accord_client.cli.session import Session, answered, emit_json, json_option, run
+from accord_client.cli.words import OneOf, moment, word
 from accord_client.erasures import Erasures
 from accord_client.verify import pack_proof
 
-_GROUNDS = [
-    word(name, "ERASURE_GROUND_").replace(" ", "_") for name in erasure_pb2.ErasureGround.keys()[1:]
-]
-_KINDS = [word(name, "HOLD_KIND_").replace(" ", "_") for name in erasure_pb2.HoldKind.keys()[1:]]
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -45,35 +49,83 @@ def erase() -> None:
     """  # noqa: D301 -- \b keeps click from wrapping
 
 
+def _list(found: list[Erasure]) -> None:
+    Paper().table(
+        ["name", "state", "about", "ground", "asked", "asked by"],
+        (
+            (
+                one.name,
+                word(ErasureState, one.state),
+                one.account,
+                word(ErasureGround, one.ground),
+                moment(one.ask_time),
+                one.asker,
+            )
+            for one in found
+        ),
+    )
+
+
+def _show(one: Erasure) -> None:
+    out = Paper()
+    out.say((one.name, "bold"), f"  {word(ErasureState, one.state)}")
+    destroyed = bool(one.event_id)
+    out.facts(
+        (
+            ("about", one.account or "nobody can tell any more"),
+            ("ground", word(ErasureGround, one.ground)),
+            ("asked by", f"{one.asker}  {moment(one.ask_time)}"),
+            ("confirmed by", one.confirmer),
+            ("called off by", one.canceller),
+            ("keys destroyed", moment(one.erase_time)),
+            ("entries", f"{one.entries} of {one.log_size}" if destroyed else ""),
+            ("fingerprint", one.fingerprint.hex()),
+            ("event", one.event_id),
+            ("left to do", _left(one)),
+        )
+    )
+
+
+def _left(one: Erasure) -> str:
+    """What is missing until nothing can bring the person back."""
+    match one.state:
+        case erasure_pb2.ERASURE_STATE_ASKED:
+            return "another officer confirms it"
+        case erasure_pb2.ERASURE_STATE_ERASED:
+            return (
+                f"destroy the key-encryption key of {one.kek_month}; backups of the keys end by "
+                f"{moment(one.backups_end_time)}"
+            )
+        case _:
+            return ""
+
+
 @erase.command()
 @click.argument("account")
-@click.option(
-    "--ground", type=click.Choice(_GROUNDS), required=True, help="Why, of Art. 17(1) GDPR."
-)
-@json_option
-@click.pass_obj
-def ask(session: Session, account: str, ground: str, *, as_json: bool) -> None:
+@click.option("--ground", type=OneOf(ErasureGround), required=True, help="Why, of Art. 17(1) GDPR.")
+@answered(Erasures, _show)
+async def ask(client: Erasures, account: str, ground: ErasureGround.ValueType) -> Erasure:
     """Ask to erase ACCOUNT (accounts/… or guests/…); nothing is destroyed yet."""
-    value = erasure_pb2.ErasureGround.Value(f"ERASURE_GROUND_{ground.upper()}")
-    _erasure(session, lambda client: client.ask(account, value), as_json=as_json)
+    return await client.ask(account, ground)
 
 
 @erase.command()
 @click.argument("name")
-@json_option
-@click.pass_obj
-def confirm(session: Session, name: str, *, as_json: bool) -> None:
-    """Destroy the keys, as another officer than who asked. Nobody can undo it."""
-    _erasure(session, lambda client: client.confirm(name), as_json=as_json)
+@answered(Erasures, _show)
+async def confirm(client: Erasures, name: str) -> Erasure:
+    """Destroy the keys, as another officer than who asked. Nobody can undo it.
+
+    NAME is the erasure's, erasures/….
+    """
+    return await client.confirm(name)
 
 
 @erase.command()
 @click.argument("name")
-@json_option
-@click.pass_obj
-def cancel(session: Session, name: str, *, as_json: bool) -> None:
-    """Call off an erasure that waits for confirmation."""
-    _erasure(session, lambda client: client.cancel(name), as_json=as_json)
+@answered(Erasures, _show)
+async def cancel(client: Erasures, name: str) -> Erasure:
+    """Call off the erasure NAME, which waits for confirmation."""
+    return await client.cancel(name)
 
 
 @erase.command()
@@ -83,9 +135,9 @@ def cancel(session: Session, name: str, *, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(session: Session, name: str, purpose: str, out: Path | None, *, as_json: bool) -> None:
-    """Show an erasure, what is left of it to do, and where its proof is."""
+    """Show the erasure NAME, what is left of it to do, and where its proof is."""
 
-    async def fetch() -> erasure_service_pb2.GetErasureResponse:
+    async def fetch() -> GetErasureResponse:
         async with Erasures.connect(session.profile) as client:
             return await client.erasure(name, purpose)
 
@@ -97,7 +149,7 @@ def show(session: Session, name: str, purpose: str, out: Path | None, *, as_json
     if as_json:
         emit_json(found.erasure)
         return
-    _say_erasure(found.erasure)
+    _show(found.erasure)
     if found.HasField("proof"):
         Paper().say(f"The proof is entry {found.proof.entry.index} of the log.")
     if out is not None:
@@ -107,26 +159,10 @@ def show(session: Session, name: str, purpose: str, out: Path | None, *, as_json
 
 @erase.command(name="list")
 @purpose_option
-@json_option
-@click.pass_obj
-def list_erasures(session: Session, *, purpose: str, as_json: bool) -> None:
+@answered(Erasures, _list)
+async def list_erasures(client: Erasures, purpose: str) -> list[Erasure]:
     """List erasures, newest first."""
-
-    async def fetch() -> list[erasure_pb2.Erasure]:
-        async with Erasures.connect(session.profile) as client:
-            return [one async for one in client.erasures(purpose)]
-
-    found = run(fetch)
-    if as_json:
-        emit_json(found)
-        return
-    Paper().table(
-        ["name", "state", "about", "ground", "asked", "asked by"],
-        (
-            (one.name, _state(one), one.account, _ground(one), _time(one.ask_time), one.asker)
-            for one in found
-        ),
-    )
+    return [one async for one in client.erasures(purpose)]
 
 
 @click.group()
@@ -143,145 +179,61 @@ def hold() -> None:
     """  # noqa: D301 -- \b keeps click from wrapping
 
 
-@hold.command()
-@click.argument("account")
-@click.option(
-    "--kind", type=click.Choice(_KINDS), required=True, help="Why, of Art. 17(3) (b) or (e) GDPR."
-)
-@click.option("--reference", required=True, help="A file number, for example; names nobody.")
-@json_option
-@click.pass_obj
-def place(session: Session, account: str, kind: str, reference: str, *, as_json: bool) -> None:
-    """Keep ACCOUNT from being erased."""
-    value = erasure_pb2.HoldKind.Value(f"HOLD_KIND_{kind.upper()}")
-    _hold(session, lambda client: client.place_hold(account, value, reference), as_json=as_json)
-
-
-@hold.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def lift(session: Session, name: str, *, as_json: bool) -> None:
-    """Ask to lift a hold; when another officer has asked, lift it."""
-    _hold(session, lambda client: client.lift_hold(name), as_json=as_json)
-
-
-@hold.command(name="list")
-@purpose_option
-@json_option
-@click.pass_obj
-def list_holds(session: Session, *, purpose: str, as_json: bool) -> None:
-    """List holds, newest first."""
-
-    async def fetch() -> list[erasure_pb2.Hold]:
-        async with Erasures.connect(session.profile) as client:
-            return [one async for one in client.holds(purpose)]
-
-    found = run(fetch)
-    if as_json:
-        emit_json(found)
-        return
+def _list_holds(found: list[Hold]) -> None:
     Paper().table(
         ["name", "state", "about", "kind", "reference", "placed"],
         (
             (
                 one.name,
-                word(erasure_pb2.HoldState.Name(one.state), "HOLD_STATE_"),
+                word(HoldState, one.state),
                 one.account,
-                word(erasure_pb2.HoldKind.Name(one.kind), "HOLD_KIND_"),
+                word(HoldKind, one.kind),
                 one.reference,
-                _time(one.place_time),
+                moment(one.place_time),
             )
             for one in found
         ),
     )
 
 
-def _erasure(
-    session: Session,
-    call: Callable[[Erasures], Awaitable[erasure_pb2.Erasure]],
-    *,
-    as_json: bool,
-) -> None:
-    async def act() -> erasure_pb2.Erasure:
-        async with Erasures.connect(session.profile) as client:
-            return await call(client)
-
-    one = run(act)
-    if as_json:
-        emit_json(one)
-    else:
-        _say_erasure(one)
-
-
-def _say_erasure(one: erasure_pb2.Erasure) -> None:
+def _show_hold(one: Hold) -> None:
     out = Paper()
-    out.say((one.name, "bold"), f"  {_state(one)}")
-    destroyed = bool(one.event_id)
-    out.facts(
-        (
-            ("about", one.account or "nobody can tell any more"),
-            ("ground", _ground(one)),
-            ("asked by", f"{one.asker}  {_time(one.ask_time)}"),
-            ("confirmed by", one.confirmer),
-            ("called off by", one.canceller),
-            ("keys destroyed", _time(one.erase_time)),
-            ("entries", f"{one.entries} of {one.log_size}" if destroyed else ""),
-            ("fingerprint", one.fingerprint.hex()),
-            ("event", one.event_id),
-            ("left to do", _left(one)),
-        )
-    )
-
-
-def _left(one: erasure_pb2.Erasure) -> str:
-    """What is missing until nothing can bring the person back."""
-    match one.state:
-        case erasure_pb2.ERASURE_STATE_ASKED:
-            return "another officer confirms it"
-        case erasure_pb2.ERASURE_STATE_ERASED:
-            return (
-                f"destroy the key-encryption key of {one.kek_month}; backups of the keys end by "
-                f"{_time(one.backups_end_time)}"
-            )
-        case _:
-            return ""
-
-
-def _hold(
-    session: Session, call: Callable[[Erasures], Awaitable[erasure_pb2.Hold]], *, as_json: bool
-) -> None:
-    async def act() -> erasure_pb2.Hold:
-        async with Erasures.connect(session.profile) as client:
-            return await call(client)
-
-    one = run(act)
-    if as_json:
-        emit_json(one)
-        return
-    out = Paper()
-    out.say((one.name, "bold"), f"  {word(erasure_pb2.HoldState.Name(one.state), 'HOLD_STATE_')}")
+    out.say((one.name, "bold"), f"  {word(HoldState, one.state)}")
     out.facts(
         (
             ("keeps", one.account),
-            ("kind", word(erasure_pb2.HoldKind.Name(one.kind), "HOLD_KIND_")),
+            ("kind", word(HoldKind, one.kind)),
             ("reference", one.reference),
-            ("placed by", f"{one.placer}  {_time(one.place_time)}"),
+            ("placed by", f"{one.placer}  {moment(one.place_time)}"),
             ("lifting asked by", one.lift_asker),
             ("lifted by", one.lifter),
         )
     )
 
 
-def _state(one: erasure_pb2.Erasure) -> str:
-    return word(erasure_pb2.ErasureState.Name(one.state), "ERASURE_STATE_")
+@hold.command()
+@click.argument("account")
+@click.option(
+    "--kind", type=OneOf(HoldKind), required=True, help="Why, of Art. 17(3) (b) or (e) GDPR."
+)
+@click.option("--reference", required=True, help="A file number, for example; names nobody.")
+@answered(Erasures, _show_hold)
+async def place(client: Erasures, account: str, kind: HoldKind.ValueType, reference: str) -> Hold:
+    """Keep ACCOUNT from being erased."""
+    return await client.place_hold(account, kind, reference)
 
 
-def _ground(one: erasure_pb2.Erasure) -> str:
-    return word(erasure_pb2.ErasureGround.Name(one.ground), "ERASURE_GROUND_")
+@hold.command()
+@click.argument("name")
+@answered(Erasures, _show_hold)
+async def lift(client: Erasures, name: str) -> Hold:
+    """Ask to lift the hold NAME; when another officer has asked, lift it."""
+    return await client.lift_hold(name)
 
 
-def _time(stamp: Timestamp) -> str:
-    if not stamp.seconds:
-        return ""
-    return stamp.ToDatetime().isoformat(timespec="seconds") + "Z"
+@hold.command(name="list")
+@purpose_option
+@answered(Erasures, _list_holds)
+async def list_holds(client: Erasures, purpose: str) -> list[Hold]:
+    """List holds, newest first."""
+    return [one async for one in client.holds(purpose)]

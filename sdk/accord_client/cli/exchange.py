@@ -9,47 +9,42 @@ from accord.sharing.v1 import contract_pb2 as sharing
 
 from accord_client.agreements import Agreements
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Exit, Failure, Session, emit_json, json_option, run, word
+from accord_client.cli.session import (
+    Exit,
+    Failure,
+    Session,
+    answered,
+    emit_json,
+    json_option,
+    run,
+)
+from accord_client.cli.words import word
 from accord_client.clients import Sharing
 from accord_client.contract_file import ContractFileError, Written, dump, parse
 from accord_client.fault import Fault
 
 
-@click.command()
-@click.option("--days", default=90, show_default=True, help="What ends within so many days.")
-@json_option
-@click.pass_obj
-def expiries(session: Session, days: int, *, as_json: bool) -> None:
-    """List what of the agreements in force ends soon: terms, examinations, safeguards, orders."""
-
-    async def fetch() -> list[sharing.Expiry]:
-        async with Agreements.connect(session.profile) as client:
-            return [expiry async for expiry in client.expiries(days)]
-
-    found = run(fetch)
-    if as_json:
-        emit_json(found)
-        return
+def _list(found: list[sharing.Expiry]) -> None:
     Paper().table(
         ["last day", "what", "of", "with"],
         (
             (
                 expiry.expire_date,
-                " ".join(
-                    filter(
-                        None,
-                        (
-                            word(sharing.ExpiryKind.Name(expiry.kind), "EXPIRY_KIND_"),
-                            expiry.safeguard,
-                        ),
-                    )
-                ),
+                f"{word(sharing.ExpiryKind, expiry.kind)} {expiry.safeguard}".rstrip(),
                 expiry.resource,
                 expiry.recipient,
             )
             for expiry in found
         ),
     )
+
+
+@click.command()
+@click.option("--days", default=90, show_default=True, help="What ends within so many days.")
+@answered(Agreements, _list)
+async def expiries(client: Agreements, days: int) -> list[sharing.Expiry]:
+    """List what of the agreements in force ends soon: terms, examinations, safeguards, orders."""
+    return [expiry async for expiry in client.expiries(days)]
 
 
 @click.command(name="export")

@@ -12,7 +12,8 @@ from accord.sharing.v1 import reason_pb2
 
 from accord_client.analysis import Analysis
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Exit, Session, emit_json, json_option, run, word
+from accord_client.cli.session import Exit, Session, emit_json, json_option, run
+from accord_client.cli.words import moment, word
 
 _GATES = (
     "prohibitions",
@@ -120,10 +121,9 @@ def explain(
 
 
 def _print(found: pb.Explanation) -> None:
-    out = Paper()
-    moment = f"{found.moment.ToDatetime().isoformat(timespec='seconds')}Z"
+    out, then = Paper(), moment(found.moment)
     outcome = sharing.Outcome.Name(found.outcome).removeprefix("OUTCOME_")
-    when = f"  as of {moment}; it permits nothing" if found.historical else f"  at {moment}"
+    when = f"  as of {then}; it permits nothing" if found.historical else f"  at {then}"
     out.say((outcome, _STYLE.get(found.outcome, "")), when)
     out.table(
         ["gate", "", "reason", "where it is written", "what would help", "who can"],
@@ -141,7 +141,7 @@ def _print(found: pb.Explanation) -> None:
 
 def _rows(gate: pb.Gate) -> list[tuple[str, ...]]:
     name = f"{gate.number} {_GATES[gate.number - 1]}"
-    state = word(pb.GateState.Name(gate.state), "GATE_STATE_")
+    state = word(pb.GateState, gate.state)
     if not gate.reasons:
         return [(name, state, "", "", "", "")]
     return [
@@ -151,7 +151,7 @@ def _rows(gate: pb.Gate) -> list[tuple[str, ...]]:
             reason_pb2.Reason.Name(each.reason.reason).removeprefix("REASON_"),
             "\n".join(each.reason.citations),
             "\n".join(map(_helps, each.hints)),
-            "\n".join(word(pb.Party.Name(hint.party), "PARTY_") for hint in each.hints),
+            "\n".join(word(pb.Party, hint.party) for hint in each.hints),
         )
         for each in gate.reasons
     ]

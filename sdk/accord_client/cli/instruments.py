@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
 from io import BufferedReader
+from typing import Any
 
 import click
-from accord.sharing.v1 import instrument_pb2 as sharing
+from accord.sharing.v1.instrument_pb2 import Instrument, InstrumentKind, InstrumentState
 
 from accord_client.agreements import Agreements
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Session, emit_json, json_option, run, word
-
-_KINDS = [
-    word(name, "INSTRUMENT_KIND_").replace(" ", "_") for name in sharing.InstrumentKind.keys()[1:]
-]
+from accord_client.cli.session import answered
+from accord_client.cli.words import OneOf, word
 
 
 @click.group()
@@ -27,30 +24,16 @@ def instruments() -> None:
     """
 
 
-@instruments.command(name="list")
-@click.option("--account", default="", help="Only those about this account.")
-@json_option
-@click.pass_obj
-def list_instruments(session: Session, account: str, *, as_json: bool) -> None:
-    """List instruments, newest first."""
-
-    async def fetch() -> list[sharing.Instrument]:
-        async with Agreements.connect(session.profile) as client:
-            return [instrument async for instrument in client.instruments(account)]
-
-    found = run(fetch)
-    if as_json:
-        emit_json(found)
-        return
+def _list(found: list[Instrument]) -> None:
     Paper().table(
         ["name", "kind", "authority", "reference", "state", "from", "until"],
         (
             (
                 one.name,
-                _kind(one),
+                word(InstrumentKind, one.kind),
                 f"{one.authority} ({one.issuer})",
                 one.reference,
-                _state(one),
+                word(InstrumentState, one.state),
                 one.on_date,
                 one.expire_date,
             )
@@ -59,107 +42,10 @@ def list_instruments(session: Session, account: str, *, as_json: bool) -> None:
     )
 
 
-@instruments.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def show(session: Session, name: str, *, as_json: bool) -> None:
-    """Show an instrument."""
-    _do(session, lambda client: client.instrument(name), as_json=as_json)
-
-
-@instruments.command()
-@click.argument("account")
-@click.option("--kind", type=click.Choice(_KINDS), required=True, help="What kind of paper it is.")
-@click.option("--issuer", required=True, metavar="COUNTRY", help="Country of the authority.")
-@click.option("--authority", required=True, help="Who issued it.")
-@click.option("--reference", required=True, help="The authority's own reference.")
-@click.option("--category", "categories", multiple=True, required=True, help="Such as order.")
-@click.option("--on", required=True, metavar="DATE", help="First day, YYYY-MM-DD.")
-@click.option("--expires", required=True, metavar="DATE", help="Last day, YYYY-MM-DD.")
-@click.option(
-    "--secret-until", default="", metavar="DATE", help="Last day the person may not be told."
-)
-@click.option(
-    "--document", type=click.File("rb"), required=True, help="The paper; only its hash is sent."
-)
-@click.option("--document-location", required=True, help="Where the paper lies in the archive.")
-@json_option
-@click.pass_obj
-def create(
-    session: Session,
-    /,
-    account: str,
-    *,
-    kind: str,
-    categories: tuple[str, ...],
-    on: str,
-    expires: str,
-    secret_until: str,
-    document: BufferedReader,
-    document_location: str,
-    as_json: bool,
-    issuer: str,
-    authority: str,
-    reference: str,
-) -> None:
-    """Record an instrument about ACCOUNT; another officer puts it in force.
-
-    \b
-    Example:
-      accord instruments create accounts/nl-… --kind court_order --issuer NL \\
-          --authority "Rechtbank Amsterdam" --reference "AMS 26/1" --category order \\
-          --on 2026-05-01 --expires 2026-12-31 --document order.pdf \\
-          --document-location archive/law/order.pdf
-    """  # noqa: D301 -- \b keeps click from wrapping
-    paper = sharing.Instrument(
-        kind=sharing.InstrumentKind.Value(f"INSTRUMENT_KIND_{kind.upper()}"),
-        issuer=issuer,
-        authority=authority,
-        reference=reference,
-        account=account,
-        categories=categories,
-        on_date=on,
-        expire_date=expires,
-        secret_until_date=secret_until,
-    )
-    paper.document.sha256 = hashlib.file_digest(document, "sha256").digest()
-    paper.document.location = document_location
-    _do(session, lambda client: client.create_instrument(paper), as_json=as_json)
-
-
-@instruments.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def activate(session: Session, name: str, *, as_json: bool) -> None:
-    """Put an instrument in force, as another person than who recorded it."""
-    _do(session, lambda client: client.activate_instrument(name), as_json=as_json)
-
-
-@instruments.command()
-@click.argument("name")
-@click.option("--note", default="", help="Why, for the record; no personal data.")
-@json_option
-@click.pass_obj
-def revoke(session: Session, name: str, note: str, *, as_json: bool) -> None:
-    """End an instrument for good."""
-    _do(session, lambda client: client.revoke_instrument(name, note), as_json=as_json)
-
-
-def _do(
-    session: Session, call: Callable[[Agreements], Awaitable[sharing.Instrument]], *, as_json: bool
-) -> None:
-    async def act() -> sharing.Instrument:
-        async with Agreements.connect(session.profile) as client:
-            return await call(client)
-
-    one = run(act)
-    if as_json:
-        emit_json(one)
-        return
+def _show(one: Instrument) -> None:
     out = Paper()
-    out.say((one.name, "bold"), f"  {_kind(one)}  {_state(one)}")
+    words = f"{word(InstrumentKind, one.kind)}  {word(InstrumentState, one.state)}"
+    out.say((one.name, "bold"), f"  {words}")
     out.facts(
         (
             ("issued by", f"{one.authority} ({one.issuer})"),
@@ -177,9 +63,76 @@ def _do(
     )
 
 
-def _kind(one: sharing.Instrument) -> str:
-    return word(sharing.InstrumentKind.Name(one.kind), "INSTRUMENT_KIND_")
+@instruments.command(name="list")
+@click.option("--account", default="", help="Only those about this account.")
+@answered(Agreements, _list)
+async def list_instruments(client: Agreements, account: str) -> list[Instrument]:
+    """List instruments, newest first."""
+    return [one async for one in client.instruments(account)]
 
 
-def _state(one: sharing.Instrument) -> str:
-    return word(sharing.InstrumentState.Name(one.state), "INSTRUMENT_STATE_")
+@instruments.command()
+@click.argument("name")
+@answered(Agreements, _show)
+async def show(client: Agreements, name: str) -> Instrument:
+    """Show the instrument NAME, instruments/…."""
+    return await client.instrument(name)
+
+
+@instruments.command()
+@click.argument("account")
+@click.option("--kind", type=OneOf(InstrumentKind), required=True, help="What kind of paper it is.")
+@click.option("--issuer", required=True, metavar="COUNTRY", help="Country of the authority.")
+@click.option("--authority", required=True, help="Who issued it.")
+@click.option("--reference", required=True, help="The authority's own reference.")
+@click.option("--category", "categories", multiple=True, required=True, help="Such as order.")
+@click.option("--on", "on_date", required=True, metavar="YYYY-MM-DD", help="First day.")
+@click.option("--expires", "expire_date", required=True, metavar="YYYY-MM-DD", help="Last day.")
+@click.option(
+    "--secret-until",
+    "secret_until_date",
+    metavar="YYYY-MM-DD",
+    help="Last day the person may not be told.",
+)
+@click.option(
+    "--document", type=click.File("rb"), required=True, help="The paper; only its hash is sent."
+)
+@click.option("--document-location", required=True, help="Where the paper lies in the archive.")
+@answered(Agreements, _show)
+async def create(
+    client: Agreements,
+    *,
+    document: BufferedReader,
+    document_location: str,
+    **fields: Any,  # noqa: ANN401 -- of an instrument, as click read them
+) -> Instrument:
+    """Record an instrument about ACCOUNT; another officer puts it in force.
+
+    \b
+    Example:
+      accord instruments create accounts/nl-… --kind court_order --issuer NL \\
+          --authority "Rechtbank Amsterdam" --reference "AMS 26/1" --category order \\
+          --on 2026-05-01 --expires 2026-12-31 --document order.pdf \\
+          --document-location archive/law/order.pdf
+    """  # noqa: D301 -- \b keeps click from wrapping
+    paper = Instrument(**fields)
+    paper.document.sha256 = hashlib.file_digest(document, "sha256").digest()
+    paper.document.location = document_location
+    return await client.create_instrument(paper)
+
+
+@instruments.command()
+@click.argument("name")
+@answered(Agreements, _show)
+async def activate(client: Agreements, name: str) -> Instrument:
+    """Put the instrument NAME in force, as another person than who recorded it."""
+    return await client.activate_instrument(name)
+
+
+@instruments.command()
+@click.argument("name")
+@click.option("--note", default="", help="Why, for the record; no personal data.")
+@answered(Agreements, _show)
+async def revoke(client: Agreements, name: str, note: str) -> Instrument:
+    """End the instrument NAME for good."""
+    return await client.revoke_instrument(name, note)

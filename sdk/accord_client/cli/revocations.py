@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import click
-from accord.sharing.v1 import revocation_pb2 as sharing
+from accord.sharing.v1.revocation_pb2 import (
+    REVOCATION_STATE_UNSPECIFIED,
+    RevocationCause,
+    RevocationNotice,
+    RevocationState,
+)
 from accord.sharing.v1.revocation_service_pb2 import ListNoticesRequest
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from accord_client.agreements import Agreements
 from accord_client.cli.paper import Paper
-from accord_client.cli.session import Session, emit_json, json_option, run, word
+from accord_client.cli.session import answered
+from accord_client.cli.words import OneOf, moment, word
 
 
 @click.group()
@@ -19,42 +22,24 @@ def revocations() -> None:
     """See to revocation notices, as a privacy officer (auditors may read).
 
     A recipient that holds what a person called back is told until it acknowledges.
-    """
+
+    \b
+    Example: which recipients are late, and what went wrong?
+      accord revocations list --overdue
+      accord revocations retry revocations/…
+    """  # noqa: D301 -- \b keeps click from wrapping
 
 
-@revocations.command(name="list")
-@click.option("--recipient", default="", help="Only those to this recipient.")
-@click.option(
-    "--state", type=click.Choice(["pending", "acknowledged", "failed"]), help="Only such."
-)
-@click.option("--overdue", is_flag=True, help="Only those past their deadline.")
-@json_option
-@click.pass_obj
-def list_notices(
-    session: Session, recipient: str, state: str | None, *, overdue: bool, as_json: bool
-) -> None:
-    """List notices, newest first."""
-    wanted = ListNoticesRequest(recipient=recipient, overdue=overdue)
-    if state:
-        wanted.state = sharing.RevocationState.Value(f"REVOCATION_STATE_{state.upper()}")
-
-    async def fetch() -> list[sharing.RevocationNotice]:
-        async with Agreements.connect(session.profile) as client:
-            return [notice async for notice in client.notices(wanted)]
-
-    found = run(fetch)
-    if as_json:
-        emit_json(found)
-        return
+def _list(found: list[RevocationNotice]) -> None:
     Paper().table(
         ["name", "recipient", "why", "state", "deadline", "attempts", "problem"],
         (
             (
                 one.name,
                 one.recipient,
-                word(sharing.RevocationCause.Name(one.cause), "REVOCATION_CAUSE_"),
+                word(RevocationCause, one.cause),
                 _state(one),
-                _moment(one.deadline_time),
+                moment(one.deadline_time, "minutes"),
                 str(one.attempts),
                 one.problem,
             )
@@ -63,57 +48,16 @@ def list_notices(
     )
 
 
-@revocations.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def show(session: Session, name: str, *, as_json: bool) -> None:
-    """Show a notice."""
-    _do(session, lambda client: client.notice(name), as_json=as_json)
-
-
-@revocations.command()
-@click.argument("name")
-@json_option
-@click.pass_obj
-def retry(session: Session, name: str, *, as_json: bool) -> None:
-    """Have a notice sent anew, now; also one that failed for good."""
-    _do(session, lambda client: client.retry_notice(name), as_json=as_json)
-
-
-@revocations.command()
-@click.argument("name")
-@click.option("--note", required=True, help="How it was acknowledged; no personal data.")
-@json_option
-@click.pass_obj
-def acknowledge(session: Session, name: str, note: str, *, as_json: bool) -> None:
-    """Note that the recipient acknowledged in another way, such as a letter."""
-    _do(session, lambda client: client.acknowledge_by_hand(name, note), as_json=as_json)
-
-
-def _do(
-    session: Session,
-    call: Callable[[Agreements], Awaitable[sharing.RevocationNotice]],
-    *,
-    as_json: bool,
-) -> None:
-    async def act() -> sharing.RevocationNotice:
-        async with Agreements.connect(session.profile) as client:
-            return await call(client)
-
-    one = run(act)
-    if as_json:
-        emit_json(one)
-        return
+def _show(one: RevocationNotice) -> None:
     out = Paper()
     out.say((one.name, "bold"), f"  {_state(one)}")
     out.facts(
         (
             ("recipient", one.recipient),
-            ("why", word(sharing.RevocationCause.Name(one.cause), "REVOCATION_CAUSE_")),
+            ("why", word(RevocationCause, one.cause)),
             ("decisions", "\n".join(one.decisions)),
             ("contract", one.contract),
-            ("deadline", _moment(one.deadline_time)),
+            ("deadline", moment(one.deadline_time, "minutes")),
             ("attempts", str(one.attempts)),
             ("problem", one.problem),
             ("acknowledged by", one.acknowledger),
@@ -122,10 +66,48 @@ def _do(
     )
 
 
-def _state(one: sharing.RevocationNotice) -> str:
-    state = word(sharing.RevocationState.Name(one.state), "REVOCATION_STATE_")
-    return f"{state}, overdue" if one.overdue else state
+def _state(one: RevocationNotice) -> str:
+    return word(RevocationState, one.state) + (", overdue" if one.overdue else "")
 
 
-def _moment(value: Timestamp) -> str:
-    return f"{value.ToDatetime().isoformat(timespec='minutes')}Z"
+@revocations.command(name="list")
+@click.option("--recipient", default="", help="Only those to this recipient.")
+@click.option("--state", type=OneOf(RevocationState), help="Only those in this state.")
+@click.option("--overdue", is_flag=True, help="Only those past their deadline.")
+@answered(Agreements, _list)
+async def list_notices(
+    client: Agreements,
+    recipient: str,
+    state: RevocationState.ValueType | None,
+    *,
+    overdue: bool,
+) -> list[RevocationNotice]:
+    """List notices, newest first."""
+    wanted = ListNoticesRequest(recipient=recipient, overdue=overdue)
+    wanted.state = state or REVOCATION_STATE_UNSPECIFIED
+    return [one async for one in client.notices(wanted)]
+
+
+@revocations.command()
+@click.argument("name")
+@answered(Agreements, _show)
+async def show(client: Agreements, name: str) -> RevocationNotice:
+    """Show the notice NAME, revocations/…."""
+    return await client.notice(name)
+
+
+@revocations.command()
+@click.argument("name")
+@answered(Agreements, _show)
+async def retry(client: Agreements, name: str) -> RevocationNotice:
+    """Have the notice NAME sent anew, now; also one that failed for good."""
+    return await client.retry_notice(name)
+
+
+@revocations.command()
+@click.argument("name")
+@click.option("--note", required=True, help="How it was acknowledged; no personal data.")
+@answered(Agreements, _show)
+async def acknowledge(client: Agreements, name: str, note: str) -> RevocationNotice:
+    """Note that the recipient acknowledged NAME in another way, such as a letter."""
+    return await client.acknowledge_by_hand(name, note)

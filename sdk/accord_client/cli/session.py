@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, TypeVar
 
 import click
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from accord_client.calls import Client
 from accord_client.cli.paper import printable
 from accord_client.failure import VerificationError
 from accord_client.fault import Fault
 from accord_client.profile import Profile, ProfileError, load_profile, load_settings
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Client)
 
 
 class Exit(IntEnum):
@@ -132,6 +135,29 @@ def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- json's hook takes w
     return plain(value)
 
 
-def word(enum_name: str, prefix: str) -> str:
-    """An enum value as people read it: CONTRACT_STATE_UNDER_REVIEW → under review."""
-    return enum_name.removeprefix(prefix).lower().replace("_", " ")
+def answered(
+    client: type[C], show: Callable[[T], None]
+) -> Callable[[Callable[Concatenate[C, ...], Coroutine[None, None, T]]], Callable[..., None]]:
+    """Makes a command of what asks the mesh: it is called with an open client, and printed.
+
+    ``show`` prints the answer for people; ``--json`` prints it as it is.
+    """
+
+    def made(ask: Callable[Concatenate[C, ...], Coroutine[None, None, T]]) -> Callable[..., None]:
+        @json_option
+        @click.pass_obj
+        @functools.wraps(ask)
+        def command(session: Session, /, *, as_json: bool, **given: Any) -> None:  # noqa: ANN401 -- what click parsed
+            async def act() -> T:
+                async with client.connect(session.profile) as opened:
+                    return await ask(opened, **given)
+
+            found = run(act)
+            if as_json:
+                emit_json(found)
+            else:
+                show(found)
+
+        return command
+
+    return made

@@ -8,6 +8,7 @@ from accord.type.v1.callers_pb2 import Role
 
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Session, emit_json, json_option, run
+from accord_client.cli.words import moment
 from accord_client.clients import Staff
 
 
@@ -38,8 +39,8 @@ def add(session: Session, role: str, name: str, *, as_json: bool) -> None:
 
     response = run(invite)
     link = f"{profile.portal_url}/staff/enrol/{response.secret}"
-    expires = response.invitation.expire_time.ToDatetime().isoformat(timespec="minutes")
+    expires = moment(response.invitation.expire_time, "minutes")
     if as_json:
-        emit_json({"link": link, "role": role, "name": name, "expire_time": f"{expires}Z"})
+        emit_json({"link": link, "role": role, "name": name, "expire_time": expires})
     else:
-        Paper().say(f"{name} becomes {role} at\n  {link}\ngood once, until {expires}Z")
+        Paper().say(f"{name} becomes {role} at\n  {link}\ngood once, until {expires}")

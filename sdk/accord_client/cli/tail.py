@@ -11,6 +11,7 @@ import click
 from accord_client.cli.filters import filter_options, purpose_option, read_filter
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Session, plain, run
+from accord_client.cli.words import moment
 from accord_client.clients import Audit
 
 
@@ -42,9 +43,9 @@ def tail(
                     if as_json:
                         click.echo(json.dumps(plain(entry), ensure_ascii=False))
                         continue
-                    at = entry.event_time.ToDatetime().isoformat(timespec="milliseconds")
+                    at = moment(entry.event_time, "milliseconds")
                     paper.say(
-                        f"{entry.index}  {at}Z  {entry.action}  {entry.outcome}  ", entry.account
+                        f"{entry.index}  {at}  {entry.action}  {entry.outcome}  ", entry.account
                     )
 
     with contextlib.suppress(KeyboardInterrupt):
