@@ -137,7 +137,7 @@ class Access:
                 )
                 for recipient in found
             ],
-            self._next(body, call, following),
+            self._next(body, call, size, following),
             call,
         )
 
@@ -172,7 +172,7 @@ class Access:
                 )
                 for key in keys
             ],
-            self._next(body, call, following),
+            self._next(body, call, size, following),
             call,
         )
 
@@ -196,7 +196,7 @@ class Access:
                 )
                 for key in keys
             ],
-            self._next(body, call, following),
+            self._next(body, call, size, following),
             call,
         )
 
@@ -215,21 +215,27 @@ class Access:
         return {"page": {"next_token": following, "count": len(results)}, "results": results}
 
     def _page(self, body: Json, call: Call) -> tuple[str, int]:
+        """Read which part is wanted; beside a token, which keeps it, the limit may be left out."""
         page = entities.optional(body, "page", "")
         limit = page.get("limit", 0)
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
             raise invalid("page.limit", "must be a number, 0 or more")
+        size = paging.page_size(limit)
         token = entities.maybe_text(page, "token", "page.")
-        return paging.cursor_of(token, *self._bound(body, call)), paging.page_size(limit)
+        if not token:
+            return "", size
+        kept, _, cursor = paging.cursor_of(token, *self._bound(body, call)).partition(":")
+        if not kept.isdecimal() or ("limit" in page and int(kept) != size):
+            raise Fault("PAGE_TOKEN_INVALID", "this page token belongs to another limit")
+        return cursor, paging.page_size(int(kept))
 
-    def _next(self, body: Json, call: Call, cursor: str) -> str:
-        return paging.page_token(cursor, *self._bound(body, call)) if cursor else ""
+    def _next(self, body: Json, call: Call, size: int, cursor: str) -> str:
+        return paging.page_token(f"{size}:{cursor}", *self._bound(body, call)) if cursor else ""
 
     def _bound(self, body: Json, call: Call) -> tuple[str, ...]:
-        """Bind a page token to the caller, the rules, and all of the request but the token."""
-        page = entities.optional(body, "page", "")
-        rest = {key: body.get(key) for key in _ENTITIES} | {"limit": page.get("limit")}
-        asked = json.dumps(rest, sort_keys=True)
+        """Bind a page token to the caller, the rules, and all that the request looks for."""
+        more = entities.optional(body, "page", "").get("properties")
+        asked = json.dumps([*(body.get(key) for key in _ENTITIES), more], sort_keys=True)
         return call.method, call.who(), self._means.rulebook.digest, asked
 
     # --- what both stand on --------------------------------------------------------------------
@@ -337,10 +343,8 @@ def _tried(make: Callable[[], T]) -> T | Fault:
 
 
 def _alike(requests: Sequence[CheckRequest]) -> bool:
-    first = requests[0]
-    return all(
-        each.freshness == first.freshness and each.permit == first.permit for each in requests
-    )
+    one = requests[0]
+    return all((each.freshness, each.permit) == (one.freshness, one.permit) for each in requests)
 
 
 def _refused_at(fault: Fault, places: Sequence[int]) -> int | None:

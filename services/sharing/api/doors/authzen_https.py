@@ -6,6 +6,7 @@ a status and a message string; a denial is none, it is 200 and `"decision": fals
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -147,7 +148,9 @@ async def _body(request: Request) -> Json:
         if len(raw) > MAX_MESSAGE:
             raise HTTPException(413, f"the body must have at most {MAX_MESSAGE} bytes")
     try:
-        body = json.loads(raw, object_pairs_hook=_object, parse_constant=_no_number)
+        body = json.loads(
+            raw, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_number
+        )
     except (ValueError, RecursionError):
         raise HTTPException(400, "the body is no JSON") from None
     if not isinstance(body, dict):
@@ -162,6 +165,14 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     if len(made) != len(pairs):
         raise ValueError("a key stands twice")
     return made
+
+
+def _number(text: str) -> float:
+    """Refuse what is beyond double precision: readers take it for different numbers (RFC 7493)."""
+    number = float(text)
+    if math.isinf(number):
+        _no_number(text)
+    return number
 
 
 def _no_number(name: str) -> object:

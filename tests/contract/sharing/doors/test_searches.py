@@ -32,6 +32,7 @@ async def results(client: httpx.AsyncClient, endpoint: str, body: dict[str, Any]
     answer = await client.post(endpoint, json=body)
     assert answer.status_code == 200, answer.text
     found = answer.json()
+    assert next(iter(found)) == "page"  # so that a reader knows early how much comes
     assert found["page"]["count"] == len(found["results"])
     return found
 
@@ -71,7 +72,7 @@ async def test_a_search_comes_in_parts(sharing: Sharing, client: httpx.AsyncClie
     body = request(sharing, subject={"type": "service_provider"})
     found, token = [], ""
     while True:
-        page = {"limit": 2, "hue": "red"} | ({"token": token} if token else {})
+        page = {"token": token, "hue": "blue"} if token else {"limit": 2, "hue": "red"}
         part = await results(client, SUBJECTS, {**body, "page": page})
         found += [each["id"] for each in part["results"]]
         token = part["page"]["next_token"]
@@ -80,10 +81,13 @@ async def test_a_search_comes_in_parts(sharing: Sharing, client: httpx.AsyncClie
         for change in (
             {"page": {"limit": 3, "token": token}},
             {"page": {"limit": 2, "token": token[:-4]}},
+            {"page": {"token": token, "properties": {"sort": "name"}}},
             {"page": {"limit": 2, "token": token}, "subject": {"type": "affiliate"}},
             {"page": {"limit": 2, "token": token}, "context": {"service": "mi_store"}},
         ):
             assert (await client.post(SUBJECTS, json={**body, **change})).status_code == 400
+        again = await results(client, SUBJECTS, {**body, "page": {"limit": 2, "token": token}})
+        assert len(again["results"]) == 1
     assert found == ["dhl", "gls", "hermes"]
     for limit in (-1, "2", 1.5, True):
         answer = await client.post(SUBJECTS, json={**body, "page": {"limit": limit}})
@@ -134,6 +138,17 @@ async def test_an_action_search_finds_the_purposes(
         if not token:
             break
     assert parts == ["delivery"]
+
+
+async def test_what_is_found_is_permitted_when_it_is_asked_for(
+    sharing: Sharing, client: httpx.AsyncClient
+) -> None:
+    for endpoint, key in ((SUBJECTS, "subject"), (RESOURCES, "resource"), (ACTIONS, "action")):
+        found = await results(client, endpoint, wanted(sharing, endpoint))
+        assert found["results"], endpoint
+        for each in found["results"]:
+            answer = await client.post(EVALUATION, json=request(sharing, **{key: each}))
+            assert answer.json()["decision"] is True, (endpoint, each)
 
 
 async def test_what_nobody_knows_is_found_nowhere(

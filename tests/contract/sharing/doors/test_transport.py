@@ -61,6 +61,8 @@ async def test_every_endpoint_keeps_the_rules_of_the_transport(
             (raw[:-1] + b', "hue": 1}', kind, 200),
             (raw[:-1] + b', "hue": 1, "hue": 2}', kind, 400),
             (raw[:-1] + b', "hue": NaN}', kind, 400),
+            (raw[:-1] + b', "hue": 1.5e308}', kind, 200),
+            (raw[:-1] + b', "hue": 1e309}', kind, 400),
             (b"[" * 100_000, kind, 400),
             (b" " * (1 << 20) + raw, kind, 413),
         ):
