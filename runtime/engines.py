@@ -63,8 +63,9 @@ def _postgres_bounds(url: str, statement_s: float | None) -> dict[str, object]:
     said = make_url(url).query
     bounds: dict[str, object] = {k: v for k, v in _POSTGRES_BOUNDS.items() if k not in said}
     options = said.get("options", "")
-    if statement_s is not None and "statement_timeout" not in options:
-        timeout = f"-c statement_timeout={round(statement_s * 1000)}"
+    if "statement_timeout" not in options:
+        # 0 is none: what is not said here would be what the role has.
+        timeout = f"-c statement_timeout={round((statement_s or 0) * 1000)}"
         bounds["options"] = f"{options} {timeout}" if options else timeout
     return bounds
 

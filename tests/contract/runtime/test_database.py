@@ -237,3 +237,19 @@ async def test_postgresql_ends_a_statement_that_holds_its_thread(database_url: s
     said = Database(url.render_as_string(hide_password=False))
     assert await said.read(lambda tx: tx.execute(text("SHOW statement_timeout")).scalar()) == "7s"
     await said.close()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_an_operator_runs_is_not_ended_by_the_bound_of_the_role(
+    database_url: str,
+) -> None:
+    """The role of a service has one of ten seconds, and so has who restores as that role."""
+    unbounded = Database(database_url, statement_s=None)
+    user, name = make_url(database_url).username, make_url(database_url).database
+    bound = f'ALTER ROLE "{user}" IN DATABASE "{name}" SET statement_timeout = '
+    await unbounded.write(lambda tx: tx.execute(text(bound + "'10s'")))
+    await unbounded.close()
+    unbounded = Database(database_url, statement_s=None)
+    for run in (unbounded.read, unbounded.write):
+        assert await run(lambda tx: tx.execute(text("SHOW statement_timeout")).scalar()) == "0"
+    await unbounded.close()
