@@ -17,7 +17,7 @@ from services.sharing.domain.rulebook import Rulebook
 from services.sharing.domain.whatif import Replay, nothing, replay
 from services.sharing.store.records import SqlStore
 
-_RECORDS = 50
+_AT_ONCE = 50  # in one unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ async def read_database(url: str, size: int) -> list[Recorded]:
     try:
         last = await store.read(lambda records: records.decisions.last())
         while last > 0 and len(found) < size:
-            part = range(last, max(0, last - _RECORDS), -1)
+            part = range(last, max(0, last - _AT_ONCE), -1)
             found += await store.read(lambda records, p=part: [*_recorded(records, p)])  # type: ignore[misc]  # bound now
-            last -= _RECORDS
+            last -= _AT_ONCE
     finally:
         await database.close()
     return [_nameless(each, n) for n, each in enumerate(found[:size])]
@@ -79,8 +79,8 @@ def differing(
             yield each, both
 
 
-def _recorded(records: Records, ordinals: Sequence[int]) -> Iterator[Recorded]:
-    for decision in records.decisions.recorded(ordinals):
+def _recorded(records: Records, numbers: Sequence[int]) -> Iterator[Recorded]:
+    for decision in records.decisions.numbered(numbers):
         recipient = records.recipients.get(decision.question.recipient)
         if recipient:
             facts = facts_now(records, decision.question, recipient)

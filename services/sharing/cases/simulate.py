@@ -15,8 +15,7 @@ from services.sharing.domain.ports import Records
 from services.sharing.domain.rulebook import Rulebook
 from services.sharing.domain.whatif import Change, Replay, replay
 
-# Read, and replayed, in one unit: a fraction of a second. A record holds a thousand at most.
-_RECORDS, _DECISIONS = 20, 100
+_AT_ONCE = 50  # read, and replayed, in one unit: a fraction of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +53,20 @@ async def simulate(
 ) -> AsyncIterator[Progress]:
     """Yield what differs, a part at a time; NOT_FOUND for what the plan names and is not there."""
     await means.store.write(lambda records: _begin(records, means, plan, sample, acting))
+    numbers = await means.store.read(lambda records: _drawn(records, sample))
     replayed = 0
-    async for decisions in _sampled(means, sample):
-        part = decisions[: sample.size - replayed]
-        found = await means.store.read(lambda records, p=part: _differing(records, means, plan, p))  # type: ignore[misc]  # bound now
-        replayed += len(part)
-        yield Progress(replayed, sample.size, found, done=False)
-        if replayed == sample.size:
-            break
+    for at in range(0, len(numbers), _AT_ONCE):
+        part = numbers[at : at + _AT_ONCE]
+
+        def unit(
+            records: Records, part: Sequence[int] = part
+        ) -> tuple[int, list[tuple[Decision, Replay]]]:
+            return _differing(records, means, plan, part)
+
+        read, found = await means.store.read(unit)
+        replayed += read
+        yield Progress(replayed, len(numbers), found, done=False)
     yield Progress(replayed, replayed, (), done=True)
-
-
-async def _sampled(means: Means, sample: Sample) -> AsyncIterator[Sequence[Decision]]:
-    """Yield the decisions of the sample, and perhaps more, in parts that are quickly replayed."""
-    ordinals = await means.store.read(lambda records: _drawn(records, sample))
-    for at in range(0, len(ordinals), _RECORDS):
-        part = ordinals[at : at + _RECORDS]
-        known = await means.store.read(lambda records, p=part: records.decisions.recorded(p))  # type: ignore[misc]  # bound now
-        for begin in range(0, len(known), _DECISIONS):
-            yield known[begin : begin + _DECISIONS]
 
 
 def _begin(records: Records, means: Means, plan: Plan, sample: Sample, acting: Acting) -> None:
@@ -97,7 +91,7 @@ def _begin(records: Records, means: Means, plan: Plan, sample: Sample, acting: A
 
 
 def _drawn(records: Records, sample: Sample) -> Sequence[int]:
-    """Return numbers of records to look at, each with one decision or more."""
+    """Return the numbers of decisions to look at, from the newest on."""
     last = records.decisions.last()
     if not sample.seed:
         return range(last, max(0, last - sample.size), -1)
@@ -121,10 +115,12 @@ def _first_since(records: Records, last: int, since: datetime) -> int:
 
 
 def _differing(
-    records: Records, means: Means, plan: Plan, decisions: Sequence[Decision]
-) -> list[tuple[Decision, Replay]]:
-    found = []
-    for decision in decisions:
+    records: Records, means: Means, plan: Plan, numbers: Sequence[int]
+) -> tuple[int, list[tuple[Decision, Replay]]]:
+    """Return how many were read, and those that differ."""
+    read, found = 0, []
+    for decision in records.decisions.numbered(numbers):
+        read += 1
         question = decision.question
         recipient = records.recipients.get(question.recipient)
         if recipient is None:
@@ -133,4 +129,4 @@ def _differing(
         both = replay((means.rulebook, plan.draft), plan.change, question, facts, plan.moment)
         if both and both.differs:
             found.append((decision, both))
-    return found
+    return read, found

@@ -5,7 +5,7 @@ no effect but through them. `write` returns only when everything the unit did is
 that raises leaves nothing behind.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -176,14 +176,11 @@ class DecisionRecords(Protocol):
         ...
 
     def last(self) -> int:
-        """Return the number of the last record, which counts decisions; 0: there is none."""
+        """Return the number of the last decision; 0: there is none."""
         ...
 
-    def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
-        """Return all decisions of the records of these numbers, newest record first.
-
-        What is the number of no record's last decision is of the record that follows.
-        """
+    def numbered(self, numbers: Iterable[int]) -> Iterator[Decision]:
+        """Yield the decisions of these numbers, which fall, but for those that nobody took."""
         ...
 
 

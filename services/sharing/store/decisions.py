@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from runtime.db import insert_rows
 from services.sharing.domain.decision import Decided, Decision, Record
@@ -182,15 +182,24 @@ class StoredDecisions:
         """Return the number of the last record; 0: there is none."""
         return self._tx.execute(select(func.max(decisions.c.ordinal))).scalar() or 0
 
-    def recorded(self, ordinals: Sequence[int]) -> Sequence[Decision]:
-        """Return all decisions of the records of these numbers, newest record first."""
-        number = decisions.c.ordinal
-        records = [select(func.min(number)).where(number >= each) for each in ordinals]
-        query = select(decisions.c.bodies).where(
-            or_(*(number == each.scalar_subquery() for each in records))
-        )
-        rows = self._tx.execute(query.order_by(decisions.c.ordinal.desc())).scalars()
-        return [self._codec.decode(body) for bodies in rows for body in _parted(bodies)]
+    def numbered(self, numbers: Iterable[int]) -> Iterator[Decision]:
+        """Yield the decisions of these numbers, which fall, but for those that nobody took.
+
+        A record may hold a thousand: one is in memory at a time, and of it what is asked for. Those
+        of batches that PostgreSQL numbered at the very same moment may be left out.
+        """
+        begun = decisions.c.ordinal, decisions.c.bodies
+        query = select(*begun).order_by(decisions.c.ordinal).limit(1)
+        bodies: list[bytes] = []
+        last = 0
+        for number in numbers:
+            if not last - len(bodies) < number <= last:
+                row = self._tx.execute(query.where(decisions.c.ordinal >= number)).one_or_none()
+                if row is None:
+                    continue
+                last, bodies = row.ordinal, list(_parted(row.bodies))
+            if last - number < len(bodies):
+                yield self._codec.decode(bodies[number - last - 1])
 
     def _ordinals(self, counts: Collection[int]) -> Sequence[int]:
         """Return numbers for records of so many decisions each.

@@ -8,7 +8,12 @@ from typing import Any
 import grpc
 import pytest
 from accord.sharing.v1 import analysis_service_pb2 as pb
-from accord.sharing.v1 import consent_service_pb2, reason_pb2, simulation_pb2
+from accord.sharing.v1 import (
+    consent_service_pb2,
+    decision_service_pb2,
+    reason_pb2,
+    simulation_pb2,
+)
 from accord.sharing.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from accord.sharing.v1.decision_pb2 import (
     OUTCOME_DENY,
@@ -176,6 +181,24 @@ async def test_the_sample_is_bounded_and_the_same_for_a_seed(sharing: Sharing) -
     request.since_time.FromDatetime(since)
     flows, told = await simulated(sharing, change, seed=1, since_time=request.since_time)
     assert (len(flows), told[-1].replayed) == (3, 3)
+
+
+async def test_each_decision_of_a_batch_is_sampled_once(sharing: Sharing) -> None:
+    await asked(sharing)
+    question = sharing.question(**FRAUD)
+    batch = decision_service_pb2.CheckBatchRequest(questions=[question] * 35)
+    answers = [await sharing.app("decisions", "CheckBatch", batch) for _ in range(3)]
+    names = [[each.decision.name for each in answer.responses] for answer in answers]
+    moved = simulation_pb2.RecipientMoved(recipient="recipients/guard", jurisdiction="US")
+    change = {"recipient_moved": moved}
+    newest, told = await simulated(sharing, change, sample_size=60)
+    assert [each.decision for each in newest] == [*reversed(names[2]), *names[1][:9:-1]]
+    assert [each.replayed for each in told] == [50, 60, 60]
+    drawn, _ = await simulated(sharing, change, sample_size=60, seed=3)
+    some = {each.decision for each in drawn}
+    assert len(some) == len(drawn) > 55
+    assert all(some.intersection(each) for each in names)
+    assert len(await read_database(sharing.url, 107)) == 107
 
 
 async def test_officers_alone_ask_and_what_is_wrong_is_refused(sharing: Sharing) -> None:
