@@ -51,7 +51,7 @@ from accord.sharing.v1 import (
 from starlette.types import ASGIApp
 
 from runtime import logs
-from runtime.channel import Channel, Peer
+from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.health import Health
 from runtime.telemetry import Telemetry
@@ -68,6 +68,7 @@ from services.portal.peers.audit import LogPeer, OwnLogPeer
 from services.portal.peers.consents import ConsentsPeer
 from services.portal.peers.contracts import ContractPeer
 from services.portal.peers.erasures import ErasurePeer
+from services.portal.peers.peer import Peer
 from services.portal.peers.reach import ReachPeer
 from services.portal.peers.sharing import ChoicesPeer, SharingStubs
 from services.portal.peers.subjects import SubjectPeer

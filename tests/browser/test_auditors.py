@@ -47,6 +47,7 @@ def test_a_trace_is_followed_to_a_proof_that_holds_elsewhere(
     for step in steps.all():
         assert "Proof verified" in step.inner_text()
         assert "In the signed log" in step.inner_text()
+        assert "UTC" in step.inner_text()
 
     step = steps.filter(has_text="account:account:register")
     step.get_by_role("link").click()

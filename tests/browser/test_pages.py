@@ -112,6 +112,20 @@ def test_pages_of_an_auditor(
     assert _judge(visitor, pages) == {}
 
 
+def test_staff_begin_at_any_of_their_pages(
+    open_window: Callable[..., Visitor], staff: dict[str, StorageState]
+) -> None:
+    officer = open_window(Window(cookies=staff[PIETER]))
+    officer.open("/officer/recipients")
+    menu = officer.page.locator("nav.pages > ul a")
+    pages = {each.get_attribute("href") for each in menu.all()}
+    officer.open("/")
+    cards = officer.page.locator("main .card a").all()
+    assert len(pages) == 8
+    assert pages <= {each.get_attribute("href") for each in cards}
+    assert assess(officer.page) == []
+
+
 @pytest.mark.parametrize(
     ("path", "folded", "inside"),
     [("/account", "Staff pages", "Recipients"), ("/officer/what-if", "My own data", "Sharing")],

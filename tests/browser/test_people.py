@@ -165,8 +165,15 @@ def test_people_come_a_page_at_a_time_and_no_account_is_in_an_address(
     officer.press("更多人")
     officer.follow("回到第一頁")
     assert officer.path == people
+    assert _ways_on(officer, f"{people}?show=has") == {"/officer/contracts"}
     officer.open("/officer/recipients/nobody/people")
     assert officer.page.locator("h1").inner_text() == "找不到這一項"
+
+
+def _ways_on(officer: Visitor, path: str) -> set[str]:
+    """Where the words of a list with nobody in it lead."""
+    officer.open(path)
+    return {each.get_attribute("href") or "" for each in officer.page.locator(".empty a").all()}
 
 
 def test_the_page_is_for_officers(visitor: Visitor) -> None:

@@ -16,7 +16,6 @@ from accord.account.v1 import (
 )
 from accord.type.v1 import callers_pb2
 
-from runtime.channel import Peer
 from services.portal.domain.person import (
     Account,
     Arrival,
@@ -33,6 +32,7 @@ from services.portal.domain.person import (
     Value,
 )
 from services.portal.peers.convert import known, moment
+from services.portal.peers.peer import TIMEOUT, Peer
 
 # Seconds. Flows wait for a provider on the far side of account, everything else for account alone.
 QUICK = 2.0
@@ -64,7 +64,7 @@ class SessionPeer:
         answer = await self._peer.call(
             lambda stub: stub.ListProviders,
             session_service_pb2.ListProvidersRequest(country=country),
-            timeout=QUICK,
+            timeout=TIMEOUT,
         )
         return [
             Provider(each.key, each.title, [known(_FIELDS, field) for field in each.fields])
@@ -103,7 +103,7 @@ class SessionPeer:
         answer = await self._peer.call(
             lambda stub: stub.GetRegistration,
             session_service_pb2.GetRegistrationRequest(registration_secret=secret),
-            timeout=QUICK,
+            timeout=TIMEOUT,
         )
         return _registration(answer.registration)
 
@@ -129,7 +129,7 @@ class SessionPeer:
         answer = await self._peer.call(
             lambda stub: stub.Authenticate,
             session_service_pb2.AuthenticateRequest(session_secret=secret, audiences=AUDIENCES),
-            timeout=QUICK,
+            timeout=TIMEOUT,
         )
         return Person(
             account=answer.account,
@@ -145,7 +145,7 @@ class SessionPeer:
         await self._peer.call(
             lambda stub: stub.EndSession,
             session_service_pb2.EndSessionRequest(session_secret=secret),
-            timeout=QUICK,
+            timeout=TIMEOUT,
         )
 
 
@@ -162,12 +162,8 @@ class AccountPeer:
 
     async def account(self, person: Person) -> Account:
         """Return the person's account."""
-        answer = await self._accounts.call(
-            lambda stub: stub.GetAccount,
-            account_service_pb2.GetAccountRequest(name=person.account),
-            timeout=QUICK,
-            actor=person.token,
-        )
+        request = account_service_pb2.GetAccountRequest(name=person.account)
+        answer = await self._accounts.ask(person, lambda stub: stub.GetAccount, request)
         account = answer.account
         return Account(
             name=account.name,
@@ -182,57 +178,39 @@ class AccountPeer:
 
     async def links(self, person: Person) -> Sequence[Link]:
         """Return the person's links, oldest first (a person has a handful: one page of 100)."""
-        answer = await self._links.call(
-            lambda stub: stub.ListLinks,
-            link_service_pb2.ListLinksRequest(parent=person.account, page_size=100),
-            timeout=QUICK,
-            actor=person.token,
-        )
+        request = link_service_pb2.ListLinksRequest(parent=person.account, page_size=100)
+        answer = await self._links.ask(person, lambda stub: stub.ListLinks, request)
         return [_link(link) for link in answer.links]
 
     async def begin_link(
         self, person: Person, provider: str, imports: Sequence[ProfileField], language: str
     ) -> Departure:
         """Begin to link another identity."""
-        answer = await self._links.call(
-            lambda stub: stub.BeginLink,
-            link_service_pb2.BeginLinkRequest(
-                provider=provider,
-                imports=[_FIELDS_OUT[field] for field in imports],
-                language=language,
-            ),
-            timeout=FLOW,
-            actor=person.token,
+        request = link_service_pb2.BeginLinkRequest(
+            provider=provider, imports=[_FIELDS_OUT[field] for field in imports], language=language
         )
+        answer = await self._links.ask(person, lambda stub: stub.BeginLink, request, within=FLOW)
         return Departure(answer.authorization_url, answer.flow_secret)
 
     async def complete_link(self, person: Person, flow_secret: str, arrival: Arrival) -> Link:
         """Complete a link with what the provider sent back."""
-        answer = await self._links.call(
-            lambda stub: stub.CompleteLink,
-            link_service_pb2.CompleteLinkRequest(
-                flow_secret=flow_secret,
-                provider=arrival.provider,
-                state=arrival.state,
-                code=arrival.code,
-                iss=arrival.issuer,
-                error=arrival.error,
-            ),
-            timeout=FLOW,
-            actor=person.token,
+        request = link_service_pb2.CompleteLinkRequest(
+            flow_secret=flow_secret,
+            provider=arrival.provider,
+            state=arrival.state,
+            code=arrival.code,
+            iss=arrival.issuer,
+            error=arrival.error,
         )
+        answer = await self._links.ask(person, lambda stub: stub.CompleteLink, request, within=FLOW)
         return _link(answer.link)
 
     async def unlink(self, person: Person, key: str, request_id: str) -> None:
         """End a link and forget what it imported."""
-        await self._links.call(
-            lambda stub: stub.Unlink,
-            link_service_pb2.UnlinkRequest(
-                name=f"{person.account}/links/{key}", request_id=request_id
-            ),
-            timeout=QUICK,
-            actor=person.token,
+        request = link_service_pb2.UnlinkRequest(
+            name=f"{person.account}/links/{key}", request_id=request_id
         )
+        await self._links.ask(person, lambda stub: stub.Unlink, request)
 
 
 class StaffPeer:
@@ -246,7 +224,7 @@ class StaffPeer:
         answer = await self._peer.call(
             lambda stub: stub.GetInvitation,
             staff_service_pb2.GetInvitationRequest(secret=secret),
-            timeout=QUICK,
+            timeout=TIMEOUT,
         )
         return Invitation(
             role=known(_ROLES, answer.invitation.role),
@@ -256,12 +234,8 @@ class StaffPeer:
 
     async def accept(self, person: Person, secret: str) -> None:
         """Bind the invitation's role to the person's account."""
-        await self._peer.call(
-            lambda stub: stub.AcceptInvitation,
-            staff_service_pb2.AcceptInvitationRequest(secret=secret),
-            timeout=QUICK,
-            actor=person.token,
-        )
+        request = staff_service_pb2.AcceptInvitationRequest(secret=secret)
+        await self._peer.ask(person, lambda stub: stub.AcceptInvitation, request)
 
 
 def _roles(roles: "Iterable[callers_pb2.Role.ValueType]") -> frozenset[Role]:

@@ -18,7 +18,6 @@ from accord.sharing.v1 import (
     revocation_service_pb2_grpc,
 )
 
-from runtime.channel import Peer
 from services.portal.domain.agreements import (
     Cause,
     Expiry,
@@ -33,8 +32,8 @@ from services.portal.domain.agreements import (
 )
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import Document
-from services.portal.peers.convert import all_pages, known, moment
-from services.portal.peers.sharing import PAGE, TIMEOUT
+from services.portal.peers.convert import known, moment
+from services.portal.peers.peer import PAGE, Peer
 
 # The wire's name of each word is the word in capitals behind the enum's prefix.
 _EXPIRIES = {contract_pb2.ExpiryKind.Value(f"EXPIRY_KIND_{word.name}"): word for word in ExpiryKind}
@@ -68,169 +67,100 @@ class AgreementPeer:
 
     async def expiries(self, officer: Person, days: int) -> Sequence[Expiry]:
         """Return what ends within so many days, in the order of the days."""
-
-        async def page(token: str) -> tuple[list[Expiry], str]:
-            answer = await self.contracts.call(
-                lambda stub: stub.ListExpiries,
-                contract_service_pb2.ListExpiriesRequest(
-                    days=days, page_size=PAGE, page_token=token
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_expiry(each) for each in answer.expiries], answer.next_page_token
-
-        return await all_pages(page)
+        request = contract_service_pb2.ListExpiriesRequest(days=days, page_size=PAGE)
+        pages = self.contracts.pages(officer, lambda stub: stub.ListExpiries, request)
+        return [_expiry(each) async for page in pages for each in page.expiries]
 
     async def instruments(self, officer: Person) -> Sequence[Instrument]:
         """Return every instrument, newest first."""
-
-        async def page(token: str) -> tuple[list[Instrument], str]:
-            answer = await self.instrument_stub.call(
-                lambda stub: stub.ListInstruments,
-                instrument_service_pb2.ListInstrumentsRequest(page_size=PAGE, page_token=token),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_instrument(each) for each in answer.instruments], answer.next_page_token
-
-        return await all_pages(page)
+        request = instrument_service_pb2.ListInstrumentsRequest(page_size=PAGE)
+        pages = self.instrument_stub.pages(officer, lambda stub: stub.ListInstruments, request)
+        return [_instrument(each) async for page in pages for each in page.instruments]
 
     async def own_instruments(self, person: Person) -> Sequence[Instrument]:
         """Return the instruments about a person that the person may be told of, newest first."""
-
-        async def page(token: str) -> tuple[list[Instrument], str]:
-            answer = await self.instrument_stub.call(
-                lambda stub: stub.ListOwnInstruments,
-                instrument_service_pb2.ListOwnInstrumentsRequest(page_size=PAGE, page_token=token),
-                timeout=TIMEOUT,
-                actor=person.token,
-            )
-            return [_instrument(each) for each in answer.instruments], answer.next_page_token
-
-        return await all_pages(page)
+        request = instrument_service_pb2.ListOwnInstrumentsRequest(page_size=PAGE)
+        pages = self.instrument_stub.pages(person, lambda stub: stub.ListOwnInstruments, request)
+        return [_instrument(each) async for page in pages for each in page.instruments]
 
     async def instrument(self, officer: Person, key: str) -> Instrument:
         """Return an instrument."""
-        answer = await self.instrument_stub.call(
-            lambda stub: stub.GetInstrument,
-            instrument_service_pb2.GetInstrumentRequest(name=f"instruments/{key}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = instrument_service_pb2.GetInstrumentRequest(name=f"instruments/{key}")
+        answer = await self.instrument_stub.ask(officer, lambda stub: stub.GetInstrument, request)
         return _instrument(answer.instrument)
 
     async def create_instrument(self, officer: Person, request_id: str, paper: Paper) -> str:
         """Record an instrument; return its key."""
-        answer = await self.instrument_stub.call(
-            lambda stub: stub.CreateInstrument,
-            instrument_service_pb2.CreateInstrumentRequest(
-                request_id=request_id, instrument=_paper_out(paper)
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = instrument_service_pb2.CreateInstrumentRequest(
+            request_id=request_id, instrument=_paper_out(paper)
+        )
+        answer = await self.instrument_stub.ask(
+            officer, lambda stub: stub.CreateInstrument, request
         )
         return _instrument(answer.instrument).key
 
     async def activate_instrument(self, officer: Person, request_id: str, key: str) -> None:
         """Put an instrument in force that another officer recorded."""
-        await self.instrument_stub.call(
-            lambda stub: stub.ActivateInstrument,
-            instrument_service_pb2.ActivateInstrumentRequest(
-                request_id=request_id, name=f"instruments/{key}"
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = instrument_service_pb2.ActivateInstrumentRequest(
+            request_id=request_id, name=f"instruments/{key}"
         )
+        await self.instrument_stub.ask(officer, lambda stub: stub.ActivateInstrument, request)
 
     async def revoke_instrument(
         self, officer: Person, request_id: str, key: str, note: str
     ) -> None:
         """End an instrument for good."""
-        await self.instrument_stub.call(
-            lambda stub: stub.RevokeInstrument,
-            instrument_service_pb2.RevokeInstrumentRequest(
-                request_id=request_id, name=f"instruments/{key}", note=note
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = instrument_service_pb2.RevokeInstrumentRequest(
+            request_id=request_id, name=f"instruments/{key}", note=note
         )
+        await self.instrument_stub.ask(officer, lambda stub: stub.RevokeInstrument, request)
 
     async def revocations(self, officer: Person, shown: Shown) -> Sequence[Revocation]:
         """Return notices to recipients, newest first."""
-
-        async def page(token: str) -> tuple[list[Revocation], str]:
-            answer = await self.revocation_stub.call(
-                lambda stub: stub.ListNotices,
-                revocation_service_pb2.ListNoticesRequest(
-                    page_size=PAGE,
-                    page_token=token,
-                    overdue=shown.overdue,
-                    state=_WIRE_NOTICES[shown.state]
-                    if shown.state
-                    else revocation_pb2.REVOCATION_STATE_UNSPECIFIED,
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_revocation(each) for each in answer.notices], answer.next_page_token
-
-        return await all_pages(page)
+        request = revocation_service_pb2.ListNoticesRequest(
+            page_size=PAGE,
+            overdue=shown.overdue,
+            state=_WIRE_NOTICES[shown.state]
+            if shown.state
+            else revocation_pb2.REVOCATION_STATE_UNSPECIFIED,
+        )
+        pages = self.revocation_stub.pages(officer, lambda stub: stub.ListNotices, request)
+        return [_revocation(each) async for page in pages for each in page.notices]
 
     async def revocation(self, officer: Person, key: str) -> Revocation:
         """Return a notice to a recipient."""
-        answer = await self.revocation_stub.call(
-            lambda stub: stub.GetNotice,
-            revocation_service_pb2.GetNoticeRequest(name=f"revocations/{key}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = revocation_service_pb2.GetNoticeRequest(name=f"revocations/{key}")
+        answer = await self.revocation_stub.ask(officer, lambda stub: stub.GetNotice, request)
         return _revocation(answer.notice)
 
     async def retry(self, officer: Person, request_id: str, key: str) -> None:
         """Have a notice sent anew."""
-        await self.revocation_stub.call(
-            lambda stub: stub.RetryNotice,
-            revocation_service_pb2.RetryNoticeRequest(
-                request_id=request_id, name=f"revocations/{key}"
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = revocation_service_pb2.RetryNoticeRequest(
+            request_id=request_id, name=f"revocations/{key}"
         )
+        await self.revocation_stub.ask(officer, lambda stub: stub.RetryNotice, request)
 
     async def acknowledge(self, officer: Person, request_id: str, key: str, note: str) -> None:
         """Note that the recipient acknowledged in another way."""
-        await self.revocation_stub.call(
-            lambda stub: stub.AcknowledgeByHand,
-            revocation_service_pb2.AcknowledgeByHandRequest(
-                request_id=request_id, name=f"revocations/{key}", note=note
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = revocation_service_pb2.AcknowledgeByHandRequest(
+            request_id=request_id, name=f"revocations/{key}", note=note
         )
+        await self.revocation_stub.ask(officer, lambda stub: stub.AcknowledgeByHand, request)
 
     async def endpoint(self, officer: Person, recipient: str) -> str:
         """Return the address where a recipient takes notices, or empty."""
-        answer = await self.recipients.call(
-            lambda stub: stub.GetEndpoint,
-            recipient_service_pb2.GetEndpointRequest(recipient=f"recipients/{recipient}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = recipient_service_pb2.GetEndpointRequest(recipient=f"recipients/{recipient}")
+        answer = await self.recipients.ask(officer, lambda stub: stub.GetEndpoint, request)
         return answer.endpoint.url
 
     async def set_endpoint(
         self, officer: Person, request_id: str, recipient: str, url: str
     ) -> None:
         """Set where a recipient takes notices; empty takes it back."""
-        await self.recipients.call(
-            lambda stub: stub.SetEndpoint,
-            recipient_service_pb2.SetEndpointRequest(
-                request_id=request_id, recipient=f"recipients/{recipient}", url=url
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = recipient_service_pb2.SetEndpointRequest(
+            request_id=request_id, recipient=f"recipients/{recipient}", url=url
         )
+        await self.recipients.ask(officer, lambda stub: stub.SetEndpoint, request)
 
 
 def _expiry(message: contract_pb2.Expiry) -> Expiry:

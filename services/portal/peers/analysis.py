@@ -12,7 +12,6 @@ from accord.sharing.v1 import (
     simulation_pb2,
 )
 
-from runtime.channel import Peer
 from services.portal.domain.analysis import (
     Explanation,
     Flow,
@@ -28,8 +27,9 @@ from services.portal.domain.person import Person
 from services.portal.domain.sharing import Hindrance
 from services.portal.peers.contracts import terms_out
 from services.portal.peers.convert import known, moment, stamp
+from services.portal.peers.peer import Peer
 from services.portal.peers.reach import ground_of
-from services.portal.peers.sharing import OUTCOMES, TIMEOUT
+from services.portal.peers.sharing import OUTCOMES
 from services.portal.peers.vocabulary import enum_key, reason_key
 
 _REPLAY = 25.0  # seconds
@@ -63,9 +63,7 @@ class AnalysisPeer:
             ),
             as_of_time=stamp(inquiry.as_of) if inquiry.as_of else None,
         )
-        answer = await self._analysis.call(
-            lambda stub: stub.Explain, request, timeout=TIMEOUT, actor=officer.token
-        )
+        answer = await self._analysis.ask(officer, lambda stub: stub.Explain, request)
         return _explanation(answer.explanation)
 
     async def simulate(self, officer: Person, supposed: Supposition, sample: int) -> Simulation:

@@ -7,10 +7,10 @@ from accord.audit.v1 import own_entry_service_pb2_grpc, read_service_pb2_grpc
 from accord.audit.v1 import read_service_pb2 as pb
 from accord_client.note import VerifierKey
 
-from runtime.channel import Peer
 from services.portal.domain.person import Person
 from services.portal.domain.trace import Found, Proof, Search, Traced
 from services.portal.peers.convert import stamp
+from services.portal.peers.peer import Peer
 from services.portal.peers.proof import read_proof, stated_entry
 
 _TIMEOUT = 3.0  # seconds
@@ -29,32 +29,28 @@ class LogPeer:
 
     async def search(self, auditor: Person, purpose: str, search: Search, page: str = "") -> Found:
         """Return one page of the entries that match, newest first, unverified."""
-        answer = await self._peer.call(
-            lambda stub: stub.ListEntries,
-            pb.ListEntriesRequest(
-                purpose=purpose,
-                filter=_filter(search),
-                order=pb.ORDER_NEWEST_FIRST,
-                page_size=_PAGE,
-                page_token=page,
-            ),
-            timeout=_TIMEOUT,
-            actor=auditor.token,
+        request = pb.ListEntriesRequest(
+            purpose=purpose,
+            filter=_filter(search),
+            order=pb.ORDER_NEWEST_FIRST,
+            page_size=_PAGE,
+            page_token=page,
+        )
+        answer = await self._peer.ask(
+            auditor, lambda stub: stub.ListEntries, request, within=_TIMEOUT
         )
         return Found([stated_entry(each) for each in answer.entries], answer.next_page_token)
 
     async def trace(self, auditor: Person, purpose: str, trace_id: str) -> Traced:
         """Return the entries of one request, each verified: one call, however many they are."""
-        answer = await self._peer.call(
-            lambda stub: stub.ProveEntries,
-            pb.ProveEntriesRequest(
-                purpose=purpose,
-                filter=pb.EntryFilter(trace_id=trace_id),
-                order=pb.ORDER_NEWEST_FIRST,
-                page_size=_TRACE,
-            ),
-            timeout=_TIMEOUT,
-            actor=auditor.token,
+        request = pb.ProveEntriesRequest(
+            purpose=purpose,
+            filter=pb.EntryFilter(trace_id=trace_id),
+            order=pb.ORDER_NEWEST_FIRST,
+            page_size=_TRACE,
+        )
+        answer = await self._peer.ask(
+            auditor, lambda stub: stub.ProveEntries, request, within=_TIMEOUT
         )
         proofs = [
             read_proof(
@@ -78,11 +74,9 @@ class LogPeer:
         Verified here by the auditors' own library rather than believed; an auditor who does not
         trust this portal either takes the file to their own machine.
         """
-        answer = await self._peer.call(
-            lambda stub: stub.ProveInclusion,
-            pb.ProveInclusionRequest(purpose=purpose, index=index),
-            timeout=_TIMEOUT,
-            actor=auditor.token,
+        request = pb.ProveInclusionRequest(purpose=purpose, index=index)
+        answer = await self._peer.ask(
+            auditor, lambda stub: stub.ProveInclusion, request, within=_TIMEOUT
         )
         return read_proof(answer, index, self._keys)
 
@@ -100,21 +94,17 @@ class OwnLogPeer:
 
     async def entries(self, person: Person, page: str = "") -> Found:
         """Return one page of the person's own entries, newest first, unverified."""
-        answer = await self._peer.call(
-            lambda stub: stub.ListOwnEntries,
-            own_pb.ListOwnEntriesRequest(page_size=_PAGE, page_token=page),
-            timeout=_TIMEOUT,
-            actor=person.token,
+        request = own_pb.ListOwnEntriesRequest(page_size=_PAGE, page_token=page)
+        answer = await self._peer.ask(
+            person, lambda stub: stub.ListOwnEntries, request, within=_TIMEOUT
         )
         return Found([stated_entry(each) for each in answer.entries], answer.next_page_token)
 
     async def prove(self, person: Person, index: int) -> Proof:
         """Return one of the person's own entries with its proof, verified."""
-        answer = await self._peer.call(
-            lambda stub: stub.ProveOwnEntry,
-            own_pb.ProveOwnEntryRequest(index=index),
-            timeout=_TIMEOUT,
-            actor=person.token,
+        request = own_pb.ProveOwnEntryRequest(index=index)
+        answer = await self._peer.ask(
+            person, lambda stub: stub.ProveOwnEntry, request, within=_TIMEOUT
         )
         proven = pb.ProveInclusionResponse(
             entry=answer.entry,

@@ -12,7 +12,6 @@ from accord.sharing.v1 import (
     key_service_pb2_grpc,
 )
 
-from runtime.channel import Peer
 from services.portal.domain.consents import (
     Answer,
     Consent,
@@ -23,8 +22,8 @@ from services.portal.domain.consents import (
     Scope,
 )
 from services.portal.domain.person import Person
-from services.portal.peers.convert import all_pages, known, moment, stamp
-from services.portal.peers.sharing import PAGE, TIMEOUT
+from services.portal.peers.convert import known, moment, stamp
+from services.portal.peers.peer import PAGE, TIMEOUT, Peer
 from services.portal.peers.vocabulary import enum_key
 
 # Nothing is on record in the state UNKNOWN, so that no consent is shown in it.
@@ -42,26 +41,14 @@ class ConsentsPeer:
 
     async def all(self, person: Person) -> Sequence[Consent]:
         """Return the person's consents, newest first."""
-
-        async def page(token: str) -> tuple[list[Consent], str]:
-            answer = await self.consents.call(
-                lambda stub: stub.ListConsents,
-                consent_service_pb2.ListConsentsRequest(page_size=PAGE, page_token=token),
-                timeout=TIMEOUT,
-                actor=person.token,
-            )
-            return [_consent(each) for each in answer.consents], answer.next_page_token
-
-        return await all_pages(page)
+        request = consent_service_pb2.ListConsentsRequest(page_size=PAGE)
+        pages = self.consents.pages(person, lambda stub: stub.ListConsents, request)
+        return [_consent(each) async for page in pages for each in page.consents]
 
     async def life(self, person: Person, key: str) -> tuple[Consent, Sequence[Revision]]:
         """Return one of the person's consents with its history, oldest step first."""
-        answer = await self.consents.call(
-            lambda stub: stub.GetConsent,
-            consent_service_pb2.GetConsentRequest(name=_name(person, key)),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = consent_service_pb2.GetConsentRequest(name=_name(person, key))
+        answer = await self.consents.ask(person, lambda stub: stub.GetConsent, request)
         steps = [
             Revision(_consent(each.consent), moment(each.record_time)) for each in answer.revisions
         ]
@@ -69,12 +56,8 @@ class ConsentsPeer:
 
     async def receipt(self, person: Person, key: str) -> Receipt:
         """Return the signed receipt of one of the person's consents."""
-        answer = await self.consents.call(
-            lambda stub: stub.GetReceipt,
-            consent_service_pb2.GetReceiptRequest(name=_name(person, key)),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = consent_service_pb2.GetReceiptRequest(name=_name(person, key))
+        answer = await self.consents.ask(person, lambda stub: stub.GetReceipt, request)
         return Receipt(answer.file_name, answer.content)
 
     async def receipt_keys(self) -> str:
@@ -107,9 +90,7 @@ class ConsentsPeer:
             request.scope.CopyFrom(_scope_out(asked))
         else:
             request.name = _name(person, asked)
-        await self.consents.call(
-            lambda stub: stub.GiveConsent, request, timeout=TIMEOUT, actor=person.token
-        )
+        await self.consents.ask(person, lambda stub: stub.GiveConsent, request)
 
     async def refuse(
         self, person: Person, request_id: str, asked: Scope | str, saying: Saying
@@ -122,29 +103,21 @@ class ConsentsPeer:
             request.scope.CopyFrom(_scope_out(asked))
         else:
             request.name = _name(person, asked)
-        await self.consents.call(
-            lambda stub: stub.RefuseConsent, request, timeout=TIMEOUT, actor=person.token
-        )
+        await self.consents.ask(person, lambda stub: stub.RefuseConsent, request)
 
     async def defer(self, person: Person, request_id: str, key: str) -> None:
         """Put off the answer to a question."""
-        await self.consents.call(
-            lambda stub: stub.DeferConsent,
-            consent_service_pb2.DeferConsentRequest(request_id=request_id, name=_name(person, key)),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = consent_service_pb2.DeferConsentRequest(
+            request_id=request_id, name=_name(person, key)
         )
+        await self.consents.ask(person, lambda stub: stub.DeferConsent, request)
 
     async def withdraw(self, person: Person, request_id: str, key: str) -> None:
         """Withdraw a consent from now on."""
-        await self.consents.call(
-            lambda stub: stub.WithdrawConsent,
-            consent_service_pb2.WithdrawConsentRequest(
-                request_id=request_id, name=_name(person, key)
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = consent_service_pb2.WithdrawConsentRequest(
+            request_id=request_id, name=_name(person, key)
         )
+        await self.consents.ask(person, lambda stub: stub.WithdrawConsent, request)
 
 
 def _name(person: Person, key: str) -> str:

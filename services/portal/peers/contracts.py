@@ -12,7 +12,6 @@ from accord.sharing.v1 import (
     recipient_service_pb2_grpc,
 )
 
-from runtime.channel import Peer
 from services.portal.domain.person import Person
 from services.portal.domain.sharing import (
     Contract,
@@ -24,8 +23,8 @@ from services.portal.domain.sharing import (
     Subprocessor,
     Terms,
 )
-from services.portal.peers.convert import all_pages, known, moment
-from services.portal.peers.sharing import PAGE, TIMEOUT
+from services.portal.peers.convert import known, moment
+from services.portal.peers.peer import PAGE, Peer
 
 _STATES = {
     contract_pb2.CONTRACT_STATE_DRAFT: ContractState.DRAFT,
@@ -51,74 +50,43 @@ class ContractPeer:
         self, officer: Person, request_id: str, key: str, *, name: str, kind: str, country: str
     ) -> None:
         """Register a recipient."""
-        await self._recipients.call(
-            lambda stub: stub.CreateRecipient,
-            recipient_service_pb2.CreateRecipientRequest(
-                request_id=request_id,
-                recipient_id=key,
-                recipient=recipient_pb2.Recipient(
-                    display_name=name, kind=kind, jurisdiction=country
-                ),
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = recipient_service_pb2.CreateRecipientRequest(
+            request_id=request_id,
+            recipient_id=key,
+            recipient=recipient_pb2.Recipient(display_name=name, kind=kind, jurisdiction=country),
         )
+        await self._recipients.ask(officer, lambda stub: stub.CreateRecipient, request)
 
     async def contracts(self, officer: Person, recipient: str = "") -> Sequence[Contract]:
         """Return every contract, or those with a recipient, newest first, without histories."""
-
-        async def page(token: str) -> tuple[list[Contract], str]:
-            answer = await self._contracts.call(
-                lambda stub: stub.ListContracts,
-                contract_service_pb2.ListContractsRequest(
-                    page_size=PAGE, page_token=token, recipient=recipient
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_contract(each) for each in answer.contracts], answer.next_page_token
-
-        return await all_pages(page)
+        request = contract_service_pb2.ListContractsRequest(page_size=PAGE, recipient=recipient)
+        pages = self._contracts.pages(officer, lambda stub: stub.ListContracts, request)
+        return [_contract(each) async for page in pages for each in page.contracts]
 
     async def contract(self, officer: Person, key: str) -> Contract:
         """Return a contract with its history."""
-        answer = await self._contracts.call(
-            lambda stub: stub.GetContract,
-            contract_service_pb2.GetContractRequest(name=f"contracts/{key}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = contract_service_pb2.GetContractRequest(name=f"contracts/{key}")
+        answer = await self._contracts.ask(officer, lambda stub: stub.GetContract, request)
         return _contract(answer.contract)
 
     async def create_contract(
         self, officer: Person, request_id: str, recipient: str, terms: Terms
     ) -> Contract:
         """Record a contract as a draft."""
-        answer = await self._contracts.call(
-            lambda stub: stub.CreateContract,
-            contract_service_pb2.CreateContractRequest(
-                request_id=request_id, recipient=recipient, terms=terms_out(terms)
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = contract_service_pb2.CreateContractRequest(
+            request_id=request_id, recipient=recipient, terms=terms_out(terms)
         )
+        answer = await self._contracts.ask(officer, lambda stub: stub.CreateContract, request)
         return _contract(answer.contract)
 
     async def amend_contract(
         self, officer: Person, request_id: str, key: str, *, version: int, terms: Terms
     ) -> Contract:
         """Record new terms as the draft after `version`."""
-        answer = await self._contracts.call(
-            lambda stub: stub.AmendContract,
-            contract_service_pb2.AmendContractRequest(
-                request_id=request_id,
-                name=f"contracts/{key}",
-                version=version,
-                terms=terms_out(terms),
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = contract_service_pb2.AmendContractRequest(
+            request_id=request_id, name=f"contracts/{key}", version=version, terms=terms_out(terms)
         )
+        answer = await self._contracts.ask(officer, lambda stub: stub.AmendContract, request)
         return _contract(answer.contract)
 
     async def step(
@@ -127,41 +95,25 @@ class ContractPeer:
         """Take a step of `Contract.steps_for`, on the version that the officer has read."""
         name = f"contracts/{key}"
         if step == "submit":
-            await self._contracts.call(
-                lambda stub: stub.SubmitContract,
-                contract_service_pb2.SubmitContractRequest(
-                    request_id=request_id, name=name, version=version
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
+            submit = contract_service_pb2.SubmitContractRequest(
+                request_id=request_id, name=name, version=version
             )
+            await self._contracts.ask(officer, lambda stub: stub.SubmitContract, submit)
         elif step in {"activate", "resume"}:
-            await self._contracts.call(
-                lambda stub: stub.ActivateContract,
-                contract_service_pb2.ActivateContractRequest(
-                    request_id=request_id, name=name, version=version
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
+            activate = contract_service_pb2.ActivateContractRequest(
+                request_id=request_id, name=name, version=version
             )
+            await self._contracts.ask(officer, lambda stub: stub.ActivateContract, activate)
         elif step == "suspend":
-            await self._contracts.call(
-                lambda stub: stub.SuspendContract,
-                contract_service_pb2.SuspendContractRequest(
-                    request_id=request_id, name=name, note=note
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
+            suspend = contract_service_pb2.SuspendContractRequest(
+                request_id=request_id, name=name, note=note
             )
+            await self._contracts.ask(officer, lambda stub: stub.SuspendContract, suspend)
         elif step == "terminate":
-            await self._contracts.call(
-                lambda stub: stub.TerminateContract,
-                contract_service_pb2.TerminateContractRequest(
-                    request_id=request_id, name=name, note=note
-                ),
-                timeout=TIMEOUT,
-                actor=officer.token,
+            terminate = contract_service_pb2.TerminateContractRequest(
+                request_id=request_id, name=name, note=note
             )
+            await self._contracts.ask(officer, lambda stub: stub.TerminateContract, terminate)
         else:
             raise ValueError(step)
 

@@ -1,6 +1,6 @@
 """Pieces that every peer's answers are made of."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -11,7 +11,6 @@ from runtime.fault import Fault
 
 _K = TypeVar("_K", bound=int)
 _E = TypeVar("_E", bound=StrEnum)
-_T = TypeVar("_T")
 
 
 def moment(stamp: Timestamp) -> datetime:
@@ -35,13 +34,3 @@ def known(values: Mapping[_K, _E], value: _K) -> _E:
         return values[value]
     except KeyError:
         raise Fault("UNAVAILABLE", "a peer answered with a value of a newer release") from None
-
-
-async def all_pages(page: Callable[[str], Awaitable[tuple[Sequence[_T], str]]]) -> list[_T]:
-    """Return a whole list: `page` takes a page token and returns a part and the next token."""
-    part, token = await page("")
-    found = list(part)
-    while token:
-        part, token = await page(token)
-        found += part
-    return found

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from accord.audit.v1 import erasure_pb2, erasure_service_pb2_grpc
 from accord.audit.v1 import erasure_service_pb2 as pb
 
-from runtime.channel import Peer
 from services.portal.domain.erasures import (
     Erasure,
     ErasureState,
@@ -16,8 +15,8 @@ from services.portal.domain.erasures import (
     HoldState,
 )
 from services.portal.domain.person import Person
-from services.portal.peers.convert import all_pages, known, moment
-from services.portal.peers.sharing import PAGE, TIMEOUT
+from services.portal.peers.convert import known, moment
+from services.portal.peers.peer import PAGE, Peer
 
 _GROUNDS = {erasure_pb2.ErasureGround.Value(f"ERASURE_GROUND_{word.name}"): word for word in Ground}
 _STATES = {
@@ -40,93 +39,53 @@ class ErasurePeer:
 
     async def erasures(self, officer: Person) -> Sequence[Erasure]:
         """Return every erasure, newest first."""
-
-        async def page(token: str) -> tuple[list[Erasure], str]:
-            answer = await self.stub.call(
-                lambda stub: stub.ListErasures,
-                pb.ListErasuresRequest(page_size=PAGE, page_token=token, purpose=_PURPOSE),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_erasure(each) for each in answer.erasures], answer.next_page_token
-
-        return await all_pages(page)
+        request = pb.ListErasuresRequest(page_size=PAGE, purpose=_PURPOSE)
+        pages = self.stub.pages(officer, lambda stub: stub.ListErasures, request)
+        return [_erasure(each) async for page in pages for each in page.erasures]
 
     async def holds(self, officer: Person) -> Sequence[Hold]:
         """Return every hold, newest first."""
-
-        async def page(token: str) -> tuple[list[Hold], str]:
-            answer = await self.stub.call(
-                lambda stub: stub.ListHolds,
-                pb.ListHoldsRequest(page_size=PAGE, page_token=token, purpose=_PURPOSE),
-                timeout=TIMEOUT,
-                actor=officer.token,
-            )
-            return [_hold(each) for each in answer.holds], answer.next_page_token
-
-        return await all_pages(page)
+        request = pb.ListHoldsRequest(page_size=PAGE, purpose=_PURPOSE)
+        pages = self.stub.pages(officer, lambda stub: stub.ListHolds, request)
+        return [_hold(each) async for page in pages for each in page.holds]
 
     async def erasure(self, officer: Person, key: str) -> Erasure:
         """Return an erasure."""
-        answer = await self.stub.call(
-            lambda stub: stub.GetErasure,
-            pb.GetErasureRequest(name=f"erasures/{key}", purpose=_PURPOSE),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = pb.GetErasureRequest(name=f"erasures/{key}", purpose=_PURPOSE)
+        answer = await self.stub.ask(officer, lambda stub: stub.GetErasure, request)
         index = answer.proof.entry.index if answer.HasField("proof") else None
         return _erasure(answer.erasure, index)
 
     async def ask(self, officer: Person, request_id: str, account: str, ground: Ground) -> str:
         """Ask to erase a person; return the erasure's key."""
-        answer = await self.stub.call(
-            lambda stub: stub.AskErasure,
-            pb.AskErasureRequest(
-                request_id=request_id, account=account, ground=_WIRE_GROUNDS[ground]
-            ),
-            timeout=TIMEOUT,
-            actor=officer.token,
+        request = pb.AskErasureRequest(
+            request_id=request_id, account=account, ground=_WIRE_GROUNDS[ground]
         )
+        answer = await self.stub.ask(officer, lambda stub: stub.AskErasure, request)
         return _key(answer.erasure.name)
 
     async def confirm(self, officer: Person, request_id: str, key: str) -> None:
         """Destroy the keys of whom another officer asked to erase."""
-        await self.stub.call(
-            lambda stub: stub.ConfirmErasure,
-            pb.ConfirmErasureRequest(request_id=request_id, name=f"erasures/{key}"),
-            timeout=_DESTROYING,
-            actor=officer.token,
-        )
+        request = pb.ConfirmErasureRequest(request_id=request_id, name=f"erasures/{key}")
+        await self.stub.ask(officer, lambda stub: stub.ConfirmErasure, request, within=_DESTROYING)
 
     async def cancel(self, officer: Person, request_id: str, key: str) -> None:
         """Call off an erasure that waits."""
-        await self.stub.call(
-            lambda stub: stub.CancelErasure,
-            pb.CancelErasureRequest(request_id=request_id, name=f"erasures/{key}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = pb.CancelErasureRequest(request_id=request_id, name=f"erasures/{key}")
+        await self.stub.ask(officer, lambda stub: stub.CancelErasure, request)
 
     async def place_hold(
         self, officer: Person, request_id: str, account: str, kind: HoldKind, reference: str
     ) -> None:
         """Keep a person from erasure."""
         hold = erasure_pb2.Hold(account=account, kind=_WIRE_KINDS[kind], reference=reference)
-        await self.stub.call(
-            lambda stub: stub.PlaceHold,
-            pb.PlaceHoldRequest(request_id=request_id, hold=hold),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = pb.PlaceHoldRequest(request_id=request_id, hold=hold)
+        await self.stub.ask(officer, lambda stub: stub.PlaceHold, request)
 
     async def lift_hold(self, officer: Person, request_id: str, key: str) -> None:
         """Ask to lift a hold, or lift it when another officer has asked."""
-        await self.stub.call(
-            lambda stub: stub.LiftHold,
-            pb.LiftHoldRequest(request_id=request_id, name=f"holds/{key}"),
-            timeout=TIMEOUT,
-            actor=officer.token,
-        )
+        request = pb.LiftHoldRequest(request_id=request_id, name=f"holds/{key}")
+        await self.stub.ask(officer, lambda stub: stub.LiftHold, request)
 
 
 def _erasure(each: erasure_pb2.Erasure, index: int | None = None) -> Erasure:

@@ -5,12 +5,12 @@ from datetime import date
 
 from accord.sharing.v1 import decision_pb2, reach_pb2, reach_service_pb2, reach_service_pb2_grpc
 
-from runtime.channel import Peer
 from services.portal.domain.person import Person
 from services.portal.domain.reach import Holding, Prospect, Reached
 from services.portal.domain.sharing import Ground
 from services.portal.peers.convert import known, moment
-from services.portal.peers.sharing import TIMEOUT, recipient_of
+from services.portal.peers.peer import Peer
+from services.portal.peers.sharing import recipient_of
 from services.portal.peers.vocabulary import BASES
 
 _PAGE = 50
@@ -43,14 +43,10 @@ class ReachPeer:
         found: list[Reached] = []
         token = ""
         for _ in range(most):
-            answer = await self._reach.call(
-                lambda stub: stub.ListRecipients,
-                reach_service_pb2.ReachServiceListRecipientsRequest(
-                    page_size=_PAGE, page_token=token, filter=wanted
-                ),
-                timeout=TIMEOUT,
-                actor=person.token,
+            request = reach_service_pb2.ReachServiceListRecipientsRequest(
+                page_size=_PAGE, page_token=token, filter=wanted
             )
+            answer = await self._reach.ask(person, lambda stub: stub.ListRecipients, request)
             found += [_reached(each) for each in answer.recipients]
             token = answer.next_page_token
             if not token:

@@ -18,7 +18,6 @@ from accord.sharing.v1 import (
     rulebook_service_pb2_grpc,
 )
 
-from runtime.channel import Peer
 from runtime.clock import Clock
 from services.portal.domain.consents import Addition, NoticeChange
 from services.portal.domain.person import Person
@@ -32,11 +31,10 @@ from services.portal.domain.sharing import (
     Recipient,
     Vocabulary,
 )
-from services.portal.peers.convert import all_pages, known, moment
+from services.portal.peers.convert import known, moment
+from services.portal.peers.peer import PAGE, Peer
 from services.portal.peers.vocabulary import BASES, enum_key, read_vocabulary, reason_key
 
-TIMEOUT = 2.0  # seconds
-PAGE = 200
 _DECISIONS = 25
 # A new rulebook shows in the pages after at most this long; decisions never wait for it.
 _VOCABULARY_AGE = timedelta(seconds=60)
@@ -77,138 +75,84 @@ class ChoicesPeer:
         now = self._clock.now()
         if self._vocabulary and now - self._vocabulary[0] < _VOCABULARY_AGE:
             return self._vocabulary[1]
-        answer = await self._stubs.rulebook.call(
-            lambda stub: stub.GetVocabulary,
-            rulebook_service_pb2.GetVocabularyRequest(),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = rulebook_service_pb2.GetVocabularyRequest()
+        answer = await self._stubs.rulebook.ask(person, lambda stub: stub.GetVocabulary, request)
         vocabulary = read_vocabulary(answer.vocabulary)
         self._vocabulary = (now, vocabulary)
         return vocabulary
 
     async def recipients(self, person: Person, kind: str = "") -> Sequence[Recipient]:
         """Return every recipient, or those of a kind or kind prefix, by name."""
-
-        async def page(token: str) -> tuple[list[Recipient], str]:
-            answer = await self._stubs.recipients.call(
-                lambda stub: stub.ListRecipients,
-                recipient_service_pb2.ListRecipientsRequest(
-                    page_size=PAGE, page_token=token, kind=kind
-                ),
-                timeout=TIMEOUT,
-                actor=person.token,
-            )
-            return [recipient_of(each) for each in answer.recipients], answer.next_page_token
-
-        return await all_pages(page)
+        request = recipient_service_pb2.ListRecipientsRequest(page_size=PAGE, kind=kind)
+        pages = self._stubs.recipients.pages(person, lambda stub: stub.ListRecipients, request)
+        return [recipient_of(each) async for page in pages for each in page.recipients]
 
     async def preferences(self, person: Person) -> Sequence[Preference]:
         """Return the person's standing choices, newest first, lifted ones included."""
-
-        async def page(token: str) -> tuple[list[Preference], str]:
-            answer = await self._stubs.preferences.call(
-                lambda stub: stub.ListPreferences,
-                preference_service_pb2.ListPreferencesRequest(page_size=PAGE, page_token=token),
-                timeout=TIMEOUT,
-                actor=person.token,
-            )
-            return [_preference(each) for each in answer.preferences], answer.next_page_token
-
-        return await all_pages(page)
+        request = preference_service_pb2.ListPreferencesRequest(page_size=PAGE)
+        pages = self._stubs.preferences.pages(person, lambda stub: stub.ListPreferences, request)
+        return [_preference(each) async for page in pages for each in page.preferences]
 
     async def opt_out(self, person: Person, request_id: str, choice: Choice) -> None:
         """Opt out of marketing or personalisation."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.OptOut,
-            preference_service_pb2.OptOutRequest(
-                request_id=request_id, choice=_CHOICES_OUT[choice]
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = preference_service_pb2.OptOutRequest(
+            request_id=request_id, choice=_CHOICES_OUT[choice]
         )
+        await self._stubs.preferences.ask(person, lambda stub: stub.OptOut, request)
 
     async def object_to(self, person: Person, request_id: str, purpose: str) -> None:
         """Object to a purpose that rests on legitimate interest."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.Object,
-            preference_service_pb2.ObjectRequest(request_id=request_id, purpose=purpose),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = preference_service_pb2.ObjectRequest(request_id=request_id, purpose=purpose)
+        await self._stubs.preferences.ask(person, lambda stub: stub.Object, request)
 
     async def stop_sharing(self, person: Person, request_id: str, recipient: str) -> None:
         """Stop sharing with a recipient or a kind of recipients."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.StopSharing,
-            preference_service_pb2.StopSharingRequest(request_id=request_id, recipient=recipient),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = preference_service_pb2.StopSharingRequest(
+            request_id=request_id, recipient=recipient
         )
+        await self._stubs.preferences.ask(person, lambda stub: stub.StopSharing, request)
 
     async def restrict(self, person: Person, request_id: str) -> None:
         """Restrict the use of the person's data."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.Restrict,
-            preference_service_pb2.RestrictRequest(request_id=request_id),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = preference_service_pb2.RestrictRequest(request_id=request_id)
+        await self._stubs.preferences.ask(person, lambda stub: stub.Restrict, request)
 
     async def notice_changes(self, person: Person) -> Sequence[NoticeChange]:
         """Return what is new in the notices in force since the versions the person accepted."""
-        answer = await self._stubs.preferences.call(
-            lambda stub: stub.ListNoticeChanges,
-            preference_service_pb2.ListNoticeChangesRequest(),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = preference_service_pb2.ListNoticeChangesRequest()
+        answer = await self._stubs.preferences.ask(
+            person, lambda stub: stub.ListNoticeChanges, request
         )
         return [_notice_change(each) for each in answer.changes]
 
     async def lift(self, person: Person, request_id: str, key: str) -> None:
         """Lift a standing choice from now on."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.Lift,
-            preference_service_pb2.LiftRequest(
-                request_id=request_id, name=f"{person.account}/preferences/{key}"
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = preference_service_pb2.LiftRequest(
+            request_id=request_id, name=f"{person.account}/preferences/{key}"
         )
+        await self._stubs.preferences.ask(person, lambda stub: stub.Lift, request)
 
     async def accept_notice(self, person: Person, request_id: str, notice: str) -> None:
         """Accept a version of a notice."""
-        await self._stubs.preferences.call(
-            lambda stub: stub.AcceptNotice,
-            preference_service_pb2.AcceptNoticeRequest(request_id=request_id, notice=notice),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = preference_service_pb2.AcceptNoticeRequest(request_id=request_id, notice=notice)
+        await self._stubs.preferences.ask(person, lambda stub: stub.AcceptNotice, request)
 
     async def decisions(
         self, person: Person, outcome: Outcome | None, page: str
     ) -> tuple[Sequence[Decision], str]:
         """Return one page of the decisions about the person, newest first, and the next token."""
-        answer = await self._stubs.decisions.call(
-            lambda stub: stub.ListDecisions,
-            decision_service_pb2.ListDecisionsRequest(
-                page_size=_DECISIONS,
-                page_token=page,
-                outcome=_OUTCOMES_OUT[outcome] if outcome else decision_pb2.OUTCOME_UNSPECIFIED,
-            ),
-            timeout=TIMEOUT,
-            actor=person.token,
+        request = decision_service_pb2.ListDecisionsRequest(
+            page_size=_DECISIONS,
+            page_token=page,
+            outcome=_OUTCOMES_OUT[outcome] if outcome else decision_pb2.OUTCOME_UNSPECIFIED,
         )
+        answer = await self._stubs.decisions.ask(person, lambda stub: stub.ListDecisions, request)
         return [_decision(each) for each in answer.decisions], answer.next_page_token
 
     async def decision(self, person: Person, key: str, purpose: str = "") -> Decision:
         """Return one decision about the person, or any to staff who state a purpose."""
-        answer = await self._stubs.decisions.call(
-            lambda stub: stub.GetDecision,
-            decision_service_pb2.GetDecisionRequest(name=f"decisions/{key}", purpose=purpose),
-            timeout=TIMEOUT,
-            actor=person.token,
-        )
+        request = decision_service_pb2.GetDecisionRequest(name=f"decisions/{key}", purpose=purpose)
+        answer = await self._stubs.decisions.ask(person, lambda stub: stub.GetDecision, request)
         return _decision(answer.decision)
 
 

@@ -9,13 +9,12 @@ from accord.sharing.v1 import (
     reach_service_pb2_grpc,
 )
 
-from runtime.channel import Peer
 from services.portal.domain.person import Person
 from services.portal.domain.reach import Reached
 from services.portal.domain.sharing import Recipient
 from services.portal.domain.subjects import Ending, Subject, Wanted
+from services.portal.peers.peer import Peer
 from services.portal.peers.reach import holding_of, prospect_of
-from services.portal.peers.sharing import TIMEOUT
 
 _READ = 10.0  # seconds: for each person every service and purpose is evaluated
 _FILTERS = {
@@ -44,13 +43,11 @@ class SubjectPeer:
         self, officer: Person, recipient: Recipient, wanted: Wanted, page: str
     ) -> tuple[Sequence[Subject], str]:
         """Return a page of people, and the next token."""
-        answer = await self._reach.call(
-            lambda stub: stub.ListSubjects,
-            reach_service_pb2.ListSubjectsRequest(
-                recipient=recipient.name, page_token=page, filter=_FILTERS[wanted]
-            ),
-            timeout=_READ,
-            actor=officer.token,
+        request = reach_service_pb2.ListSubjectsRequest(
+            recipient=recipient.name, page_token=page, filter=_FILTERS[wanted]
+        )
+        answer = await self._reach.ask(
+            officer, lambda stub: stub.ListSubjects, request, within=_READ
         )
         return [
             Subject(
@@ -70,9 +67,8 @@ class SubjectPeer:
     ) -> None:
         """Revoke a consent, or record that it was none; once for a request id."""
         method, request = _ENDINGS[ending]
-        await self._consents.call(
+        await self._consents.ask(
+            officer,
             lambda stub: getattr(stub, method),
             request(request_id=request_id, name=consent, note=note),
-            timeout=TIMEOUT,
-            actor=officer.token,
         )

@@ -26,9 +26,9 @@ FAMILIES = (
     "erasure_ground", "erasure_state", "error", "event", "expiry", "fault", "gate", "gate_state",
     "group", "hint", "hold", "hold_kind", "hold_state", "home", "instrument_kind",
     "instrument_state", "kind", "nav", "notice_state", "obligation", "offer",
-    "outcome", "party", "people.show", "place", "profile", "proof.problem", "region",
-    "revocations.show", "role", "role_text", "scc_module", "step", "term_of", "terms.diligence",
-    "trace.fact", "trace.lane", "trace.origin", "turn", "welcome", "wrong",
+    "outcome", "party", "people.nothing", "people.show", "place", "profile", "proof.problem",
+    "region", "revocations.show", "role", "role_text", "scc_module", "step", "term_of",
+    "terms.diligence", "trace.fact", "trace.lane", "trace.origin", "turn", "welcome", "wrong",
 )  # fmt: skip
 
 
