@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from runtime.health import LIVE
 from runtime.settings import GrpcSettings
 from services.sharing.settings import SharingSettings
-from tests.deploy.conftest import containers, render
+from tests.deploy.conftest import ROOT, containers, render
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered, Resource
@@ -130,6 +131,21 @@ def test_the_log_and_its_keys_are_backed_up_apart_by_what_cannot_write_the_log(
     tiles = mounts[told["ACCORD_TILE_DIRECTORY"]]
     assert claims[tiles["name"]] == "audit-tiles"
     assert tiles["readOnly"] is True
+
+
+@pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])
+def test_a_restore_in_the_cluster_finds_the_backup_and_the_pinned_key(overlay: str) -> None:
+    guide = (ROOT / "docs/operations.md").read_text()
+    (stated,) = re.findall(r"\.args = (\[.*?\])", guide)
+    module, command, *options = json.loads(stated)
+    assert (module, command) == ("services.audit", "restore")
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    job = render(overlay).named("CronJob", "audit-backup")["spec"]["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    assert given["--from"] == container["args"][-1]
+    pinned = given["--key"].rpartition("/")
+    assert pinned[0] in {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert f"create configmap pinned --namespace accord --from-file={pinned[2]}\n" in guide
 
 
 def test_selectors_find_the_pods_of_their_own_service_alone(rendered: Rendered) -> None:
