@@ -34,9 +34,7 @@ from services.portal.domain.person import (
 from services.portal.peers.convert import known, moment
 from services.portal.peers.peer import TIMEOUT, Peer
 
-# Seconds. Flows wait for a provider on the far side of account, everything else for account alone.
-QUICK = 2.0
-FLOW = 10.0
+FLOW = 10.0  # seconds: flows wait for a provider on the far side of account
 AUDIENCES = ("account", "sharing", "audit")
 
 _ROLES = {
