@@ -71,7 +71,9 @@ class Deliveries:
             return await store.write(lambda records: self._take(records, now, most))
         except Fault as fault:
             log.warning("notices wait", reason=fault.reason)
-            return []
+        except Exception:
+            log.exception("bug")  # decisions do not wait for it to be mended
+        return []
 
     def _take(self, records: Records, now: datetime, most: int) -> list[tuple[Notice, str]]:
         for late in records.notices.turned_late(now, _LATE_AT_ONCE):

@@ -70,7 +70,8 @@ class Revoking:
             ended = self._ends(consents, self.now).of(held).values()
             concerns += [(c, lambda _: True) for c in ended if c is not Cause.CONSENT_EXPIRED]
             # What expired was perhaps told to all others; whoever goes on with that tells of this.
-            for at in {consent.expires for consent in consents if consent.expires}:
+            dated = [each for each in consents if disclosure.purpose in each.scope.purposes]
+            for at in {consent.expires for consent in dated if consent.expires}:
                 if self._run_out(consents, at)(held):
                     records.endings.add(Ending(holder, "", at, number - 1))
         rulebook = self.means.rulebook

@@ -47,7 +47,7 @@ _AFTER = (
     .order_by(disclosures.c.ordinal)
     .limit(bindparam("most"))
 )
-_OPEN = notices.c.state != NoticeState.ACKNOWLEDGED.value
+_OPEN = notices.c.state.in_((NoticeState.PENDING.value, NoticeState.FAILED.value))
 
 
 class StoredNotices:

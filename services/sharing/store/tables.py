@@ -321,7 +321,7 @@ revocation_notices = Table(
     # The deadline; null when it is acknowledged, or when the log has that it is overdue.
     Column("watch", Instant),
     Index(None, "recipient", "ordinal"),
-    Index(None, "holder"),
+    Index(None, "state", "ordinal"),
     Index(None, "next_attempt"),
     Index(None, "watch"),
     sqlite_strict=True,

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from joserfc.jwk import ECKey
+from sqlalchemy import update
 
 from runtime.clock import SettableClock
 from runtime.db import Database
 from services.sharing.api.codec import ProtoDecisions
 from services.sharing.cases.deliver_notices import Deliveries
-from services.sharing.domain.agreement_ports import Delivery
+from services.sharing.domain.agreement_ports import Delivery, NoticeFilter
 from services.sharing.domain.endpoint import Endpoint
-from services.sharing.domain.ports import Records
+from services.sharing.domain.ports import Page, Records
 from services.sharing.domain.records import Recipient
 from services.sharing.domain.revocation import Cause, Notice, NoticeState, pause
 from services.sharing.store.records import MIGRATIONS, SqlStore
 from services.sharing.store.signer import sign
+from services.sharing.store.tables import revocation_notices
 from tests.contract.sharing.test_records import actions
 from tests.migrated import migrated
 
@@ -74,6 +76,7 @@ class Signer:
 class Worker:
     """One process's worker on the database, and its store."""
 
+    database: Database
     store: SqlStore
     deliveries: Deliveries
 
@@ -81,6 +84,10 @@ class Worker:
         found = await self.store.read(lambda records: records.notices.get(name))
         assert found
         return found
+
+    async def put(self, **values: str) -> None:
+        """Write into every row what no code of ours writes."""
+        await self.database.write(lambda tx: tx.execute(update(revocation_notices).values(values)))
 
     async def add(
         self, count: int = 1, url: str = "https://dhl.example/", recipient: str = DHL
@@ -114,7 +121,7 @@ class Worker:
 async def working(url: str, clock: SettableClock, post: Endpoints) -> AsyncIterator[Worker]:
     database = Database(url)
     store = SqlStore(database, ProtoDecisions())
-    yield Worker(store, Deliveries(store, Signer(), post, clock=clock, region="nl"))
+    yield Worker(database, store, Deliveries(store, Signer(), post, clock=clock, region="nl"))
     await database.close()
 
 
@@ -243,6 +250,37 @@ async def test_what_fails_by_a_bug_counts_and_comes_to_an_end(
         clock.set(NOW + timedelta(days=30))
         await worker.deliveries.deliver()
         assert (await worker.notice(name)).state is NoticeState.FAILED
+
+
+async def test_a_row_that_is_broken_ends_no_worker(url: str, clock: SettableClock) -> None:
+    """Beside a worker the service decides: what ends one ends the other."""
+    post = Endpoints()
+    async with working(url, clock, post) as worker:
+        (name,) = await worker.add()
+        await worker.put(cause="none of ours")
+        assert await worker.deliveries.deliver() == 0
+        await worker.put(cause=Cause.SHARING_STOPPED.value)
+        clock.advance(timedelta(seconds=61))
+        assert await worker.deliveries.deliver() == 1
+        assert post.came == [name]
+
+
+async def test_what_is_overdue_is_found_by_what_is_open(url: str, clock: SettableClock) -> None:
+    async with working(url, clock, Endpoints()) as worker:
+        first, second, third = await worker.add(3)
+
+        def unit(records: Records) -> list[Notice]:
+            for name, after in (
+                (first, Notice.heard),
+                (second, lambda notice, now: notice.missed(now, "status_410", final=True)),
+            ):
+                known = records.notices.get(name)
+                assert known
+                records.notices.save(after(known, NOW))
+            late = NOW + timedelta(hours=73)
+            return records.notices.list(Page("", 9), NoticeFilter(overdue=True), late)[0]
+
+        assert [each.name for each in await worker.store.write(unit)] == [third, second]
 
 
 def test_pauses_double_to_an_hour_and_spread() -> None:

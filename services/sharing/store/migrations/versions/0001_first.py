@@ -357,7 +357,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_revocation_notices_recipient_ordinal", "revocation_notices", ["recipient", "ordinal"]
     )
-    op.create_index("ix_revocation_notices_holder", "revocation_notices", ["holder"])
+    op.create_index(
+        "ix_revocation_notices_state_ordinal", "revocation_notices", ["state", "ordinal"]
+    )
     op.create_index("ix_revocation_notices_next_attempt", "revocation_notices", ["next_attempt"])
     op.create_index("ix_revocation_notices_watch", "revocation_notices", ["watch"])
     op.create_table(
