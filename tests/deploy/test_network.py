@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,13 +10,21 @@ import pytest
 from deploy import policies
 from deploy.wire import rpcs
 from services.audit.domain.policy import Policy
+from services.sharing.domain.endpoint import callable_address
 from tests.deploy.conftest import ROOT, render
 
 if TYPE_CHECKING:
     from tests.deploy.conftest import Rendered, Resource
 
 SERVICES = ("account", "audit", "portal", "sharing")
-_PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+# One of each kind that the registries of special addresses know, and some that are public.
+_PLACES = (
+    *("0.0.0.1", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1"),
+    *("192.0.0.1", "192.0.2.1", "192.168.0.1", "198.18.0.1", "198.51.100.1", "203.0.113.1"),
+    *("224.0.0.1", "240.0.0.1", "255.255.255.255", "8.8.8.8", "192.0.1.1", "172.32.0.1"),
+    *("::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::1", "100::1", "2001::1"),
+    *("2001:db8::1", "2002:a00:1::1", "fc00::1", "fe80::1", "ff02::1", "2606:4700::1111"),
+)
 
 
 def _from_pods(policy: Resource, direction: str, ends: str) -> set[str]:
@@ -114,9 +123,19 @@ def test_two_reach_the_world_and_no_neighbour_by_that_way(rendered: Rendered) ->
         if "ipBlock" in peer
     }
     assert {name for name, *_ in blocks} == {"account-to-providers", "sharing-to-recipients"}
-    kept_out = [set(rest) for _, cidr, *rest in blocks if cidr == "0.0.0.0/0"]
-    assert len(kept_out) == len(blocks) / 2
-    assert all(each > _PRIVATE for each in kept_out)
+    for name in ("account-to-providers", "sharing-to-recipients"):
+        open_to = [
+            (ip_network(cidr), [ip_network(each) for each in rest])
+            for policy, cidr, *rest in blocks
+            if policy == name
+        ]
+        for text in _PLACES:
+            address = ip_address(text)
+            reached = any(
+                address in all_of and not any(address in each for each in kept_out)
+                for all_of, kept_out in open_to
+            )
+            assert reached == callable_address(address, loopback=False), (name, text)
 
 
 @pytest.mark.parametrize("overlay", ["in", "nl", "ru", "sg"])
