@@ -1,6 +1,7 @@
 """One decision on record, for officers and auditors: for a purpose, and on record."""
 
 import re
+from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -38,9 +39,13 @@ async def one(visit: Visit, purpose: str) -> Response:
     found = await review_one(
         visit.desk.choices, visit.signed_in, visit.request.path_params["decision"], purpose
     )
+    decision = found.decisions[0]
+    # A field for a moment holds milliseconds: cut off, they would be of before the decision.
+    then = decision.at.replace(tzinfo=None) + timedelta(microseconds=999)
     return visit.page(
         "recorded.html",
         purpose=purpose,
-        decision=found.decisions[0],
+        decision=decision,
+        then=then.isoformat(timespec="milliseconds"),
         words=StaffWords(visit.t, found.vocabulary, found.recipients),
     )
