@@ -33,10 +33,8 @@ class ContractServicer:
         agreed = terms.decode(request.terms)
         once = fields.once(call, request, request.request_id, encoding.contract)
         answer = await create_contract(self._means, once, recipient, agreed, fields.acting(call))
-        return pb.CreateContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.CreateContractResponse(contract=contract, token=token)
 
     async def amend_contract(
         self, request: pb.AmendContractRequest, call: Call
@@ -52,10 +50,8 @@ class ContractServicer:
             terms=terms.decode(request.terms),
             acting=fields.acting(call),
         )
-        return pb.AmendContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.AmendContractResponse(contract=contract, token=token)
 
     async def submit_contract(
         self, request: pb.SubmitContractRequest, call: Call
@@ -66,10 +62,8 @@ class ContractServicer:
         answer = await move_contract.submit_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.SubmitContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.SubmitContractResponse(contract=contract, token=token)
 
     async def activate_contract(
         self, request: pb.ActivateContractRequest, call: Call
@@ -80,10 +74,8 @@ class ContractServicer:
         answer = await move_contract.activate_contract(
             self._means, once, name, request.version, fields.acting(call)
         )
-        return pb.ActivateContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.ActivateContractResponse(contract=contract, token=token)
 
     async def suspend_contract(
         self, request: pb.SuspendContractRequest, call: Call
@@ -95,10 +87,8 @@ class ContractServicer:
         answer = await move_contract.suspend_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.SuspendContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.SuspendContractResponse(contract=contract, token=token)
 
     async def terminate_contract(
         self, request: pb.TerminateContractRequest, call: Call
@@ -110,10 +100,8 @@ class ContractServicer:
         answer = await move_contract.terminate_contract(
             self._means, once, name, note, fields.acting(call)
         )
-        return pb.TerminateContractResponse(
-            contract=contract_pb2.Contract.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        contract, token = await self._written(answer)
+        return pb.TerminateContractResponse(contract=contract, token=token)
 
     async def get_contract(
         self,
@@ -156,6 +144,10 @@ class ContractServicer:
             expiries=map(_expiry, found),
             next_page_token=fields.next_token(call, request, following),
         )
+
+    async def _written(self, answer: bytes) -> tuple[contract_pb2.Contract, str]:
+        """Return the contract as it was answered, and the token of what is known now."""
+        return contract_pb2.Contract.FromString(answer), await self._means.feed.token()
 
 
 def _expiry(value: Expiry) -> contract_pb2.Expiry:
