@@ -23,7 +23,8 @@ _FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # A file in backticks, also with a test's name behind it; no pattern, no place at run time.
 _FILE = re.compile(r"`(?!var/|/)([\w./-]+\.(?:py|sql|proto|yaml|md|lock|Dockerfile))(?:::[^`]*)?`")
 # Programs of the machine that a reader has or is told to install.
-_OUTSIDE = {"cd", "curl", "docker", "git", "kubectl", "make", "openssl", "sqlite3", "psql", "sudo"}
+_OUTSIDE = {"cd", "curl", "docker", "git", "grpcurl", "kubectl", "make", "openssl", "sudo"}
+_OUTSIDE |= {"psql", "sqlite3"}
 
 
 @pytest.mark.parametrize("name", sorted(tables.TABLES))
@@ -61,6 +62,12 @@ def test_files_that_are_named_exist(name: str) -> None:
         and not any(other.endswith(f"/{path}") for other in ours)
     ]
     assert gone == []
+
+
+def test_tests_that_are_named_exist() -> None:
+    made = {test for name in files("tests/*.py") for test in re.findall(r"def (\w+)", text(name))}
+    named = {test for name in files("*.md") for test in re.findall(r"`(test_\w+)`", text(name))}
+    assert named - made == set()
 
 
 @pytest.mark.parametrize("name", files("*.md"))
