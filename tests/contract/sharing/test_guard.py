@@ -148,14 +148,14 @@ async def test_threads_are_answered_from_one_memory(sharing: Sharing) -> None:
 
     def work() -> list[bool]:
         with blocking.Accord.connect(given) as accord:
-            hear(accord)
+            accord.heard()
             verdicts = [accord.check(question) for _ in range(20)]
             assert (accord.counters.hits, accord.counters.asked) == (19, 1)
             accord.disclosed(verdicts[0], ["contact.email"])
             withdrawn = asyncio.run_coroutine_threadsafe(withdraw(sharing, consent), loop)
             withdrawn.result()
             while accord._recall(Ask(question)) is not None:
-                hear(accord)
+                accord.heard()
             return [verdicts[0].permitted, accord.check(question).permitted]
 
     loop = asyncio.get_running_loop()
@@ -179,10 +179,6 @@ async def recorded(sharing: Sharing, accord: Accord) -> int:
     """How many disclosures there are once all on their way are recorded."""
     await asyncio.gather(*accord._recording)
     return rows(sharing.url, "disclosures")
-
-
-def hear(accord: blocking.Accord) -> None:
-    asyncio.run_coroutine_threadsafe(accord._accord.heard(), accord._loop).result()
 
 
 async def test_a_call_leaves_only_for_a_purpose_that_is_permitted(sharing: Sharing) -> None:

@@ -12,7 +12,8 @@ import pytest
 from accord_client import blocking
 
 from tests.contract.sharing.conftest import rows
-from tests.contract.sharing.test_guard import hear, profile, today, watched
+from tests.contract.sharing.test_guard import profile, today, watched
+from tests.contract.sharing.test_permits import delivering
 
 if TYPE_CHECKING:
     from tests.contract.sharing.conftest import Sharing
@@ -45,6 +46,23 @@ async def test_in_threads(sharing: Sharing) -> None:
     assert await asyncio.to_thread(count, given, question, 5) == 5
 
 
+async def test_a_typed_client_in_threads(sharing: Sharing) -> None:
+    await delivering(sharing)
+    object_to = examples()["object_to"]
+    found = await asyncio.to_thread(object_to, profile(sharing), "Session_1", "fraud_prevention")
+    assert [each.recipient.name for each in found] == ["recipients/dhl"]
+    assert rows(sharing.url, "preferences") == 1
+
+
+async def test_what_a_refused_call_says(sharing: Sharing) -> None:
+    await today(sharing)
+    may_share = examples()["may_share"]
+    async with watched(sharing) as accord:
+        assert await may_share(accord, sharing.question()) == (True, "")
+        unknown = sharing.question(purpose="nonsense")
+        assert await may_share(accord, unknown) == (False, "question.purpose: unknown key")
+
+
 async def test_a_holder_is_shown_a_permit(sharing: Sharing) -> None:
     await today(sharing)
     print_label = examples()["print_label"]
@@ -53,7 +71,7 @@ async def test_a_holder_is_shown_a_permit(sharing: Sharing) -> None:
 
     def work() -> list[Any]:
         with blocking.Accord.connect(holder) as accord, blocking.Accord.connect(asker) as asking:
-            hear(accord)
+            accord.heard()
             permit = asking.check(sharing.question()).permit
             shown = ((mi_store, sharing.person), (mi_com, sharing.person), (mi_store, ""))
             return [print_label(accord, permit, *who) for who in shown]
