@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 
 from services.portal.domain.language import LANGUAGES
@@ -63,10 +63,6 @@ class Catalog:
         """Write a moment out in UTC, to the second."""
         there = moment.astimezone(UTC)
         return f"{format_datetime(there, self('format.instant'), locale=self.locale)} UTC"
-
-    def clock(self, moment: datetime) -> str:
-        """Write the time of day in UTC, to the second."""
-        return format_time(moment.astimezone(UTC), "HH:mm:ss", locale=self.locale)
 
     def territory(self, code: str) -> str:
         """Return the name of a country (ISO 3166-1 alpha-2), or the code when it has none."""
