@@ -35,7 +35,8 @@ _FILE = click.Path(dir_okay=False)
     "--profile",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="ACCORD_PROFILE",
-    help="TOML file with the settings below; flags and ACCORD_… variables win over it.",
+    show_envvar=True,
+    help="TOML file with the settings below; ACCORD_… variables win over it, flags over both.",
 )
 @click.option("--region", help="Region to call, such as nl.")
 @click.option("--certificate-file", type=_FILE, help="The caller's certificate, PEM.")
@@ -51,7 +52,7 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
 
     Accord answers, and keeps the record that the answer rests on. Who calls is a certificate: an
     app asks (check), a privacy officer keeps recipients and contracts, an auditor reads and
-    verifies the log, an operator invites staff.
+    verifies the log, an operator invites staff. `make up` writes a profile for each of them.
 
     \b
     Examples, after `make up`:
@@ -62,6 +63,11 @@ def cli(context: click.Context, /, profile: Path | None, **given: str | None) ->
           recipients/dhl delivery contact.name
       accord --profile var/nl/clients/auditor.toml audit list --trace 4bf92f35…
       accord audit verify decision.tlog-proof --key log.vkey
+
+    \b
+    The same profile for every command, and completion by the Tab key:
+      export ACCORD_PROFILE=var/nl/clients/officer.toml
+      eval "$(_ACCORD_COMPLETE=bash_source accord)"        # or zsh_source, fish_source
 
     \b
     Exit codes, the same for every command:

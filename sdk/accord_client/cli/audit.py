@@ -56,7 +56,9 @@ def audit() -> None:
 @purpose_option
 @filter_options
 @click.option("--newest", is_flag=True, help="Newest first.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, help="So many at most."
+)
 @json_option
 @click.pass_obj
 def list_entries(
@@ -69,7 +71,13 @@ def list_entries(
     as_json: bool,
     **filters: str | dt.datetime | None,
 ) -> None:
-    """List entries that match every filter given."""
+    """List entries that match every filter given; docs/events.md lists the actions.
+
+    \b
+    Examples: the newest denials, and what happened to an account in spring
+      accord audit list --action sharing:decision: --outcome deny --newest --limit 20
+      accord audit list --account accounts/nl-… --from 2026-03-20 --to 2026-06-21
+    """  # noqa: D301 -- \b keeps click from wrapping
     order = read_service_pb2.ORDER_NEWEST_FIRST if newest else read_service_pb2.ORDER_OLDEST_FIRST
     request = read_service_pb2.ListEntriesRequest(
         filter=read_filter(filters), order=order, page_size=min(limit, 200)
@@ -112,7 +120,12 @@ def list_entries(
 @json_option
 @click.pass_obj
 def show(session: Session, entry: str, *, purpose: str, as_json: bool) -> None:
-    """Show ENTRY, named by its index or its event id, opened as far as its keys still exist."""
+    """Show ENTRY, named by its index or its event id, opened as far as its keys still exist.
+
+    \b
+    Example:
+      accord audit show 41 --purpose "request 4711"
+    """  # noqa: D301 -- \b keeps click from wrapping
 
     async def fetch() -> entry_pb2.Entry:
         async with Audit.connect(session.profile, purpose) as client:
@@ -180,7 +193,11 @@ def prove(
 
     The file holds the entry with its opened values: treat it like the data it shows. With --only it
     holds nothing of the other values but what the log committed to.
-    """
+
+    \b
+    Example: that a decision is on record, and its outcome, and nothing else of it
+      accord audit prove 41 --only @decision.outcome --out decision.tlog-proof
+    """  # noqa: D301 -- \b keeps click from wrapping
 
     async def fetch() -> read_service_pb2.ProveInclusionResponse:
         async with Audit.connect(session.profile, purpose) as client:

@@ -49,8 +49,11 @@ def check(
 ) -> None:
     """Ask whether data may be shared, as an app.
 
-    Exit code 0 means PERMIT and nothing else does. The answer is on the record before it is
-    printed.
+    Exit code 0 means PERMIT and nothing else does: with 1 the table says why not, and officers see
+    with `accord explain` what would help. The answer is on the record before it is printed.
+
+    SERVICE, PURPOSE and CATEGORIES are keys of the rules (services/sharing/rulebook); recipients
+    are those that `accord recipients list` shows to officers.
 
     \b
     Example: may DHL have a name and a phone number to deliver order 4711?

@@ -41,7 +41,11 @@ def verify_receipt(file: Path, keys_file: Path, *, as_json: bool) -> None:
 
     The key set must come from elsewhere than the receipt: a region's portal shows it at
     /receipt-keys.json. Exit code 0 means verified.
-    """
+
+    \b
+    Example:
+      accord consent verify-receipt receipt.json --keys receipt-keys.json
+    """  # noqa: D301 -- \b keeps click from wrapping
     if max(file.stat().st_size, keys_file.stat().st_size) > MAX_BYTES:
         raise Failure(Exit.REFUSED, "NOT VERIFIED (format): the file is too large")
     try:

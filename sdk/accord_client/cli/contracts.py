@@ -26,7 +26,15 @@ def contracts() -> None:
 
     A contract goes from draft to under review to active; whoever puts it in force is another person
     than its author. No version is ever altered.
-    """
+
+    \b
+    From a draft to its end (`contracts create --help` shows how to record one):
+      accord contracts list --recipient recipients/dhl
+      accord contracts show contracts/0193…            says the version, such as 1
+      accord contracts submit contracts/0193… 1
+      accord contracts activate contracts/0193… 1      (another officer)
+      accord contracts terminate contracts/0193… --note "not renewed"
+    """  # noqa: D301 -- \b keeps click from wrapping
 
 
 def _list(found: list[Contract]) -> None:
@@ -95,19 +103,50 @@ async def show(client: Sharing, name: str) -> Contract:
 
 @contracts.command()
 @click.argument("recipient")
-@click.option("--purpose", "purposes", multiple=True, required=True, help="Such as delivery.")
-@click.option("--category", "categories", multiple=True, required=True, help="Such as contact.")
-@click.option("--origin", "origins", multiple=True, required=True, help="NL, EEA or *.")
-@click.option("--destination", "destinations", multiple=True, required=True, help="DE, EEA or *.")
-@click.option("--safeguard", "safeguards", multiple=True, help="Transfer safeguard, such as scc.")
+@click.option(
+    "--purpose", "purposes", multiple=True, required=True, help="Such as delivery; repeatable."
+)
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    required=True,
+    help="Such as contact.name, or contact for all of it; repeatable.",
+)
+@click.option(
+    "--origin", "origins", multiple=True, required=True, help="People of: NL, EEA or *; repeatable."
+)
+@click.option(
+    "--destination",
+    "destinations",
+    multiple=True,
+    required=True,
+    help="Data goes to: DE, EEA or *; repeatable.",
+)
+@click.option(
+    "--safeguard", "safeguards", multiple=True, help="For transfers, such as scc; repeatable."
+)
 @click.option(
     "--effective", "effective_date", required=True, metavar="YYYY-MM-DD", help="First day."
 )
 @click.option("--expires", "expire_date", required=True, metavar="YYYY-MM-DD", help="Last day.")
-@click.option("--due-diligence", type=OneOf(DueDiligenceOutcome), help="How it ended.")
-@click.option("--due-diligence-on", default="", metavar="YYYY-MM-DD", help="Day it counts from.")
-@click.option("--due-diligence-expires", default="", metavar="YYYY-MM-DD", help="Its last day.")
-@click.option("--subprocessor", "subprocessors", multiple=True, help="One that may be used.")
+@click.option(
+    "--due-diligence",
+    type=OneOf(DueDiligenceOutcome),
+    help="How the examination of the recipient ended.",
+)
+@click.option(
+    "--due-diligence-on",
+    default="",
+    metavar="YYYY-MM-DD",
+    help="Day that the examination counts from.",
+)
+@click.option(
+    "--due-diligence-expires", default="", metavar="YYYY-MM-DD", help="Last day that it counts."
+)
+@click.option(
+    "--subprocessor", "subprocessors", multiple=True, help="One that may be used; repeatable."
+)
 @click.option("--confidentiality", is_flag=True, help="The recipient is bound to it.")
 @click.option("--delete-on-termination", is_flag=True, help="Data is deleted at the end.")
 @click.option(

@@ -105,7 +105,10 @@ def _left(one: Erasure) -> str:
 @click.option("--ground", type=OneOf(ErasureGround), required=True, help="Why, of Art. 17(1) GDPR.")
 @answered(Erasures, _show)
 async def ask(client: Erasures, account: str, ground: ErasureGround.ValueType) -> Erasure:
-    """Ask to erase ACCOUNT (accounts/… or guests/…); nothing is destroyed yet."""
+    """Ask to erase ACCOUNT (accounts/… or guests/…); nothing is destroyed yet.
+
+    Prints the name of the erasure, which another officer confirms.
+    """
     return await client.ask(account, ground)
 
 

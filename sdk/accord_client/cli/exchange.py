@@ -43,7 +43,12 @@ def _list(found: list[sharing.Expiry]) -> None:
 @click.option("--days", default=90, show_default=True, help="What ends within so many days.")
 @answered(Agreements, _list)
 async def expiries(client: Agreements, days: int) -> list[sharing.Expiry]:
-    """List what of the agreements in force ends soon: terms, examinations, safeguards, orders."""
+    """List what of the agreements in force ends soon: terms, examinations, safeguards, orders.
+
+    \b
+    Example: what ends within a month?
+      accord contracts expiries --days 30
+    """  # noqa: D301 -- \b keeps click from wrapping
     return [expiry async for expiry in client.expiries(days)]
 
 
@@ -57,9 +62,13 @@ def export_contracts(
 ) -> None:
     """Write the latest terms of every contract that is not terminated to FILE, as YAML.
 
-    Exported again, the same contracts are the same bytes. With --json the contracts are printed and
-    no file is written.
-    """
+    Without FILE it is printed. Exported again, the same contracts are the same bytes. With --json
+    the contracts are printed and no file is written.
+
+    \b
+    Example:
+      accord contracts export contracts.yaml
+    """  # noqa: D301 -- \b keeps click from wrapping
 
     async def fetch() -> list[sharing.Contract]:
         async with Sharing.connect(session.profile) as client:
@@ -80,9 +89,13 @@ def export_contracts(
 def import_contracts(session: Session, file: TextIOWrapper, *, as_json: bool) -> None:
     """Record every contract of FILE as a draft; nothing is in force until another officer says so.
 
-    The whole file is read before anything is recorded. Imported again by the same officer, the
-    same contract is recorded once.
-    """
+    FILE is as `accord contracts export` writes it. The whole file is read before anything is
+    recorded. Imported again by the same officer, the same contract is recorded once.
+
+    \b
+    Example: contracts of another region, reviewed and changed by hand
+      accord contracts import contracts.yaml
+    """  # noqa: D301 -- \b keeps click from wrapping
     try:
         written = parse(file.read(), file.name)
     except ContractFileError as error:

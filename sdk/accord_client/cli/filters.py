@@ -45,7 +45,7 @@ class _Named(click.ParamType[str]):
 
 MOMENT, _NAMED = _Moment(), _Named()
 _OPTIONS = (
-    click.option("--account", type=_NAMED, help="Only about this account."),
+    click.option("--account", type=_NAMED, help="Only about this account: accounts/nl-…"),
     click.option("--actor", type=_NAMED, help="Only what this person, member of staff or app did."),
     click.option("--app", type=_NAMED, help="Only what this app asked or did: mi-store."),
     click.option("--recipient", type=_NAMED, help="Only about this recipient: dhl."),
@@ -53,9 +53,11 @@ _OPTIONS = (
     click.option("--action", type=_NAMED, help="Only events that begin so: sharing:decision:"),
     click.option("--outcome", type=_NAMED, help="Only what ended so: deny."),
     click.option("--trace", type=_NAMED, help="Only this trace, 32 hexadecimal digits."),
-    click.option("--producer", type=_NAMED, help="Only what this service reported."),
-    click.option("--from", "start", type=MOMENT, help="Only from this time on (UTC)."),
-    click.option("--to", "end", type=MOMENT, help="Only before this time (UTC)."),
+    click.option("--producer", type=_NAMED, help="Only what this service reported: sharing."),
+    click.option(
+        "--from", "start", type=MOMENT, help="Only from this time on (UTC): 2026-04-01T09:30."
+    ),
+    click.option("--to", "end", type=MOMENT, help="Only before this time (UTC): 2026-04-02."),
 )
 _FIELDS = {"action": "action_prefix", "trace": "trace_id", "start": "start_time", "end": "end_time"}
 _WORDS = {"start": "from", "end": "to"}

@@ -21,7 +21,12 @@ def instruments() -> None:
 
     One officer records an instrument, another puts it in force. Nothing is disclosed by law
     without one, nor beyond what it names.
-    """
+
+    \b
+    After `accord instruments create …`, which prints its name:
+      accord instruments activate instruments/…      (another officer)
+      accord instruments revoke instruments/… --note "lifted by the court"
+    """  # noqa: D301 -- \b keeps click from wrapping
 
 
 def _list(found: list[Instrument]) -> None:
@@ -82,10 +87,18 @@ async def show(client: Agreements, name: str) -> Instrument:
 @instruments.command()
 @click.argument("account")
 @click.option("--kind", type=OneOf(InstrumentKind), required=True, help="What kind of paper it is.")
-@click.option("--issuer", required=True, metavar="COUNTRY", help="Country of the authority.")
+@click.option(
+    "--issuer", required=True, metavar="COUNTRY", help="Country of the authority, such as NL."
+)
 @click.option("--authority", required=True, help="Who issued it.")
 @click.option("--reference", required=True, help="The authority's own reference.")
-@click.option("--category", "categories", multiple=True, required=True, help="Such as order.")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    required=True,
+    help="What is ordered, such as order; repeatable.",
+)
 @click.option("--on", "on_date", required=True, metavar="YYYY-MM-DD", help="First day.")
 @click.option("--expires", "expire_date", required=True, metavar="YYYY-MM-DD", help="Last day.")
 @click.option(

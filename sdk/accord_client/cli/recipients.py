@@ -13,7 +13,12 @@ from accord_client.clients import Sharing
 
 @click.group()
 def recipients() -> None:
-    """List, show and register recipients, as a privacy officer (auditors may read)."""
+    """List, show and register recipients, as a privacy officer (auditors may read).
+
+    \b
+    Example:
+      accord recipients list --kind service_provider
+    """  # noqa: D301 -- \b keeps click from wrapping
 
 
 def _list(found: list[Recipient]) -> None:
@@ -43,7 +48,7 @@ async def list_recipients(client: Sharing, kind: str) -> list[Recipient]:
 @click.argument("name")
 @answered(Sharing, _show)
 async def show(client: Sharing, name: str) -> Recipient:
-    """Show one recipient: accord recipients show recipients/dhl."""
+    """Show the recipient NAME: accord recipients show recipients/dhl."""
     return await client.recipient(name)
 
 
@@ -56,7 +61,7 @@ async def show(client: Sharing, name: str) -> Recipient:
 async def create(
     client: Sharing, recipient_id: str, display_name: str, kind: str, jurisdiction: str
 ) -> Recipient:
-    """Register a recipient. Its kind and jurisdiction never change.
+    """Register a recipient as recipients/RECIPIENT_ID. Its kind and jurisdiction never change.
 
     \b
     Example:
@@ -69,7 +74,11 @@ async def create(
 @recipients.command()
 @click.argument("name")
 @click.option(
-    "--set", "url", default=None, metavar="URL", help="An https address; '' takes it back."
+    "--set",
+    "url",
+    default=None,
+    metavar="URL",
+    help="Set it to this https address; '' takes it back.",
 )
 @answered(Agreements, _show_endpoint)
 async def endpoint(client: Agreements, name: str, url: str | None) -> RecipientEndpoint:

@@ -103,7 +103,9 @@ def run(call: Callable[[], Coroutine[None, None, T]]) -> T:
         exit_code = _EXIT_OF_CODE.get(fault.code, Exit.BAD_INPUT)
         violations = "".join(f"\n  {field}: {what}" for field, what in fault.violations)
         details = {"reason": fault.reason, "metadata": fault.metadata}
-        raise Failure(exit_code, f"{fault}{violations}", details) from fault
+        nobody = exit_code == Exit.UNAVAILABLE and not fault.reason
+        advice = "\n  Try again; if it lasts, see whether the profile's address is right." * nobody
+        raise Failure(exit_code, f"{fault}{violations}{advice}", details) from fault
 
 
 def refuse_unverified(error: VerificationError) -> Failure:

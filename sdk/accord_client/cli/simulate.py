@@ -80,7 +80,7 @@ def simulate(
     does.
 
     \b
-    Examples
+    Examples:
       accord simulate --contract-ended contracts/0193…
       accord simulate --rulebook draft --sample 5000      after `bin/rulebook lint draft`
       accord simulate --terms draft.yaml --replaces contracts/0193… --at 2027-01-01

@@ -14,7 +14,7 @@ from accord_client.clients import Staff
 
 @click.group()
 def staff() -> None:
-    """Invite staff, as an operator."""
+    """Let people act as officers, auditors or operators, as an operator."""
 
 
 @staff.command()

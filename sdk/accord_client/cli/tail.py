@@ -33,7 +33,11 @@ def tail(
     """Print entries that match every filter given as they are committed, until Ctrl-C.
 
     What breaks off is taken up where it broke off: nothing is left out and nothing comes twice.
-    """
+
+    \b
+    Example: every denial from now on, a JSON object a line
+      accord audit tail --action sharing:decision: --outcome deny --json
+    """  # noqa: D301 -- \b keeps click from wrapping
     paper = Paper()
 
     async def follow() -> None:
