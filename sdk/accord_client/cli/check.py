@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 from accord.sharing.v1 import decision_pb2 as sharing
 from accord.sharing.v1 import reason_pb2
@@ -11,41 +14,45 @@ from accord_client.cli.session import Exit, Session, emit_json, json_option, run
 from accord_client.cli.words import word
 from accord_client.clients import Sharing
 
-_STYLE = {
+F = TypeVar("F", bound=Callable[..., object])
+
+STYLE = {
     sharing.OUTCOME_PERMIT: "bold green",
     sharing.OUTCOME_DENY: "bold red",
     sharing.OUTCOME_GAP: "bold yellow",
 }
+_OPTIONS = (
+    click.argument("account"),
+    click.argument("service"),
+    click.argument("recipient"),
+    click.argument("purpose"),
+    click.argument("categories", nargs=-1, required=True),
+    click.option("--destination", default="", help="Country the data would go to, such as DE."),
+    click.option("--relation", default="", help="What binds the person to it, such as an order."),
+    click.option("--subprocessor", default="", help="Who would receive it for the recipient."),
+    click.option("--instrument", default="", help="The legal instrument that orders it."),
+    click.option("--signed-in", is_flag=True, help="The person is signed in."),
+    click.option("--de-identified", is_flag=True, help="De-identified before publication."),
+)
+
+
+def question_options(command: F) -> F:
+    """Adds what a question consists of; the command takes it as ``**given``."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command()
-@click.argument("account")
-@click.argument("service")
-@click.argument("recipient")
-@click.argument("purpose")
-@click.argument("categories", nargs=-1, required=True)
-@click.option("--destination", default="", help="Country the data would go to, such as DE.")
-@click.option("--relation", default="", help="What binds the person to it, such as an order.")
-@click.option("--subprocessor", default="", help="Who would receive it for the recipient.")
-@click.option("--signed-in", is_flag=True, help="The person is signed in now.")
-@click.option("--de-identified", is_flag=True, help="The data is de-identified before publication.")
+@question_options
 @json_option
 @click.pass_context
 def check(
     context: click.Context,
     /,
     *,
-    account: str,
-    service: str,
-    recipient: str,
-    purpose: str,
-    categories: tuple[str, ...],
-    destination: str,
-    relation: str,
-    subprocessor: str,
-    signed_in: bool,
-    de_identified: bool,
     as_json: bool,
+    **given: Any,  # noqa: ANN401 -- the fields of a question, as click read them
 ) -> None:
     """Ask whether data may be shared, as an app.
 
@@ -61,18 +68,7 @@ def check(
           contact.name contact.phone --relation order-4711
     """  # noqa: D301 -- \b keeps click from wrapping
     session: Session = context.obj
-    question = sharing.Question(
-        account=account,
-        service=service,
-        recipient=recipient,
-        purpose=purpose,
-        categories=categories,
-        destination=destination,
-        relation=relation,
-        subprocessor=subprocessor,
-        signed_in=signed_in,
-        de_identified=de_identified,
-    )
+    question = sharing.Question(**given)
 
     async def ask() -> sharing.Decision:
         async with Sharing.connect(session.profile) as client:
@@ -91,7 +87,7 @@ def print_decision(decision: sharing.Decision) -> None:
     """Prints a decision with all its reasons and citations."""
     out = Paper()
     outcome = sharing.Outcome.Name(decision.outcome).removeprefix("OUTCOME_")
-    out.say((outcome, _STYLE.get(decision.outcome, "")), f"  {decision.name}")
+    out.say((outcome, STYLE.get(decision.outcome, "")), f"  {decision.name}")
     if decision.reasons:
         out.table(
             ["", "reason", "gate", "where it is written", "categories"],

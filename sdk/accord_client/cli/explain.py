@@ -11,6 +11,7 @@ from accord.sharing.v1 import explanation_pb2 as pb
 from accord.sharing.v1 import reason_pb2
 
 from accord_client.analysis import Analysis
+from accord_client.cli.check import STYLE, question_options
 from accord_client.cli.paper import Paper
 from accord_client.cli.session import Exit, Session, emit_json, json_option, run
 from accord_client.cli.words import moment, word
@@ -25,11 +26,6 @@ _GATES = (
     "border",
     "obligations",
 )
-_STYLE = {
-    sharing.OUTCOME_PERMIT: "bold green",
-    sharing.OUTCOME_DENY: "bold red",
-    sharing.OUTCOME_GAP: "bold yellow",
-}
 # What would help, with the fields of the hint that go with it.
 _HELP = {
     pb.REMEDY_NONE: "nothing: the rule knows no exception",
@@ -66,17 +62,7 @@ _TERMS = {
 
 
 @click.command()
-@click.argument("account")
-@click.argument("service")
-@click.argument("recipient")
-@click.argument("purpose")
-@click.argument("categories", nargs=-1, required=True)
-@click.option("--destination", default="", help="Country the data would go to, such as DE.")
-@click.option("--relation", default="", help="What binds the person to it, such as an order.")
-@click.option("--subprocessor", default="", help="Who would receive it for the recipient.")
-@click.option("--instrument", default="", help="The legal instrument that orders it.")
-@click.option("--signed-in", is_flag=True, help="The person is signed in.")
-@click.option("--de-identified", is_flag=True, help="The data is de-identified before publication.")
+@question_options
 @click.option(
     "--as-of",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
@@ -124,7 +110,7 @@ def _print(found: pb.Explanation) -> None:
     out, then = Paper(), moment(found.moment)
     outcome = sharing.Outcome.Name(found.outcome).removeprefix("OUTCOME_")
     when = f"  as of {then}; it permits nothing" if found.historical else f"  at {then}"
-    out.say((outcome, _STYLE.get(found.outcome, "")), when)
+    out.say((outcome, STYLE.get(found.outcome, "")), when)
     out.table(
         ["gate", "", "reason", "where it is written", "what would help", "who can"],
         (row for gate in found.gates for row in _rows(gate)),
