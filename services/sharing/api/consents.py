@@ -41,16 +41,14 @@ class ConsentServicer:
         self, request: pb.GiveConsentRequest, call: Call
     ) -> pb.GiveConsentResponse:
         """Record a consent."""
-        consent = await self._answer(ConsentStep.GIVE, request, call)
-        token = await self._means.feed.token()
+        consent, token = await self._answer(ConsentStep.GIVE, request, call)
         return pb.GiveConsentResponse(consent=consent, token=token)
 
     async def refuse_consent(
         self, request: pb.RefuseConsentRequest, call: Call
     ) -> pb.RefuseConsentResponse:
         """Record a refusal."""
-        consent = await self._answer(ConsentStep.REFUSE, request, call)
-        token = await self._means.feed.token()
+        consent, token = await self._answer(ConsentStep.REFUSE, request, call)
         return pb.RefuseConsentResponse(consent=consent, token=token)
 
     async def defer_consent(
@@ -66,10 +64,8 @@ class ConsentServicer:
             indication=Indication(),
             acting=fields.acting(call),
         )
-        return pb.DeferConsentResponse(
-            consent=consent_pb2.Consent.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        consent, token = await self._written(answer)
+        return pb.DeferConsentResponse(consent=consent, token=token)
 
     async def withdraw_consent(
         self, request: pb.WithdrawConsentRequest, call: Call
@@ -85,10 +81,8 @@ class ConsentServicer:
             acting=fields.acting(call),
             services=self._holders.services(call),
         )
-        return pb.WithdrawConsentResponse(
-            consent=consent_pb2.Consent.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        consent, token = await self._written(answer)
+        return pb.WithdrawConsentResponse(consent=consent, token=token)
 
     async def request_consent(
         self, request: pb.RequestConsentRequest, call: Call
@@ -112,25 +106,21 @@ class ConsentServicer:
             scope=decoding.scope(request.scope),
             acting=fields.acting(call),
         )
-        return pb.RequestConsentResponse(
-            consent=consent_pb2.Consent.FromString(answer),
-            token=await self._means.feed.token(),
-        )
+        consent, token = await self._written(answer)
+        return pb.RequestConsentResponse(consent=consent, token=token)
 
     async def revoke_consent(
         self, request: pb.RevokeConsentRequest, call: Call
     ) -> pb.RevokeConsentResponse:
         """Revoke a consent in the place of its person."""
-        consent = await self._end(ConsentStep.REVOKE, request, call)
-        token = await self._means.feed.token()
+        consent, token = await self._end(ConsentStep.REVOKE, request, call)
         return pb.RevokeConsentResponse(consent=consent, token=token)
 
     async def invalidate_consent(
         self, request: pb.InvalidateConsentRequest, call: Call
     ) -> pb.InvalidateConsentResponse:
         """Record that a consent was found to be none."""
-        consent = await self._end(ConsentStep.INVALIDATE, request, call)
-        token = await self._means.feed.token()
+        consent, token = await self._end(ConsentStep.INVALIDATE, request, call)
         return pb.InvalidateConsentResponse(consent=consent, token=token)
 
     async def get_consent(self, request: pb.GetConsentRequest, call: Call) -> pb.GetConsentResponse:
@@ -179,7 +169,7 @@ class ConsentServicer:
         step: ConsentStep,
         request: pb.GiveConsentRequest | pb.RefuseConsentRequest,
         call: Call,
-    ) -> consent_pb2.Consent:
+    ) -> tuple[consent_pb2.Consent, str]:
         """Record a yes or a no, to a scope or to a question by name."""
         if request.HasField("scope") == bool(request.name):
             raise invalid("scope", "either a scope or a name is needed")
@@ -207,14 +197,14 @@ class ConsentServicer:
             acting=fields.acting(call),
             services=self._holders.services(call),
         )
-        return consent_pb2.Consent.FromString(answer)
+        return await self._written(answer)
 
     async def _end(
         self,
         step: ConsentStep,
         request: pb.RevokeConsentRequest | pb.InvalidateConsentRequest,
         call: Call,
-    ) -> consent_pb2.Consent:
+    ) -> tuple[consent_pb2.Consent, str]:
         """End a consent for an officer, who says why."""
         name = fields.name("name", request.name, "consents")
         holder = name.partition("/consents/")[0]
@@ -229,7 +219,11 @@ class ConsentServicer:
             acting=fields.acting(call),
             note=fields.text("note", request.note, _MAX_NOTE, 1),
         )
-        return consent_pb2.Consent.FromString(answer)
+        return await self._written(answer)
+
+    async def _written(self, answer: bytes) -> tuple[consent_pb2.Consent, str]:
+        """Return the consent as it was answered, and the token of what is known now."""
+        return consent_pb2.Consent.FromString(answer), await self._means.feed.token()
 
     def _once(self, call: Call, request: "_Mutation") -> Request[Consent]:
         now = self._means.clock.now()
