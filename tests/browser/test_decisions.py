@@ -103,6 +103,7 @@ def test_an_officer_reads_a_decision_for_a_purpose_that_the_person_reads_too(
         visitor.open("/record")
     looked = visitor.page.locator("ol.steps > li").filter(has_text="complaint 4712").first
     assert "Staff read an answer on record about you" in looked.inner_text()
+    assert "Purpose stated" in looked.inner_text()
     looked.get_by_role("link", name="Read the whole answer").click()
     assert visitor.path == f"/shared/{decision.name.partition('/')[2]}"
     visitor.open(f"/{decision.name}")
