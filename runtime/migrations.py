@@ -5,6 +5,7 @@ migration waits at most briefly for locks, and only one process migrates at a ti
 a migration is one transaction: what fails half-way leaves nothing behind.
 """
 
+import sys
 from importlib import resources
 
 from alembic import command, context
@@ -12,15 +13,26 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from runtime.engines import engine
 
 _ADVISORY_LOCK = 0x4143434F5244  # "ACCORD"
+_NOT_ALLOWED = "42501"  # PostgreSQL's insufficient_privilege
 
 
 def migrate(url: str, location: str) -> None:
-    """Bring the database at `url` to the newest revision of `package.path:directory`."""
-    command.upgrade(_config(url, location), "head")
+    """Bring the database at `url` to the newest revision of `package.path:directory`.
+
+    Ends the process with a word to the operator when the URL's role is not the tables' owner.
+    """
+    try:
+        command.upgrade(_config(url, location), "head")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _NOT_ALLOWED:
+            raise
+        role = make_url(url).username
+        sys.exit(f"the role {role} may not change tables: migrate as the role that owns them")
 
 
 def is_current(url: str, location: str) -> bool:

@@ -138,3 +138,9 @@ def test_a_service_cannot_enter_the_database_of_another(
     for other in _DATABASES.keys() - {database}:
         with pytest.raises(psycopg.OperationalError, match="permission denied"):
             _connect(server, other, database).close()
+
+
+def test_whoever_migrates_as_another_role_is_told_so(server: PostgresServer) -> None:
+    url = server.url(server.create_database(), user="audit")
+    with pytest.raises(SystemExit, match="audit may not change tables: migrate as the role"):
+        migrate(url, LOG_MIGRATIONS)
