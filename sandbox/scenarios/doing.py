@@ -178,7 +178,14 @@ async def _tell(stage: Stage, step: Step) -> None:
     known = stage.subjects.get(step.account)
     if known is None:
         raise not_found(step.account)
-    known.status = step.status
+    deleted = subject_pb2.SUBJECT_STATUS_DELETED
+    if known.status == deleted != step.status:
+        raise Fault("WRONG_STATE", "this account is deleted for good")
+    if step.verb == "restrict":
+        stage.restricted.add(step.account)
+    # Whoever unfreezes an account has not lifted its restriction.
+    stays = step.verb == "unfreeze" and step.account in stage.restricted
+    known.status = subject_pb2.SUBJECT_STATUS_RESTRICTED if stays else step.status
     await _put(stage, known, birth_date=known.birth_date)
 
 

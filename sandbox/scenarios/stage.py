@@ -48,6 +48,7 @@ class Stage:
     def __init__(self, bench: Bench, server: Server, stack: AsyncExitStack) -> None:
         self.bench = bench
         self.subjects: dict[str, subject_pb2.Subject] = {}  # as account last told them
+        self.restricted: set[str] = set()  # accounts whose restriction stands, frozen or not
         self.consents: dict[str, str] = {}  # by the name that the file's number makes
         self._server = server
         self._stack = stack
@@ -92,6 +93,11 @@ class Stage:
             loader = loader_service_pb2_grpc.LoaderServiceStub
             await stage.call(loader, "Load", request, as_="staff/operator/scenario")
             stage.subjects = {subject.account: subject for subject in request.subjects}
+            stage.restricted = {
+                subject.account
+                for subject in request.subjects
+                if subject.status == subject_pb2.SUBJECT_STATUS_RESTRICTED
+            }
             stage.consents = {consent.name: consent.name for consent in request.consents}
             yield stage
 

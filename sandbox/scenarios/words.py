@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
-from sandbox.scenarios.reading import Part
+from sandbox.scenarios.reading import FileError, Part
 from services.sharing.domain.rulebook import EVERYWHERE, Rulebook
 
 _BELOW = ".*"
@@ -64,7 +64,7 @@ class Words:
         for part in parts:
             scope = part.text().removesuffix(_BELOW)
             if scope not in known:
-                raise part.wrong(f"{part.text()}: unknown key")
+                raise _unknown(part, known)
             scopes.append(scope)
         return scopes
 
@@ -86,13 +86,17 @@ class Words:
 def key(part: Part, known: Collection[str]) -> str:
     """Read a key that the rulebook knows."""
     if part.text() not in known:
-        raise part.wrong(f"{part.text()}: unknown key")
+        raise _unknown(part, known)
     return part.text()
 
 
 def keys(parts: Iterable[Part], known: Collection[str]) -> list[str]:
     """Read keys that the rulebook knows."""
     return [key(part, known) for part in parts]
+
+
+def _unknown(part: Part, known: Iterable[str]) -> FileError:
+    return part.wrong(f"{part.text()}: unknown key; known are {', '.join(sorted(known))}")
 
 
 def _once(part: Part, known: Mapping[str, str]) -> None:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 PARCEL = Path(__file__).with_name("parcel.yaml")
 STEPS = Path(__file__).with_name("steps.yaml")
@@ -36,22 +38,32 @@ def test_every_step_holds_also_where_no_single_call_leads_there() -> None:
     assert ran.stderr.endswith(" of 1 scenario: all hold\n")
 
 
-def test_a_step_that_nobody_can_do_is_told_and_ends_ill(tmp_path: Path) -> None:
-    undone = tmp_path / "undone.yaml"
+@pytest.mark.parametrize(
+    ("done", "undone", "reason"),
+    [
+        ("terminate: {contract: c1}", "activate: {contract: c1}", "CONTRACT_NOT_ACTIVE"),
+        ("delete: {account: anna}", "unfreeze: {account: anna}", "ACCOUNT_DELETED"),
+    ],
+)
+def test_a_step_that_nobody_can_do_is_told_and_ends_ill(
+    tmp_path: Path, done: str, undone: str, reason: str
+) -> None:
+    file = tmp_path / "undone.yaml"
     title, _, rest = STEPS.read_text(encoding="utf-8").partition("checks:")
     question = rest.partition("ask: &parcel ")[2].splitlines()[0]
-    undone.write_text(
+    file.write_text(
         f"{title}checks:\n"
-        "  - do: [{terminate: {contract: c1}}, {activate: {contract: c1}}]\n"
+        f"  - do: [{{{done}}}, {{{undone}}}]\n"
         f"    ask: {question}\n"
-        "    because: [CONTRACT_NOT_ACTIVE]\n",
+        f"    because: [{reason}]\n",
         encoding="utf-8",
     )
-    ran = run(undone)
+    ran = run(file)
     assert ran.returncode == 1
     assert ran.stdout.startswith("ok   ")
     refused, summary = ran.stderr.splitlines()
-    assert "refused: activate contract=c1: WRONG_STATE" in refused
+    said = undone.replace(": {", " ").replace(": ", "=").removesuffix("}")
+    assert f"refused: {said}: WRONG_STATE" in refused
     assert summary == "1 checks of 1 scenario: all hold; steps refused: 1"
 
 
@@ -97,7 +109,7 @@ def test_json_lines() -> None:
             "obligations": [],
         },
     }
-    assert lines[2]["got"]["refusal"] == "INVALID_FIELD: purpose: unknown key"
+    assert lines[2]["got"]["refusal"] == "INVALID_FIELD: question.purpose: unknown key"
     assert lines[3]["got"]["gaps"] == ["CONTRACT_MISSING"]
 
 
