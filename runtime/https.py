@@ -1,11 +1,11 @@
-"""An HTTPS port beside the gRPC port, for tools that speak JSON.
+"""An HTTPS port: for browsers, or beside a gRPC port for tools that speak JSON.
 
-    server.also("https", Https(settings, "0.0.0.0:7444", app).run)
+    server.also("https", Https.beside(settings, "0.0.0.0:7444", app).run)
 
-TLS asks for a client certificate and does not demand one; whoever shows one proves it against the
-roots of the region, or against those of `trust`. uvicorn tells an application nothing of it, so the
-connection itself puts the holder into the scope of each of its requests, under a key that no header
-can reach.
+Beside a gRPC port TLS asks for a client certificate and does not demand one; whoever shows one
+proves it against the roots of the region, or against those of `trust`. uvicorn tells an application
+nothing of it, so the connection itself puts the holder into the scope of each of its requests,
+under a key that no header can reach. Browsers are asked for none.
 
 Whoever connects must say what he wants: without a whole request head within seconds a connection
 ends, and one network address has so many of them and no more. What rests between two requests
@@ -22,7 +22,8 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import uvicorn
@@ -31,16 +32,15 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runtime.call import Caller
-from runtime.credentials import Credentials
 from runtime.settings import GrpcSettings
 from runtime.trust import OneRegion, Trust
 
 CALLER = "accord.caller"  # key of the scope: the Caller whom the certificate names, or None
+CONNECTIONS = 4096  # of everybody
 
 _MAX_HEAD = 16 * 1024  # bytes of request line and headers
 _IDLE_S = 30
 _BACKLOG = 512
-_CONNECTIONS = 4096  # of everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,12 @@ class Bounds:
 
     head_s: float = 5  # to shake hands, and as much for each request's head, from its first byte on
     per_peer: int = 128  # connections of an address; of IPv6, of a /64. A gateway is one address
+    requests: int = 512  # at a time
+    age_s: int = 30  # of a connection
+    drain_s: int = 10  # for what is in progress at the end
+
+
+Pair = tuple[Path, Path]  # files of the port's own certificate chain and of its key, PEM
 
 
 class Https:
@@ -56,6 +62,40 @@ class Https:
 
     def __init__(
         self,
+        listen: str,
+        app: ASGIApp,
+        pair: Pair,
+        trust: Trust | None,
+        bounds: Bounds,
+        *,
+        anonymous: bool = True,
+        shared: bool = False,
+    ) -> None:
+        """Open the port; without `trust` no certificate is asked for.
+
+        Without `anonymous` it is shut to whoever shows none. `shared` with other processes of ours.
+        """
+        self._socket = _listening(listen, shared=shared)
+        config = uvicorn.Config(
+            app,
+            loop="none",
+            http=type("Connection", (_Connection,), {"port": _Port(trust, bounds, anonymous)}),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,  # paths may hold secrets
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=_MAX_HEAD,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=bounds.drain_s,
+            ssl_context_factory=lambda *_: _following(pair, trust),
+        )
+        self._server = _Server(config, bounds.head_s)
+
+    @classmethod
+    def beside(
+        cls,
         settings: GrpcSettings,
         listen: str,
         app: ASGIApp,
@@ -63,30 +103,23 @@ class Https:
         *,
         anonymous: bool = True,
         bounds: Bounds = Bounds(),
-    ) -> None:
-        """Open the port; without `anonymous` it is shut to whoever shows no certificate."""
-        self._socket = _listening(listen, shared=settings.processes > 1)
+    ) -> Self:
+        """Open a port beside the gRPC port of the settings, with its certificate and bounds."""
         credentials = settings.credentials
-        trusted = trust or OneRegion(credentials, settings.region)
-        port = _Port(
-            trusted, settings.max_connection_age_s, settings.max_concurrent_rpcs, bounds, anonymous
-        )
-        config = uvicorn.Config(
+        return cls(
+            listen,
             app,
-            loop="none",
-            http=type("Connection", (_Connection,), {"port": port}),
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            h11_max_incomplete_event_size=_MAX_HEAD,
-            timeout_keep_alive=_IDLE_S,
-            timeout_graceful_shutdown=settings.drain_s,
-            ssl_context_factory=lambda *_: _following(credentials, trusted),
+            (credentials.certificate_file, credentials.key_file),
+            trust or OneRegion(credentials, settings.region),
+            replace(
+                bounds,
+                requests=settings.max_concurrent_rpcs,
+                age_s=settings.max_connection_age_s,
+                drain_s=settings.drain_s,
+            ),
+            anonymous=anonymous,
+            shared=settings.processes > 1,
         )
-        self._server = _Server(config, bounds.head_s)
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +183,7 @@ class _Server(uvicorn.Server):
 class _Port:
     """What the connections of a port have in common."""
 
-    trust: Trust
-    age_s: int
-    requests: int  # at a time
+    trust: Trust | None
     bounds: Bounds
     anonymous: bool
     peers: Counter[str] = field(default_factory=Counter)  # their connections
@@ -170,17 +201,19 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         # uvicorn types what ASGI calls a mapping; Starlette does not.
         app: Any = self.app
-        self._holder = _holder(transport, self.port.trust)
+        trust, shown = self.port.trust, _shown(transport)
+        # None also if it names nobody of ours.
+        self._holder: Caller | None = trust.holder(shown) if trust and shown else None
         self.app = cast("Any", self._held(app))
-        self._end = self.loop.call_later(self.port.age_s, self._retire)
+        self._end = self.loop.call_later(self.port.bounds.age_s, self._retire)
         self._peer = _network(self.client[0] if self.client else "")
         peers = self.port.peers
         peers[self._peer] += 1
         self._late: asyncio.TimerHandle | None = None
         if (
             peers[self._peer] > self.port.bounds.per_peer
-            or len(self.connections) > _CONNECTIONS
-            or not (self.port.anonymous or _shows_certificate(transport))
+            or len(self.connections) > CONNECTIONS
+            or not (self.port.anonymous or shown)
         ):
             transport.abort()
         else:
@@ -218,7 +251,7 @@ class _Connection(H11Protocol):
     def _held(self, app: ASGIApp) -> ASGIApp:
         async def held(scope: Scope, receive: Receive, send: Send) -> None:
             scope[CALLER] = self._holder
-            if len(self.tasks) > self.port.requests:
+            if len(self.tasks) > self.port.bounds.requests:
                 await service_unavailable(scope, receive, send)  # type: ignore[arg-type]  # as above
             else:
                 await app(scope, receive, send)
@@ -230,16 +263,10 @@ class _Connection(H11Protocol):
             self.shutdown()
 
 
-def _holder(transport: asyncio.Transport, trust: Trust) -> Caller | None:
-    """Return whom a verified certificate names; None without one, or if that is nobody of ours."""
+def _shown(transport: asyncio.Transport) -> bytes | None:
+    """Return the certificate that the other side proved to hold, if it did."""
     connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    certificate = connection.getpeercert(binary_form=True) if connection else None
-    return trust.holder(certificate) if certificate else None
-
-
-def _shows_certificate(transport: asyncio.Transport) -> bool:
-    connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-    return connection is not None and bool(connection.getpeercert(binary_form=True))
+    return connection.getpeercert(binary_form=True) if connection else None
 
 
 def _network(address: str) -> str:
@@ -255,17 +282,17 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _following(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
+def _following(pair: Pair, trust: Trust | None) -> ssl.SSLContext:
     """Make a context that answers each handshake with the files as they are then."""
-    first = _context(credentials, trust)
-    seen, current = (credentials.version(), trust.version()), first
+    first = _context(pair, trust)
+    seen, current = _version(pair, trust), first
 
     def renew(connection: ssl.SSLObject, *_: object) -> None:
         nonlocal seen, current
         try:
-            version = credentials.version(), trust.version()
+            version = _version(pair, trust)
             if version != seen:
-                current = _context(credentials, trust)
+                current = _context(pair, trust)
                 seen = version
         except OSError:  # being written this moment (SSLError is one): the next handshake
             pass
@@ -275,13 +302,18 @@ def _following(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
     return first
 
 
-def _context(credentials: Credentials, trust: Trust) -> ssl.SSLContext:
+def _version(pair: Pair, trust: Trust | None) -> tuple[object, ...]:
+    return *(path.stat().st_mtime_ns for path in pair), *(trust.version() if trust else ())
+
+
+def _context(pair: Pair, trust: Trust | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0  # a resumed session would not look at the certificate again
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_cert_chain(credentials.certificate_file, credentials.key_file)
-    trust.load(context)
+    context.load_cert_chain(*pair)
+    if trust:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        trust.load(context)
     return context
 
 

@@ -327,7 +327,7 @@ def _files_door(settings: AuditSettings, readable: ReadTiles, traces: Telemetry)
     if settings.tools_listen is None:
         return None
     files = application(readable, bearers=_tools_bearers(settings), traces=traces)
-    return Https(settings, settings.tools_listen, files)
+    return Https.beside(settings, settings.tools_listen, files)
 
 
 def _tools_bearers(settings: AuditSettings) -> Bearers:
@@ -364,7 +364,7 @@ async def _witness_door(
     app = witness_application(witness, _witness_bearers(settings), traces, time.monotonic)
     tokens = settings.witness_tokens_file is not None
     roots = _region_roots(settings)
-    return Https(settings, settings.witness_listen, app, roots, anonymous=tokens)
+    return Https.beside(settings, settings.witness_listen, app, roots, anonymous=tokens)
 
 
 def _witness_bearers(settings: AuditSettings) -> Bearers:

@@ -2,10 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import uvicorn
 from accord.account.v1 import (
     account_service_pb2,
     account_service_pb2_grpc,
@@ -54,6 +53,7 @@ from runtime import logs
 from runtime.channel import Channel
 from runtime.clock import Clock, SystemClock
 from runtime.health import Health
+from runtime.https import CONNECTIONS, Bounds, Https
 from runtime.telemetry import Telemetry
 from services.portal.api.app import portal
 from services.portal.api.catalog import load_catalogs
@@ -76,9 +76,8 @@ from services.portal.settings import PortalSettings
 
 log = logs.get(__name__)
 
-_MAX_HEAD = 16 * 1024  # bytes of request line and headers
-_DRAIN_S = 10
-_LOOK_S = 2.0  # how often the web certificate's files are looked at
+# A load balancer is one address, so none has a share of its own; browsers keep connections.
+_BOUNDS = Bounds(per_peer=CONNECTIONS, age_s=600)
 
 
 @asynccontextmanager
@@ -186,75 +185,27 @@ async def serve(settings: PortalSettings) -> None:
 
 
 async def _serve(settings: PortalSettings, app: ASGIApp) -> None:
-    host, _, port = settings.web_listen.rpartition(":")
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=int(port),
-        loop="none",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,  # paths may hold secrets; the guard logs the route instead
-        proxy_headers=False,
-        server_header=False,
-        h11_max_incomplete_event_size=_MAX_HEAD,
-        limit_concurrency=512,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=_DRAIN_S,
-        ssl_certfile=settings.web_certificate_file,
-        ssl_keyfile=settings.web_key_file,
-    )
-    server = _Server(config)
-    health = Health(settings.health_listen)
-
-    async def ready() -> None:
-        if not server.started:
-            raise OSError("the HTTPS port is not open")
-
-    health.probes.append(ready)
+    asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
-    await health.start()
-    beside = [
-        asyncio.create_task(health.watch(["portal"])),
-        asyncio.create_task(_renew(settings, config)),
-    ]
-    try:
-        await server.serve()
-    finally:
-        await health.drain()
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-        await health.stop()
-        log.info("stopped")
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers, which would end the process by the signal it drained."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def stop(self) -> None:
-        """Finish what is in progress and return from `serve`."""
-        self.should_exit = True
-
-
-async def _renew(settings: PortalSettings, config: uvicorn.Config) -> None:
-    """Take up a renewed web certificate: new handshakes see it, open connections stay."""
-    paths = (settings.web_certificate_file, settings.web_key_file)
-    seen = [path.stat().st_mtime_ns for path in paths]
-    while True:
-        await asyncio.sleep(_LOOK_S)
+        loop.add_signal_handler(number, asked.set)
+    pair = (settings.web_certificate_file, settings.web_key_file)
+    health = Health(settings.health_listen)
+    with Https(settings.web_listen, app, pair, None, _BOUNDS) as web:
+        await health.start()
+        tasks = [
+            asyncio.create_task(web.run()),
+            asyncio.create_task(health.watch(["portal"])),
+            asyncio.create_task(asked.wait()),
+        ]
         try:
-            now = [path.stat().st_mtime_ns for path in paths]
-            if now != seen and config.ssl is not None:
-                config.ssl.load_cert_chain(*paths)
-                seen = now
-        except OSError:  # being written this moment, or a pair that does not fit yet: look again
-            log.warning("web certificate not renewed")
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # unless we were asked to end, one has failed: with it ends the process
+        finally:
+            await health.drain()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await health.stop()
+            log.info("stopped")

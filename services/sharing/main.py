@@ -170,7 +170,7 @@ async def assembled(
                 clock=clock,
                 traces=traces,
             )
-            door = stack.enter_context(Https(settings, settings.tools_listen, app))
+            door = stack.enter_context(Https.beside(settings, settings.tools_listen, app))
             server.also("https", door.run)
         yield server
 

@@ -120,7 +120,7 @@ async def doors(made: Published, tmp_path: Path) -> AsyncIterator[Doors]:
     server = Server(
         settings, "audit", clock=bench.clock, actor_keys=bench.actor_keys, traces=bench.traces
     ).add(pb.DESCRIPTOR.services_by_name["TileService"], TileServicer(tiles))
-    with Https(settings, ANY_PORT, app) as door:
+    with Https.beside(settings, ANY_PORT, app) as door:
         async with serving(server.also("https", door.run)):
             yield Doors(bench, made, door.port, server)
 

@@ -107,7 +107,7 @@ class Region:
 
     @contextlib.asynccontextmanager
     async def serving(self, listen: str = ANY_PORT) -> AsyncIterator[Region]:
-        with Https(self.settings, listen, self.wire, Regions(self.roots)) as door:
+        with Https.beside(self.settings, listen, self.wire, Regions(self.roots)) as door:
             self.port = door.port
             task = asyncio.create_task(door.run())
             try:

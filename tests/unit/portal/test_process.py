@@ -1,4 +1,4 @@
-"""The process: its certificate is renewed without a restart, and it ends when it is told to."""
+"""The process: its certificate is renewed without a restart, it lets the silent go, and it ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -18,7 +18,7 @@ from runtime.testing import Bench
 from tests.unit.portal.conftest import portal_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from services.portal.settings import PortalSettings
@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 LOOK_S = 0.1  # between two looks, in which the processor is left to the portal
 
 
-def test_renewal_without_restart_and_an_orderly_end(tmp_path: Path) -> None:
+def test_renewal_a_silent_client_and_an_orderly_end(tmp_path: Path) -> None:
     port = _free_port()
     settings = portal_settings(tmp_path, web_listen=f"127.0.0.1:{port}")
     with subprocess.Popen(
@@ -36,6 +36,8 @@ def test_renewal_without_restart_and_an_orderly_end(tmp_path: Path) -> None:
     ) as process:
         try:
             first = _seen(process, lambda: _certificate(port))
+            with _connected(port) as silent:
+                assert silent.recv(1) == b""  # who says nothing is not waited for
             Bench(tmp_path).authority.issue("svc/web", dns=["portal.test"]).write(tmp_path / "web")
             _seen(process, lambda: _certificate(port) not in {None, first})
             process.send_signal(signal.SIGTERM)
@@ -62,17 +64,23 @@ def _free_port() -> int:
 
 def _certificate(port: int) -> bytes | None:
     """Return the certificate that a handshake shows now, or None while nobody answers."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # which certificate it is, is what is asked
     try:
-        with (
-            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
-            context.wrap_socket(plain) as secure,
-        ):
+        with _connected(port) as secure:
             return secure.getpeercert(binary_form=True)
     except OSError:
         return None
+
+
+@contextmanager
+def _connected(port: int) -> Iterator[ssl.SSLSocket]:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # which certificate it is, is what is asked
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain,
+        context.wrap_socket(plain) as secure,
+    ):
+        yield secure
 
 
 def _seen(process: subprocess.Popen[bytes], look: Callable[[], T | None]) -> T:

@@ -42,7 +42,7 @@ async def serving(
     """Serve for the length of a block."""
     told = bench.settings(GrpcSettings, "sharing", **settings)
     bounds = bounds or Bounds()
-    with Https(told, ANY_PORT, who, anonymous=anonymous, bounds=bounds) as door:
+    with Https.beside(told, ANY_PORT, who, anonymous=anonymous, bounds=bounds) as door:
         task = asyncio.create_task(door.run())
         yield f"https://127.0.0.1:{door.port}"
         task.cancel()
@@ -73,6 +73,19 @@ async def test_the_certificate_names_the_holder_and_nothing_else_does(tmp_path: 
             async with httpx.AsyncClient(verify=tls(bench, identity)) as client:
                 headers = {CALLER: app, "x-forwarded-client-cert": f"URI={app}"}
                 assert (await client.get(origin, headers=headers)).json() == holder
+
+
+async def test_browsers_are_asked_for_no_certificate(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.authority.issue("svc/web").write(tmp_path / "web")
+    pair = (tmp_path / "web.crt", tmp_path / "web.key")
+    with Https(ANY_PORT, who, pair, None, Bounds()) as door:
+        task = asyncio.create_task(door.run())
+        async with httpx.AsyncClient(verify=tls(bench, "app/mi-store")) as client:
+            assert (await client.get(f"https://127.0.0.1:{door.port}")).json() is None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_a_certificate_of_another_root_ends_the_handshake(tmp_path: Path) -> None:

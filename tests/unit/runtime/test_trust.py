@@ -110,7 +110,7 @@ async def who(scope: Scope, _receive: Receive, send: Send) -> None:
 @contextlib.asynccontextmanager
 async def door(bench: Bench, trust: Regions) -> AsyncIterator[str]:
     settings = bench.settings(GrpcSettings, "audit")
-    with Https(settings, ANY_PORT, who, trust) as https:
+    with Https.beside(settings, ANY_PORT, who, trust) as https:
         task = asyncio.create_task(https.run())
         yield f"https://127.0.0.1:{https.port}"
         task.cancel()
