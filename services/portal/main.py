@@ -201,7 +201,7 @@ async def _serve(settings: PortalSettings, app: ASGIApp) -> None:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()  # unless we were asked to end, one has failed: with it ends the process
+                task.result()  # with a task that failed the process ends
         finally:
             await health.drain()
             for task in tasks:
